@@ -1,0 +1,50 @@
+"""One command opens a chat room, a second one joins it; and the same as a library on trio.
+
+A program joins with `open_client` (or `join`, over a stream of its own) and opens a room with
+`serve`. Requests and events are the structs of `triochat.messages`; what a program needs to test
+itself without a socket is in `triochat.testing`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from triochat.client import Client, join, open_client
+    from triochat.exceptions import (
+        LocalProtocolError,
+        RefusedError,
+        RemoteProtocolError,
+        TriochatError,
+    )
+    from triochat.hub import Hub
+    from triochat.room import Room
+    from triochat.server import serve
+
+__all__ = [
+    "Client",
+    "Hub",
+    "LocalProtocolError",
+    "RefusedError",
+    "RemoteProtocolError",
+    "Room",
+    "TriochatError",
+    "join",
+    "open_client",
+    "serve",
+]
+
+_MODULES = {
+    "Client": "client",
+    "Hub": "hub",
+    "Room": "room",
+    "join": "client",
+    "open_client": "client",
+    "serve": "server",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a part when it is first asked for, so that ``triochat --help`` loads none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'exceptions')}"), name)

@@ -1,0 +1,7 @@
+"""``python -m triochat`` is ``triochat``."""
+
+import sys
+
+from triochat.cli import main
+
+sys.exit(main())

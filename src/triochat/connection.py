@@ -1,0 +1,76 @@
+"""A channel of messages over a byte stream, as a client has it: requests out, events in.
+
+It is NDJSON on the wire. `receive` always checkpoints, also while lines are buffered, so that a
+flood from the server cannot starve the other tasks of the client.
+"""
+
+from collections import deque
+
+import trio
+
+from triochat.dialects.ndjson import decode_event, encode
+from triochat.dialects.plain import GREETING
+from triochat.exceptions import RemoteProtocolError
+from triochat.framing import Lines
+from triochat.messages import Event, Refused, Request
+from triochat.render import plain
+
+LIMIT = 1 << 24
+"""The most bytes in a line from a server: a welcome names everybody in the room."""
+
+_CHUNK = 1 << 16
+_GREETING = plain(GREETING)
+
+
+class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
+    """A channel to a server. Several tasks may send; one may receive.
+
+    Args:
+        stream: the bytes; the connection owns it and closes it.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._lines = Lines(LIMIT)
+        self._received: deque[str | Refused] = deque()
+        self._answered = False
+        self._sending = trio.StrictFIFOLock()
+
+    async def send(self, value: Request) -> None:
+        """Send a request; it has not been answered when this returns.
+
+        Raises:
+            trio.BrokenResourceError: the connection is lost.
+        """
+        async with self._sending:
+            await self._stream.send_all(encode(value))
+
+    async def receive(self) -> Event:
+        """The next event, in the order of the room. Types of event not known here are left out.
+
+        Raises:
+            trio.EndOfChannel: the server has said all.
+            trio.BrokenResourceError: the connection is lost.
+            RemoteProtocolError: what came is not triochat.
+        """
+        await trio.lowlevel.checkpoint()
+        while True:
+            while self._received:
+                if event := self._understand(self._received.popleft()):
+                    return event
+            data = await self._stream.receive_some(_CHUNK)
+            if not data:
+                raise trio.EndOfChannel
+            self._received += self._lines.feed(data)
+
+    async def aclose(self) -> None:
+        """Close the stream, whatever is under way."""
+        await self._stream.aclose()
+
+    def _understand(self, line: str | Refused) -> Event | None:
+        if isinstance(line, Refused):
+            raise RemoteProtocolError("not-triochat", f"the server sent: {line.text}", fatal=True)
+        if not self._answered and line == _GREETING:  # it took our silence for a person's
+            return None
+        self._answered = True
+        return decode_event(line)

@@ -1,0 +1,34 @@
+"""Errors, named by guilt. An ordinary no is an event, `Refused`, never one of these."""
+
+
+class TriochatError(Exception):
+    """The base of all errors of this package."""
+
+
+class LocalProtocolError(TriochatError):
+    """We misused the protocol: a bug on this side."""
+
+
+class RemoteProtocolError(TriochatError):
+    """The peer broke a rule of the wire.
+
+    Args:
+        code: for programs, e.g. ``not-triochat``.
+        text: a sentence for the person, which says what happened.
+        fatal: nothing more can be understood on this connection.
+    """
+
+    def __init__(self, code: str, text: str, *, fatal: bool = False) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.fatal = fatal
+
+
+class RefusedError(TriochatError):
+    """A program asked to join and was refused; ``code`` and ``text`` are the refusal's."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text

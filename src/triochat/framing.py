@@ -1,0 +1,59 @@
+r"""Bytes to lines: the framing of both dialects, for whatever pieces the bytes come in.
+
+A line ends in ``\n`` or ``\r\n``, is UTF-8, and has at most ``limit`` bytes without its ending.
+A line that is longer, or is not UTF-8, comes out as a refusal in its place: it is skipped, and
+the lines after it are as good as ever. A line that is too long is never held in memory: at most
+``limit`` + 1 bytes are kept between two calls.
+
+What stands after the last line end is not a line. When the bytes end there it must not be
+obeyed: ``secret > Joe`` cut short would be a secret told to everybody.
+"""
+
+from triochat.messages import Refused
+
+LINE_LENGTH = 4096
+"""The most bytes in a line that a peer sends to the server, without its ending."""
+
+
+class Lines:
+    """Takes bytes, gives lines (`str`) and, in place of lines that break a rule, refusals."""
+
+    def __init__(self, limit: int = LINE_LENGTH) -> None:
+        self._limit = limit
+        self._rest = b""
+        self._skipping = False
+
+    def feed(self, data: bytes | bytearray) -> list[str | Refused]:
+        """The lines that these bytes complete, in order, without their endings."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        read = [self._read(line) for line in lines]
+        if read and self._skipping:
+            self._skipping = False
+            read[0] = self._too_long()
+        if self._skipping or len(rest) > self._limit + 1:  # one more: it may be a \r
+            self._skipping, rest = True, b""
+        self._rest = rest
+        return read
+
+    def end(self) -> Refused | None:
+        """The refusal of what came after the last line end, if there was anything."""
+        if not self._rest and not self._skipping:
+            return None
+        self._rest, self._skipping = b"", False
+        return Refused("line-unfinished", "the last line has no line end; nothing was sent")
+
+    def _read(self, line: bytes) -> str | Refused:
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        if len(line) > self._limit:
+            return self._too_long()
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            return Refused("not-utf8", "that line is not UTF-8 text; nothing was sent")
+
+    def _too_long(self) -> Refused:
+        return Refused(
+            "line-too-long",
+            f"a line of more than {self._limit} bytes is not allowed; nothing was sent",
+        )

@@ -1,0 +1,134 @@
+r"""What a typed line means. One grammar for the client, the console and the plain dialect.
+
+====================  ========================================================================
+``hello``             said to everybody
+``text > Joe``        told to Joe alone: white space around the last ``>``, and after it, at the
+                      end, one word that could be a handle (``5 > 3`` is a message)
+``?``                 who is here
+``\quit``, ``/quit``  a command; ``\help`` lists them all
+``\\text``            says the rest as it stands, from the second mark on; so does ``//text``
+====================  ========================================================================
+
+A blank line means nothing. A command that is not known, or lacks an argument, is refused: it is
+never said, since what was meant is not known. A word after ``>`` that is longer than any handle
+is still taken for a name, so that a typo makes a refusal and not a secret told to everybody.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from triochat.messages import (
+    Answer,
+    Kick,
+    Notice,
+    Quit,
+    Refused,
+    Rename,
+    Request,
+    Say,
+    Whisper,
+    Who,
+)
+from triochat.text import clean, could_be_handle
+
+MARKS = ("\\", "/")
+"""What a command starts with; either may be typed, the first is shown."""
+
+_WHISPER = re.compile(r"(?s)(.*\S)\s+>\s+(\S+)\s*\Z")
+_SHOWN = 20  # characters of an unknown command that are repeated in its refusal
+
+
+class Command(NamedTuple):
+    """A command: how it is typed, what it does, and the request that its arguments make.
+
+    ``build`` returns None where the arguments do not fit the usage.
+    """
+
+    usage: str
+    purpose: str
+    build: Callable[[str], Request | None]
+    operator: bool = False
+
+
+def _build_rename(arguments: str) -> Request | None:
+    return Rename(arguments) if arguments else None
+
+
+def _build_say(arguments: str) -> Request | None:
+    return Say(arguments) if arguments else None
+
+
+def _build_whisper(arguments: str) -> Request | None:
+    to, text = _split(arguments)
+    return Whisper(to, text) if text else None
+
+
+def _build_kick(arguments: str) -> Request | None:
+    handle, reason = _split(arguments)
+    return Kick(handle, reason) if handle else None
+
+
+def _split(words: str) -> tuple[str, str]:
+    """The first word, and what comes after it; empty where there is nothing."""
+    first, rest, *_ = [*words.split(None, 1), "", ""]
+    return first, rest
+
+
+COMMANDS = {
+    "who": Command("who", "who is here; ? does the same", lambda _: Who()),
+    "msg": Command("msg NAME TEXT", "tell NAME alone; TEXT > NAME does the same", _build_whisper),
+    "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", _build_say),
+    "nick": Command("nick NAME", "call yourself NAME from now on", _build_rename),
+    "kick": Command("kick NAME [WHY]", "put NAME out of the room", _build_kick, operator=True),
+    "help": Command("help", "this list", lambda _: None),
+    "quit": Command("quit", "leave", lambda _: Quit()),
+}
+
+
+def parse(line: str, *, operator: bool = False) -> Request | Answer | None:
+    r"""What a typed line asks for.
+
+    Args:
+        line: without its line end.
+        operator: whether the operator's commands are in the list that ``\help`` gives.
+
+    Returns:
+        A request for the room; or, where the room need not be asked, the answer that the typist
+        gets at once; or None for a blank line.
+    """
+    stripped = line.strip()
+    if not stripped:
+        return None
+    if stripped == "?":
+        return Who()
+    if stripped.startswith(MARKS):
+        if stripped[1:2] == stripped[0]:
+            return Say(stripped[1:])
+        return _parse_command(stripped[1:], operator=operator)
+    if (whisper := _WHISPER.match(line)) and could_be_handle(whisper[2]):
+        return Whisper(whisper[2], whisper[1])
+    return Say(line)
+
+
+def _parse_command(typed: str, *, operator: bool) -> Request | Answer:
+    name, arguments = _split(typed)
+    name = name.lower()
+    if name == "help":
+        return Notice(help_text(operator=operator))
+    if (command := COMMANDS.get(name)) is None:
+        shown = clean(name[:_SHOWN])
+        return Refused(
+            "unknown-command",
+            f"there is no command \\{shown}; \\help lists them, \\\\ at the start says the line"
+            " as it stands; nothing was sent",
+        )
+    return command.build(arguments) or Refused(
+        "usage", f"the command is \\{command.usage}; nothing was sent"
+    )
+
+
+def help_text(*, operator: bool = False) -> str:
+    """The list of commands, a line each, written from the command table."""
+    shown = [command for command in COMMANDS.values() if operator or not command.operator]
+    return "\n".join(f"\\{command.usage:<16} {command.purpose}" for command in shown)

@@ -1,0 +1,167 @@
+"""The hub: the room plus the outboxes. It puts requests in order and fans events out.
+
+`submit` is synchronous: the room answers at once, and what it tells joins the batch of this pass
+of trio's scheduler. The hub's own task, `run`, wakes once for all that was submitted meanwhile:
+the history gives the batch its ids, each event is written once for each dialect, and each member
+gets one blob. So the cost of a delivery falls as the load rises.
+
+Who may be held back, and by what: a talker waits for the next pass when the batch of this one is
+full (`wait_room`), and one who has used up its burst waits while any reader is far behind
+(`backlog`). Readers are never waited for here; who falls too far behind is evicted (see `outbox`).
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+import trio
+
+from triochat.dialects import Dialect
+from triochat.history import History
+from triochat.messages import Answer, Closing, Notice, Refused, Request
+from triochat.outbox import Backlog, Outbox
+from triochat.room import Room, Told
+
+BATCH = 1000
+"""Events that one pass fans out; who submits after that waits for the next."""
+
+
+class Hub:
+    """One room's traffic.
+
+    Args:
+        room: who is here and who hears what.
+        history: gives ids and keeps what was said.
+        clock: the time in seconds since the epoch, UTC.
+
+    Attributes:
+        closed: it has said good-bye to everybody.
+    """
+
+    def __init__(
+        self,
+        room: Room[Outbox],
+        history: History | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.room = room
+        self.backlog = Backlog()
+        self._history = history or History()
+        self._clock = clock
+        self._outboxes: set[Outbox] = set()
+        self._batch: list[Told[Outbox]] = []
+        self._released: list[Outbox] = []
+        self.closed = False
+        self._wake = trio.Event()
+        self._sent = trio.Event()
+
+    # ---- what sessions call
+
+    def attach(self, outbox: Outbox) -> None:
+        """A connection was opened; from now on it is told when the hub closes."""
+        self._outboxes.add(outbox)
+        if self.closed:
+            outbox.close()
+
+    def submit(self, outbox: Outbox, asked: Request | Answer) -> None:
+        """Let the room answer a request; an answer found on the way goes back in its order."""
+        if outbox.released:
+            return
+        if isinstance(asked, Refused | Notice):
+            self._tell([Told(asked, (outbox,))])
+        else:
+            self._tell(self.room.handle(outbox, asked, self._clock()))
+
+    def leave(self, outbox: Outbox, reason: str) -> None:
+        """Its peer is not in the room any more, for this reason; it may still be told things."""
+        self._tell(self.room.leave(outbox, reason))
+
+    def dismiss(self, outbox: Outbox, reason: str) -> None:
+        """Tell a peer that its connection is closed, and why; it may come back."""
+        self._tell([Told(Closing(reason, retry=True), (outbox,))])
+
+    def release(self, outbox: Outbox) -> None:
+        """Hear no more of this peer; close its outbox when all is in it that was told so far."""
+        if not outbox.released:
+            outbox.released = True
+            self._released.append(outbox)
+            self._wake.set()
+
+    def detach(self, outbox: Outbox, reason: str) -> None:
+        """A connection is gone: nothing more can be told to it. The room hears of it at once."""
+        outbox.released = True
+        outbox.abandon()
+        self._outboxes.discard(outbox)
+        self.leave(outbox, reason)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch of this pass is full."""
+        return len(self._batch) >= BATCH
+
+    async def wait_room(self) -> None:
+        """Return when the batch that is full now has been fanned out."""
+        await self._sent.wait()
+
+    # ---- what the server calls
+
+    def close(self, reason: str) -> None:
+        """Say so to everybody, and end every session politely; nobody is heard any more."""
+        self._tell([Told(Closing(reason), tuple(self._outboxes))])
+        self.closed = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Fan out what is submitted, until the hub was closed and the last batch is out."""
+        while not self.closed or self._batch:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            self._pass_on()
+            self._sent.set()
+            self._sent = trio.Event()
+
+    def _pass_on(self) -> None:
+        batch, self._batch = self._batch, []
+        released, self._released = self._released, []
+        events = self._history.append(told.event for told in batch)
+        _fan_out(told._replace(event=event) for event, told in zip(events, batch, strict=True))
+        for outbox in released:
+            outbox.close()
+
+    def _tell(self, told: list[Told[Outbox]]) -> None:
+        if not told or self.closed:
+            return
+        self._batch += told
+        self._wake.set()
+        for event, audience, _ in told:
+            if isinstance(event, Closing):
+                for outbox in audience:
+                    self.release(outbox)
+
+
+def _fan_out(batch: Iterable[Told[Outbox]]) -> None:
+    """Give each outbox, as one blob, all of a batch that is for it."""
+    blobs: dict[Outbox, list[bytes]] = {}
+    for _, group in groupby(batch, key=lambda told: id(told.audience)):
+        same = list(group)
+        audience = same[0].audience
+        for outbox, blob in zip(audience, _write(same, audience), strict=True):
+            blobs.setdefault(outbox, []).append(blob)
+    for outbox, parts in blobs.items():
+        outbox.put(parts[0] if len(parts) == 1 else b"".join(parts))
+
+
+def _write(same: list[Told[Outbox]], audience: tuple[Outbox, ...]) -> Iterable[bytes]:
+    """What each of this audience is to be sent; events are written once for each dialect."""
+    authors = {told.author for told in same}
+    written: dict[Dialect, tuple[list[bytes], bytes]] = {}
+    for outbox in audience:
+        dialect = outbox.dialect
+        if dialect not in written:
+            lines = [dialect.encode(told.event) for told in same]
+            written[dialect] = lines, b"".join(lines)
+        lines, blob = written[dialect]
+        if not dialect.echoes and outbox in authors:
+            pairs = zip(same, lines, strict=True)
+            blob = b"".join(line for told, line in pairs if told.author is not outbox)
+        yield blob

@@ -1,0 +1,166 @@
+"""Everything that is said on the wire, in the room and to the screen: requests and events.
+
+A *request* is what a peer asks, imperative; an *event* is what the room states, past tense. Both
+are tagged unions of frozen structs, told apart by ``"type"`` (the class's name in lower case), so
+that one definition serves the wire, the room and the screen. Fields that are added later must have
+defaults; fields that a reader does not know are ignored.
+
+Texts are code points without control characters by the time they stand in an event. Times are
+UTC, ISO 8601 with milliseconds and ``Z``. Ids grow; they come from the history.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+
+class _Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
+    """A message: immutable, compared by value, tagged by the lower-case name of its class."""
+
+
+# ---- requests
+
+
+class Join(_Message, frozen=True):
+    """Let me in under this handle."""
+
+    handle: str
+
+
+class Say(_Message, frozen=True):
+    """Tell everybody in the room."""
+
+    text: str
+
+
+class Whisper(_Message, frozen=True):
+    """Tell one member, and nobody else."""
+
+    to: str
+    text: str
+
+
+class Rename(_Message, frozen=True):
+    """Call me by another handle from now on."""
+
+    handle: str
+
+
+class Who(_Message, frozen=True):
+    """Tell me who is here."""
+
+
+class Ping(_Message, frozen=True):
+    """Answer, so that I know that you are there."""
+
+
+class Kick(_Message, frozen=True):
+    """Put a member out; the operator's request."""
+
+    handle: str
+    reason: str = ""
+
+
+class Quit(_Message, frozen=True):
+    """Let me go; from the operator: end every client's connection."""
+
+
+Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Quit
+
+
+# ---- events
+
+
+class Welcome(_Message, frozen=True):
+    """You are in, under this handle, with these people (you among them)."""
+
+    handle: str
+    server: str
+    roster: tuple[str, ...]
+
+
+class Joined(_Message, frozen=True):
+    """Somebody came in."""
+
+    handle: str
+
+
+class Said(_Message, frozen=True):
+    """A message to everybody; to its speaker it is the receipt."""
+
+    id: int
+    at: str
+    handle: str
+    text: str
+
+
+class Whispered(_Message, frozen=True):
+    """A message to one member; to its speaker it is the receipt."""
+
+    id: int
+    at: str
+    handle: str
+    to: str
+    text: str
+
+
+class Renamed(_Message, frozen=True):
+    """A member is called ``new`` from now on."""
+
+    handle: str
+    new: str
+
+
+class Left(_Message, frozen=True):
+    """A member is gone; ``reason`` is ``quit`` for those who asked to go."""
+
+    handle: str
+    reason: str
+
+
+class Roster(_Message, frozen=True):
+    """Who is here, sorted."""
+
+    handles: tuple[str, ...]
+
+
+class Notice(_Message, frozen=True):
+    """Something that the receiver should know; may have several lines."""
+
+    text: str
+
+
+class Refused(_Message, frozen=True):
+    """An ordinary no: a code for programs, and a sentence for people that says what to do."""
+
+    code: str
+    text: str
+
+
+class Pong(_Message, frozen=True):
+    """The answer to a ping."""
+
+
+class Closing(_Message, frozen=True, omit_defaults=True):
+    """The last event on a connection: why the server ends it, and whether you may come back."""
+
+    reason: str
+    retry: bool = False
+
+
+Event: TypeAlias = (
+    Welcome
+    | Joined
+    | Said
+    | Whispered
+    | Renamed
+    | Left
+    | Roster
+    | Notice
+    | Refused
+    | Pong
+    | Closing
+)
+
+Answer: TypeAlias = Notice | Refused
+"""What a line gets at once, when the room need not be asked."""

@@ -1,0 +1,171 @@
+"""The bounded queue on its way to one peer, and the task that empties it.
+
+The contract between the hub, which fills outboxes, and the sessions, which own them:
+
+* `put` MUST NOT block, whatever the peer does: the slowest reader never sets the pace.
+* Bytes leave in the order in which they were put, and nothing is put after `close`.
+* Bytes are written by one writer at a time. While nothing is queued `put` may write to a plain
+  socket itself (write-through); what the socket does not take, and everything after it, goes
+  through the memory channel to the sender task, until that has caught up.
+* The sender takes all that is queued and sends it as one: one `send_all` an event would let a
+  burst of talkers outrun it.
+* A peer that lets more than `LIMIT` bytes pile up, or takes nothing for `STALL` seconds, is
+  evicted: its session is cancelled there and then.
+* `close` is the polite ending: the sender says all that is queued, then ends its direction of the
+  stream. It has `LINGER` seconds for that; then the session is cancelled.
+"""
+
+import math
+import os
+
+import trio
+
+from triochat.dialects import PLAIN, Dialect
+
+LIMIT = 1 << 20
+"""Bytes that may wait for one peer."""
+
+STALL = 30.0
+"""Seconds that a peer may take no bytes at all while some wait."""
+
+LINGER = 2.0
+"""Seconds that a closing session may still drain."""
+
+_PIECE = 1 << 16  # bytes given to one send_all, so that a slow peer's progress can be seen
+
+
+class Backlog:
+    """The outboxes that are far behind, and those who wait until none is."""
+
+    def __init__(self) -> None:
+        self._behind: set[Outbox] = set()
+        self._cleared = trio.Event()
+
+    def __bool__(self) -> bool:
+        return bool(self._behind)
+
+    def add(self, outbox: "Outbox") -> None:
+        """This outbox is more than half full."""
+        self._behind.add(outbox)
+
+    def discard(self, outbox: "Outbox") -> None:
+        """This outbox has caught up, or is gone."""
+        self._behind.discard(outbox)
+        if not self._behind:
+            self._cleared.set()
+            self._cleared = trio.Event()
+
+    async def wait_clear(self) -> None:
+        """Return as soon as no outbox is far behind."""
+        if self._behind:
+            await self._cleared.wait()
+
+
+class Outbox:
+    """What one peer is still to be sent, and how: its dialect, its ending.
+
+    Attributes:
+        scope: the cancel scope of the session.
+        dialect: in which the hub writes what it puts here.
+        closed: nothing can be put any more.
+        evicted: why the session was ended for falling behind; empty if it was not.
+        released: the hub hears no more of this peer, and closes the outbox with its next batch.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_channel",
+        "_fd",
+        "_queue",
+        "_queued",
+        "closed",
+        "dialect",
+        "evicted",
+        "released",
+        "scope",
+    )
+
+    def __init__(self, backlog: Backlog, dialect: Dialect = PLAIN) -> None:
+        self.scope = trio.CancelScope()
+        self.dialect = dialect
+        self.evicted = ""
+        self.closed = False
+        self.released = False
+        self._backlog = backlog
+        self._fd = -1
+        self._queued = 0
+        self._channel, self._queue = trio.open_memory_channel[bytes](math.inf)
+
+    def write_through_to(self, stream: trio.abc.Stream) -> None:
+        """Let `put` write to this stream itself, if it is a plain socket."""
+        if isinstance(stream, trio.SocketStream) and os.name == "posix":
+            self._fd = stream.socket.fileno()
+
+    def put(self, blob: bytes) -> None:
+        """Send these bytes after all that was put before; never blocks. Evicts who fell behind."""
+        if self.closed:
+            return
+        if self._fd >= 0 and not self._queued:
+            try:
+                sent = os.write(self._fd, blob)
+            except BlockingIOError:
+                sent = 0
+            except OSError:  # the reader of this session is about to see the same
+                return
+            if sent == len(blob):
+                return
+            blob = blob[sent:]
+        self._queued += len(blob)
+        self._channel.send_nowait(blob)
+        if self._queued > LIMIT // 2:
+            self._backlog.add(self)
+            if self._queued > LIMIT:
+                self.evict("fell behind")
+
+    def close(self) -> None:
+        """Take no more; what is queued is still sent, within `LINGER` seconds."""
+        if not self.closed:
+            self.closed = True
+            self._channel.close()
+            self.scope.deadline = min(self.scope.deadline, trio.current_time() + LINGER)
+
+    def evict(self, reason: str) -> None:
+        """End the session now, for this reason; what is queued is lost."""
+        self.evicted = reason
+        self.abandon()
+        self.scope.cancel()
+
+    def abandon(self) -> None:
+        """Take no more and send no more: the stream is about to be closed."""
+        self.closed = True
+        self._fd = -1
+        self._channel.close()
+        self._backlog.discard(self)
+
+    async def send_to(self, stream: trio.abc.Stream) -> None:
+        """Send what is put, until `close`; then end this direction of the stream.
+
+        Raises:
+            trio.BrokenResourceError: the peer is gone.
+        """
+        async for blob in self._queue:
+            await self._send(stream, b"".join([blob, *self._take_queued()]))
+        if isinstance(stream, trio.abc.HalfCloseableStream):
+            await stream.send_eof()
+        else:
+            self.scope.cancel()
+
+    def _take_queued(self) -> list[bytes]:
+        count = self._queue.statistics().current_buffer_used
+        return [self._queue.receive_nowait() for _ in range(count)]
+
+    async def _send(self, stream: trio.abc.Stream, blob: bytes) -> None:
+        for start in range(0, len(blob), _PIECE):
+            piece = blob[start : start + _PIECE]
+            with trio.move_on_after(STALL) as stalled:
+                await stream.send_all(piece)
+            if stalled.cancelled_caught:
+                self.evict("fell behind")
+            self._queued -= len(piece)
+            if self._queued < LIMIT // 4:
+                self._backlog.discard(self)

@@ -1,0 +1,350 @@
+"""The room: who is here, what is said, in which order, who hears what.
+
+Pure and synchronous: no I/O, no clock, no tasks. Each method takes one thing that happened and
+returns what is to be told to whom, in order. Since nothing can come in between, that order is
+everybody's order. No input makes it raise: what the rules forbid is answered by a `Refused`.
+
+A *peer* is whatever the caller uses to know a connection by: any hashable object, here only
+compared and handed back. A peer is a stranger, then perhaps in line (the room was full), then a
+member. Three kinds of peer hear everything public: members, the operator (a member under the
+server's own handle, who does not count against the capacity) and watchers (who are not members).
+
+``id`` is 0 in what is returned; the history gives the ids.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Hashable
+from datetime import UTC, datetime
+from typing import Generic, NamedTuple, TypeVar
+
+from triochat.messages import (
+    Closing,
+    Event,
+    Join,
+    Joined,
+    Kick,
+    Left,
+    Notice,
+    Ping,
+    Pong,
+    Quit,
+    Refused,
+    Rename,
+    Renamed,
+    Request,
+    Roster,
+    Said,
+    Say,
+    Welcome,
+    Whisper,
+    Whispered,
+    Who,
+)
+from triochat.text import accept_handle, accept_text, clean, handle_key, normalise_handle
+
+P = TypeVar("P", bound=Hashable)
+
+MAX_CLIENTS = 1000
+"""Members at once, where nothing else is said; the next ones wait in line."""
+
+_RESERVED = "you"  # how whispers address their reader
+_NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
+_SHOWN = 40  # characters of an unknown handle that are repeated in its refusal
+
+
+class Told(NamedTuple, Generic[P]):
+    """An event, and the peers that are to have it; `author` is the one whose words it carries."""
+
+    event: Event
+    audience: tuple[P, ...]
+    author: P | None = None
+
+
+class Room(Generic[P]):
+    """One room.
+
+    Args:
+        server: the operator's handle, which nobody else may take.
+        max_clients: members at once, the operator not counted.
+        turns: nobody speaks twice in a row, and a client speaks first.
+        place: where it can be reached, told to the operator, e.g. ``port 9999``.
+    """
+
+    def __init__(
+        self,
+        server: str = "Server",
+        *,
+        max_clients: int = MAX_CLIENTS,
+        turns: bool = False,
+        place: str = "",
+    ) -> None:
+        self.server = server
+        self.place = place
+        self._max_clients = max_clients
+        self._turns = turns
+        self._operator: P | None = None
+        self._members: dict[P, str] = {}
+        self._line: dict[P, str] = {}
+        self._watchers: dict[P, None] = {}
+        self._taken: dict[str, P] = {}
+        self._sorted: list[tuple[str, str]] = []
+        self._everyone: tuple[P, ...] = ()
+        self._last_speaker: P | None = None
+        self._second = (-1, "")
+
+    # ---- what can be asked about it
+
+    @property
+    def roster(self) -> tuple[str, ...]:
+        """The handles that are in the room, sorted without regard to case."""
+        return tuple(handle for _, handle in self._sorted)
+
+    def handle_of(self, peer: P) -> str | None:
+        """The handle of a member, or the one that a peer in line will have."""
+        return self._members.get(peer) or self._line.get(peer)
+
+    # ---- what can happen to it
+
+    def appoint(self, peer: P) -> None:
+        """Make this peer the operator: it may join under the server's handle, and kick."""
+        self._operator = peer
+
+    def watch(self, peer: P) -> None:
+        """Let this peer hear everything public without being a member."""
+        self._watchers[peer] = None
+        self._gather()
+
+    def handle(self, peer: P, request: Request, now: float) -> list[Told[P]]:
+        """What a request leads to.
+
+        Args:
+            peer: who asks.
+            request: what it asks; ``Quit`` of anybody but the operator is the same as `leave`.
+            now: the time in seconds since the epoch, UTC.
+        """
+        match request:
+            case Say(text=text):
+                return self._say(peer, text, now)
+            case Whisper(to=to, text=text):
+                return self._whisper(peer, to, text, now)
+            case Join(handle=handle):
+                return self._join(peer, handle)
+            case Rename(handle=handle):
+                return self._rename(peer, handle)
+            case Who():
+                return [Told(Roster(self.roster), (peer,))]
+            case Ping():
+                return [Told(Pong(), (peer,))]
+            case Kick(handle=handle, reason=reason):
+                return self._kick(peer, handle, reason)
+            case Quit():
+                return self._disconnect_all() if peer == self._operator else self.leave(peer)
+
+    def leave(self, peer: P, reason: str = "quit") -> list[Told[P]]:
+        """A peer is gone, for this reason; a peer that was never here changes nothing."""
+        self._watchers.pop(peer, None)
+        if handle := self._line.pop(peer, None):
+            del self._taken[handle_key(handle)]
+            return self._tell_places()
+        if peer not in self._members:
+            self._gather()
+            return []
+        handle = self._remove(peer)
+        return [Told(Left(handle, reason), self._everyone), *self._admit()]
+
+    # ---- coming, going, names
+
+    def _join(self, peer: P, wanted: str) -> list[Told[P]]:
+        if current := self.handle_of(peer):
+            return _refuse(
+                peer,
+                "already-joined",
+                f'you are "{current}" already; \\nick NAME changes your handle',
+            )
+        handle = self._free_handle(peer, wanted)
+        if isinstance(handle, Refused):
+            return [Told(handle, (peer,))]
+        self._taken[handle_key(handle)] = peer
+        if peer != self._operator and self._is_full():
+            self._line[peer] = handle
+            return [self._tell_place(peer, len(self._line))]
+        return self._enter(peer, handle)
+
+    def _free_handle(self, peer: P, wanted: str) -> str | Refused:
+        """The handle as it will be kept, if this peer may have it; else why not."""
+        if peer == self._operator and normalise_handle(wanted) == self.server:
+            return self.server
+        handle = accept_handle(wanted)
+        if isinstance(handle, Refused):
+            return handle
+        key = handle_key(handle)
+        if self._taken.get(key, peer) != peer:
+            return Refused("handle-taken", f'handle "{handle}" is taken; try another')
+        if key in (_RESERVED, handle_key(self.server)):
+            return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
+        return handle
+
+    def _enter(self, peer: P, handle: str) -> list[Told[P]]:
+        others = self._everyone
+        if not self._clients():
+            self._last_speaker = self._operator
+        self._members[peer] = handle
+        insort(self._sorted, (handle_key(handle), handle))
+        self._gather()
+        return [
+            Told(Joined(handle), others),
+            Told(Welcome(handle, self.server, self.roster), (peer,)),
+        ]
+
+    def _remove(self, peer: P) -> str:
+        handle = self._members.pop(peer)
+        self._forget(handle)
+        if self._last_speaker == peer:
+            self._last_speaker = None
+        self._gather()
+        return handle
+
+    def _forget(self, handle: str) -> None:
+        key = handle_key(handle)
+        del self._taken[key]
+        del self._sorted[bisect_left(self._sorted, (key, handle))]
+
+    def _rename(self, peer: P, wanted: str) -> list[Told[P]]:
+        old = self._members.get(peer)
+        if old is None:
+            return self._refuse_outsider(peer)
+        if peer == self._operator:
+            return _refuse(peer, "not-allowed", "the operator keeps the server's handle")
+        new = self._free_handle(peer, wanted)
+        if isinstance(new, Refused):
+            return [Told(new, (peer,))]
+        if new == old:
+            return _refuse(peer, "handle-taken", f'you are "{old}" already')
+        self._forget(old)
+        self._taken[handle_key(new)] = peer
+        self._members[peer] = new
+        insort(self._sorted, (handle_key(new), new))
+        return [Told(Renamed(old, new), self._everyone)]
+
+    def _gather(self) -> None:
+        self._everyone = (*self._members, *self._watchers)
+
+    # ---- capacity
+
+    def _clients(self) -> int:
+        return len(self._members) - (self._operator in self._members)
+
+    def _is_full(self) -> bool:
+        return self._clients() >= self._max_clients
+
+    def _admit(self) -> list[Told[P]]:
+        """Let in those in line for whom there is room now, and tell the rest their places."""
+        if not self._line or self._is_full():
+            return []
+        told: list[Told[P]] = []
+        while self._line and not self._is_full():
+            peer = next(iter(self._line))
+            told += self._enter(peer, self._line.pop(peer))
+        return told + self._tell_places()
+
+    def _tell_places(self) -> list[Told[P]]:
+        return [self._tell_place(peer, place) for place, peer in enumerate(self._line, 1)]
+
+    def _tell_place(self, peer: P, place: int) -> Told[P]:
+        return Told(Notice(f"The room is full; you are number {place} in line"), (peer,))
+
+    def _refuse_outsider(self, peer: P) -> list[Told[P]]:
+        if peer in self._line:
+            return _refuse(
+                peer, "waiting", "the room is full; wait until you are let in; nothing was sent"
+            )
+        return _refuse(peer, "not-joined", "join with a handle first; nothing was sent")
+
+    # ---- speaking
+
+    def _say(self, peer: P, text: str, now: float) -> list[Told[P]]:
+        handle = self._members.get(peer)
+        if handle is None:
+            return self._refuse_outsider(peer)
+        accepted = accept_text(text)
+        if isinstance(accepted, Refused):
+            return [Told(accepted, (peer,))]
+        if self._turns:
+            if peer == self._last_speaker:
+                return _refuse(peer, "not-your-turn", f"{self._whose_turn()}; nothing was sent")
+            self._last_speaker = peer
+        said = Said(0, self._stamp(now), handle, accepted)
+        return [Told(said, self._everyone, peer)]
+
+    def _whisper(self, peer: P, to: str, text: str, now: float) -> list[Told[P]]:
+        handle = self._members.get(peer)
+        if handle is None:
+            return self._refuse_outsider(peer)
+        target = self._find(to)
+        if target is None:
+            return self._refuse_unknown(peer, to, "nothing was sent")
+        accepted = accept_text(text)
+        if isinstance(accepted, Refused):
+            return [Told(accepted, (peer,))]
+        whispered = Whispered(0, self._stamp(now), handle, self._members[target], accepted)
+        return [Told(whispered, (target, peer) if target != peer else (peer,), peer)]
+
+    def _whose_turn(self) -> str:
+        others = [
+            handle
+            for _, handle in self._sorted
+            if self._taken[handle_key(handle)] != self._last_speaker
+        ]
+        if not others:
+            return "wait for somebody to answer; nobody else is here"
+        if len(others) > _NAMED:
+            return "it is anybody else's turn"
+        return f"it is the turn of {' or '.join(others)}"
+
+    # ---- the operator
+
+    def _kick(self, peer: P, handle: str, why: str) -> list[Told[P]]:
+        if peer != self._operator:
+            return _refuse(peer, "not-allowed", "only the operator can kick")
+        target = self._taken.get(handle_key(handle))
+        if target is None:
+            return self._refuse_unknown(peer, handle, "nobody was kicked")
+        if target == peer:
+            return _refuse(peer, "not-allowed", "you cannot kick yourself")
+        why = clean(why).strip()
+        reason = f"kicked: {why}" if why else "kicked"
+        return [Told(Closing(reason), (target,)), *self.leave(target, reason)]
+
+    def _disconnect_all(self) -> list[Told[P]]:
+        clients = [*(peer for peer in self._members if peer != self._operator), *self._line]
+        self._line.clear()
+        for peer in clients:
+            if peer in self._members:
+                self._remove(peer)
+        self._taken = {handle_key(handle): peer for peer, handle in self._members.items()}
+        where = f"; still listening on {self.place}" if self.place else ""
+        return [
+            Told(Closing("the operator ended the chat", retry=True), tuple(clients)),
+            Told(Notice(f"all clients disconnected{where}"), self._everyone),
+        ]
+
+    # ---- small things
+
+    def _find(self, handle: str) -> P | None:
+        peer = self._taken.get(handle_key(handle))
+        return peer if peer in self._members else None
+
+    def _refuse_unknown(self, peer: P, handle: str, outcome: str) -> list[Told[P]]:
+        shown = clean(handle)[:_SHOWN]
+        return _refuse(peer, "no-such-handle", f'nobody here is called "{shown}"; {outcome}')
+
+    def _stamp(self, now: float) -> str:
+        """The time as it stands on the wire; the seconds' part is kept for the next message."""
+        second = int(now)
+        if second != self._second[0]:
+            self._second = (second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}")
+        return f"{self._second[1]}.{int((now - second) * 1000):03d}Z"
+
+
+def _refuse(peer: P, code: str, text: str) -> list[Told[P]]:
+    return [Told(Refused(code, text), (peer,))]

@@ -1,0 +1,94 @@
+"""The server: listeners, and a session for each connection.
+
+Two nested nurseries: the doors (the listeners) inside the sessions. To stop politely, close the
+doors: everybody is told, each session sends what it still has to send, and all is over within the
+linger. To stop at once, cancel `serve`.
+"""
+
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import trio
+
+from triochat.hub import Hub
+from triochat.session import Session
+
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""After how many seconds of silence the system asks whether a peer is there, how often, and how
+many questions without an answer mean that it is not."""
+
+BACKLOG = 4096
+"""Connections that the system holds until we accept them."""
+
+
+async def serve(
+    listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
+    hub: Hub,
+    *,
+    task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve a room on these listeners, until the doors are closed.
+
+    Args:
+        listeners: where connections come from; closed when the doors are.
+        hub: the room; it is closed when the doors are.
+        task_status: is given the doors, a cancel scope: cancel it to stop politely.
+    """
+    async with trio.open_nursery() as sessions:
+        sessions.start_soon(hub.run)
+
+        async def serve_stream(stream: trio.abc.Stream) -> None:
+            await Session(stream, hub, _prepare(stream)).run()
+
+        async with trio.open_nursery() as doors:
+            task_status.started(doors.cancel_scope)
+            await trio.serve_listeners(serve_stream, list(listeners), handler_nursery=sessions)
+        hub.close("shutting down")
+
+
+async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
+    """Listeners on each address of a host, all on one port, also where ``port`` is 0.
+
+    Raises:
+        OSError: the port is taken, or the host is not this one.
+    """
+    if port:
+        return await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+    addresses = await trio.socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    listeners: list[trio.SocketListener] = []
+    for *_, address in addresses:
+        listeners += await trio.open_tcp_listeners(port, host=str(address[0]), backlog=BACKLOG)
+        port = port_of(listeners)
+    return listeners
+
+
+def port_of(listeners: Sequence[trio.SocketListener]) -> int:
+    """The port on which these listeners listen."""
+    port: int = listeners[0].socket.getsockname()[1]
+    return port
+
+
+def allow_many_files() -> None:
+    """Raise this process's limit of open files as far as it may: a connection is a file."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  there is none on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _prepare(stream: trio.abc.Stream) -> str:
+    """Let the system notice a peer that vanishes without a word; return the peer's name."""
+    if not isinstance(stream, trio.SocketStream):
+        return "a peer"
+    with suppress(OSError):
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE.items():
+            if hasattr(socket, option):
+                stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        host, port, *_ = stream.socket.getpeername()
+        return f"{host} port {port}"
+    return "a peer"

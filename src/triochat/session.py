@@ -1,0 +1,161 @@
+"""The life of one connection at the server, from its first byte to its last.
+
+A session is one task with one child: the task reads requests and hands them to the hub; the child
+sends what the hub puts into the session's outbox. Whichever way it ends, when `serve_session`
+returns the peer is out of the room, the room has been told why, and the stream is closed.
+
+=====================================  ==========================================================
+the peer says ``quit`` or ends         the room hears that it left; what is queued for it is sent
+the peer is told to close (kicked,     what is queued, that event last, is sent; what the peer
+server stops), or says no handle       still says is ignored
+the peer falls behind                  cancelled at once
+the peer vanishes                      cancelled at once; the room hears "connection lost"
+a bug in this session                  logged; the room hears "server error", everybody else
+                                       goes on
+=====================================  ==========================================================
+"""
+
+import logging
+import math
+
+import trio
+
+from triochat.dialects import NDJSON, PLAIN, choose
+from triochat.dialects.plain import GREETING
+from triochat.framing import Lines
+from triochat.hub import Hub
+from triochat.messages import Answer, Quit, Refused, Request
+from triochat.outbox import Outbox
+from triochat.ratelimit import TokenBucket
+
+log = logging.getLogger(__name__)
+
+GREETING_DELAY = 0.5
+"""Seconds of silence after which a peer is taken for a person and greeted."""
+
+HANDSHAKE = 120.0
+"""Seconds in which a peer must have joined."""
+
+CHUNK = 1 << 14
+"""Bytes taken from one peer before the others have their turn."""
+
+
+class Session:
+    """One connection at the server.
+
+    Args:
+        stream: the connection; the session closes it.
+        hub: where requests go and events come from.
+        name: for the log.
+        ours: the connection is our own console's: it speaks NDJSON, and need not join in time.
+    """
+
+    def __init__(
+        self, stream: trio.abc.Stream, hub: Hub, name: str = "a peer", *, ours: bool = False
+    ) -> None:
+        self.outbox = Outbox(hub.backlog, NDJSON if ours else PLAIN)
+        self._stream = stream
+        self._hub = hub
+        self._name = name
+        self._ours = ours
+        self._lines = Lines()
+        self._bucket = TokenBucket()
+        self._reason = "connection lost"
+
+    async def run(self) -> None:
+        """Serve the peer until either side ends it. Raises nothing but cancellation."""
+        log.debug("%s: connected", self._name)
+        self._hub.attach(self.outbox)
+        self.outbox.write_through_to(self._stream)
+        try:
+            await self._run()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        except* Exception:  # a bug in one session must not end the server
+            self._reason = "server error"
+            log.exception("%s: a bug ended this session", self._name)
+        finally:
+            self._reason = self.outbox.evicted or self._reason
+            self._hub.detach(self.outbox, self._reason)
+            log.debug("%s: gone (%s)", self._name, self._reason)
+            await trio.aclose_forcefully(self._stream)
+
+    async def _run(self) -> None:
+        with self.outbox.scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.outbox.send_to, self._stream)
+                await self._converse()
+                self._hub.leave(self.outbox, self._reason)
+                self._hub.release(self.outbox)
+                async for _ in self._stream:  # closing with bytes unread would reset the
+                    pass  # connection, and lose the peer what is on its way to it
+
+    async def _converse(self) -> None:
+        """Hear the peer out; a stranger has a limited time to join."""
+        with trio.CancelScope() as handshake:
+            if not self._ours:
+                handshake.deadline = trio.current_time() + HANDSHAKE
+            data = await self._receive_first()
+            while data:
+                if await self._hear(self._lines.feed(data)):
+                    self._reason = "quit"
+                    return
+                if handshake.deadline != math.inf and self._handle:
+                    handshake.deadline = math.inf
+                    log.debug("%s: is %s (%s)", self._name, self._handle, self.outbox.dialect.name)
+                data = await self._stream.receive_some(CHUNK)
+            self._end_of_input()
+        if handshake.cancelled_caught:
+            self._reason = f"no handle within {HANDSHAKE:.0f} seconds"
+            self._hub.dismiss(self.outbox, self._reason)
+
+    async def _receive_first(self) -> bytes | bytearray:
+        """The first bytes, for the first line to tell the dialect; greets who stays silent."""
+        if not self._ours:
+            with trio.move_on_after(GREETING_DELAY):
+                return await self._choose_dialect()
+            self._hub.submit(self.outbox, GREETING)
+        return await self._choose_dialect()
+
+    async def _choose_dialect(self) -> bytes | bytearray:
+        data = await self._stream.receive_some(CHUNK)
+        if not self._ours:
+            self.outbox.dialect = choose(data)
+        return data
+
+    async def _hear(self, lines: list[str | Refused]) -> bool:
+        """Hand on what these lines ask for; True as soon as one asks to quit."""
+        for line in lines:
+            asked = self._understand(line)
+            if asked is None:
+                continue
+            if isinstance(asked, Quit) and not self._ours:
+                return True
+            self._hub.submit(self.outbox, asked)
+            if self._hub.is_full:
+                await self._hub.wait_room()
+        await self._keep_pace(len(lines))
+        return False
+
+    def _understand(self, line: str | Refused) -> Request | Answer | None:
+        if isinstance(line, Refused):
+            return line
+        return self.outbox.dialect.decode(line, joined=self._handle is not None)
+
+    async def _keep_pace(self, lines: int) -> None:
+        """While a reader is far behind, hold a talker who has used up its burst to its rate."""
+        delay = self._bucket.spend(lines, trio.current_time())
+        if delay and self._hub.backlog:
+            with trio.move_on_after(delay):
+                await self._hub.backlog.wait_clear()
+
+    def _end_of_input(self) -> None:
+        """For `nc` the end is how one leaves; a program that does not say quit has died."""
+        if unfinished := self._lines.end():
+            self._hub.submit(self.outbox, unfinished)
+        if self.outbox.dialect is PLAIN:
+            self._reason = "quit"
+
+    @property
+    def _handle(self) -> str | None:
+        return self._hub.room.handle_of(self.outbox)
