@@ -42,10 +42,6 @@ class Terminal(Protocol):
     def is_person(self) -> bool:
         """Whether lines are typed: they follow the grammar, and questions can be asked."""
 
-    @property
-    def failed(self) -> bool:
-        """Whether lines were taken that were refused for good, or may not have been delivered."""
-
     def set_prompt(self, prompt: str) -> None:
         """What stands before the line that is being typed."""
 
@@ -54,6 +50,9 @@ class Terminal(Protocol):
 
     async def show(self, event: Event, me: str) -> None:
         """Show an event to somebody with this handle, after all that was shown before."""
+
+    async def finish(self) -> bool:
+        """Say what is to be said at the very end; whether every line that was taken got through."""
 
 
 class Why(Enum):

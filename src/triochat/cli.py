@@ -87,7 +87,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_client(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_run_client)
+    parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
     add("host", metavar="HOST", help="where the room is")
     add("port", metavar="PORT", type=_port, help="its port")
@@ -216,10 +216,7 @@ def _run_client(options: argparse.Namespace) -> int:
     import trio
 
     if options.handle is None and not os.isatty(0):
-        sys.stderr.write(
-            "triochat client: --handle NAME is needed where the input is no terminal\n"
-        )
-        return 2
+        options.parser.error("--handle NAME is needed where the input is no terminal")
     return trio.run(_chat, options)
 
 

@@ -4,7 +4,9 @@
 connects, chats, and after each ending decides whether to come back.
 """
 
+import os
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -205,7 +207,7 @@ class Person:
     async def _judge(self, ending: Ending) -> bool:
         if ending.why is Why.LOST:
             await self._tell("connection lost")
-        return ending.why not in (Why.LOST, Why.REFUSED) and not self._terminal.failed
+        return await self._terminal.finish() and ending.why not in (Why.LOST, Why.REFUSED)
 
     async def _reconnect(self) -> trio.abc.Stream:
         """Try until it works; jittered, so that a room does not come back all at once."""
@@ -236,4 +238,6 @@ def reason_of(error: BaseException) -> str:
         return reason_of(error.exceptions[0])
     if error.__cause__ is not None:
         return reason_of(error.__cause__)
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno).lower()
     return (getattr(error, "strerror", None) or str(error)).lower()

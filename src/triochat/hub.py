@@ -36,6 +36,7 @@ class Hub:
 
     Attributes:
         closed: it has said good-bye to everybody.
+        outboxes: of all connections that are open, members or not.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Hub:
         self.backlog = Backlog()
         self._history = history or History()
         self._clock = clock
-        self._outboxes: set[Outbox] = set()
+        self.outboxes: set[Outbox] = set()
         self._batch: list[Told[Outbox]] = []
         self._released: list[Outbox] = []
         self.closed = False
@@ -59,7 +60,7 @@ class Hub:
 
     def attach(self, outbox: Outbox) -> None:
         """A connection was opened; from now on it is told when the hub closes."""
-        self._outboxes.add(outbox)
+        self.outboxes.add(outbox)
         if self.closed:
             outbox.close()
 
@@ -91,7 +92,7 @@ class Hub:
         """A connection is gone: nothing more can be told to it. The room hears of it at once."""
         outbox.released = True
         outbox.abandon()
-        self._outboxes.discard(outbox)
+        self.outboxes.discard(outbox)
         self.leave(outbox, reason)
 
     @property
@@ -107,7 +108,7 @@ class Hub:
 
     def close(self, reason: str) -> None:
         """Say so to everybody, and end every session politely; nobody is heard any more."""
-        self._tell([Told(Closing(reason), tuple(self._outboxes))])
+        self._tell([Told(Closing(reason), tuple(self.outboxes))])
         self.closed = True
         self._wake.set()
 

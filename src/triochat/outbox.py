@@ -28,6 +28,9 @@ LIMIT = 1 << 20
 STALL = 30.0
 """Seconds that a peer may take no bytes at all while some wait."""
 
+PATIENCE = 1.0
+"""Seconds without progress after which talkers are not held back for a peer any more."""
+
 LINGER = 2.0
 """Seconds that a closing session may still drain."""
 
@@ -35,30 +38,41 @@ _PIECE = 1 << 16  # bytes given to one send_all, so that a slow peer's progress 
 
 
 class Backlog:
-    """The outboxes that are far behind, and those who wait until none is."""
+    """The outboxes that are far behind and still worth waiting for, and those who wait.
+
+    An outbox that has made no progress for `PATIENCE` seconds is waited for no longer: it will
+    catch up by itself, or be evicted.
+    """
 
     def __init__(self) -> None:
-        self._behind: set[Outbox] = set()
+        self._progress: dict[Outbox, float] = {}
         self._cleared = trio.Event()
 
     def __bool__(self) -> bool:
-        return bool(self._behind)
+        return bool(self._progress) and (
+            max(self._progress.values()) > trio.current_time() - PATIENCE
+        )
 
     def add(self, outbox: "Outbox") -> None:
-        """This outbox is more than half full."""
-        self._behind.add(outbox)
+        """This outbox is far behind."""
+        self._progress.setdefault(outbox, trio.current_time())
+
+    def note_progress(self, outbox: "Outbox") -> None:
+        """This outbox has sent something."""
+        if outbox in self._progress:
+            self._progress[outbox] = trio.current_time()
 
     def discard(self, outbox: "Outbox") -> None:
         """This outbox has caught up, or is gone."""
-        self._behind.discard(outbox)
-        if not self._behind:
+        if self._progress.pop(outbox, None) is not None and not self._progress:
             self._cleared.set()
             self._cleared = trio.Event()
 
     async def wait_clear(self) -> None:
-        """Return as soon as no outbox is far behind."""
-        if self._behind:
-            await self._cleared.wait()
+        """Return as soon as there is no outbox to wait for."""
+        while self:
+            with trio.move_on_after(PATIENCE):
+                await self._cleared.wait()
 
 
 class Outbox:
@@ -167,5 +181,6 @@ class Outbox:
             if stalled.cancelled_caught:
                 self.evict("fell behind")
             self._queued -= len(piece)
+            self._backlog.note_progress(self)
             if self._queued < LIMIT // 4:
                 self._backlog.discard(self)

@@ -12,6 +12,7 @@ import os
 import select
 from collections import deque
 from contextlib import suppress
+from typing import Protocol
 
 import trio
 
@@ -24,6 +25,13 @@ WINDOW = 256
 
 LIMIT = 1 << 16
 """The most bytes in a line of standard input."""
+
+
+class Writer(Protocol):
+    """Somewhere to write lines to."""
+
+    async def write(self, line: str) -> None:
+        """Write a line; returns when it is written."""
 
 
 class Output:
@@ -64,7 +72,7 @@ class Pipe:
     is_person = False
 
     def __init__(
-        self, source: trio.abc.ReceiveStream | None, output: Output, errors: Output
+        self, source: trio.abc.ReceiveStream | None, output: Writer, errors: Writer
     ) -> None:
         self._source = source
         self._output = output
@@ -75,11 +83,6 @@ class Pipe:
         self._on_their_way: deque[int] = deque()
         self._answered = trio.Event()
         self._refused = 0
-
-    @property
-    def failed(self) -> bool:
-        """Whether any line was refused, or may not have been delivered."""
-        return bool(self._refused or self._on_their_way)
 
     def set_prompt(self, prompt: str) -> None:
         """There is nobody to prompt."""
@@ -106,12 +109,13 @@ class Pipe:
             self._confirm()
         await self._output.write(plain(event, me))
 
-    async def report_unconfirmed(self) -> None:
-        """Say on standard error what may not have been delivered."""
-        if lost := list(self._on_their_way):
+    async def finish(self) -> bool:
+        """Say on standard error what may be lost; whether every line was delivered."""
+        if lost := self._on_their_way:
             await self._errors.write(
                 f"! {len(lost)} lines were not confirmed and may be lost, from line {lost[0]} on"
             )
+        return not (self._refused or lost)
 
     def _confirm(self) -> int:
         """The number of the line that has just been answered; 0 if it was no line."""
@@ -127,13 +131,12 @@ class Pipe:
 
     async def _next_line(self) -> str | Refused:
         while not self._lines:
-            data = await self._source.receive_some() if self._source else b""
-            if data:
-                self._lines += self._framing.feed(data)
-            elif self._framing.end():
-                pass
-            else:
+            if self._source is None:
                 raise trio.EndOfChannel
+            data = await self._source.receive_some()
+            self._lines += self._framing.feed(data or b"\n")  # the last line may lack its end
+            if not data:
+                self._source = None
         return self._lines.popleft()
 
 

@@ -340,10 +340,10 @@ class Room(Generic[P]):
 
     def _stamp(self, now: float) -> str:
         """The time as it stands on the wire; the seconds' part is kept for the next message."""
-        second = int(now)
+        second, millisecond = divmod(round(now * 1000), 1000)
         if second != self._second[0]:
             self._second = (second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}")
-        return f"{self._second[1]}.{int((now - second) * 1000):03d}Z"
+        return f"{self._second[1]}.{millisecond:03d}Z"
 
 
 def _refuse(peer: P, code: str, text: str) -> list[Told[P]]:

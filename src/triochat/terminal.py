@@ -49,7 +49,6 @@ class Terminal:
     """
 
     is_person = True
-    failed = False
 
     def __init__(self) -> None:
         self._session: PromptSession[str] = PromptSession(
@@ -100,6 +99,10 @@ class Terminal:
             await self._drawn.wait()
         else:
             await trio.lowlevel.checkpoint()
+
+    async def finish(self) -> bool:
+        """Nothing is left to say: a person has seen what was refused."""
+        return True
 
     def _draw(self, event: Event, me: str) -> str:
         width = self._session.app.output.get_size().columns

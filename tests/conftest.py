@@ -1,0 +1,1 @@
+"""What holds for every test: no task waits for ever, and real time is not waited for."""

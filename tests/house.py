@@ -1,0 +1,111 @@
+"""A room over memory streams, and peers that speak either dialect."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+import trio.testing
+
+from triochat.framing import Lines
+from triochat.hub import Hub
+from triochat.outbox import Outbox
+from triochat.room import Room
+from triochat.testing import MemoryListener, open_memory_room
+
+EPOCH = 1767322984.678  # 2026-01-02T03:03:04.678Z
+
+
+class Peer:
+    """The other end of a connection, line by line, with no code of ours but the framing."""
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
+        self.stream = stream
+        self._lines = Lines(1 << 24)
+        self._heard: list[str] = []
+        self._ended = False
+
+    async def type(self, *lines: str) -> None:
+        """Send these lines at once."""
+        await self.stream.send_all("".join(f"{line}\n" for line in lines).encode())
+
+    async def ask(self, *requests: dict[str, Any]) -> None:
+        """Send these requests, as JSON, at once."""
+        await self.type(*(json.dumps(request) for request in requests))
+
+    async def line(self) -> str:
+        """The next line; raises EOFError at the end."""
+        while not self._heard:
+            data = await self.stream.receive_some(1 << 16)
+            if not data:
+                raise EOFError
+            self._heard += [str(line) for line in self._lines.feed(data)]
+        return self._heard.pop(0)
+
+    async def event(self) -> dict[str, Any]:
+        """The next event, from JSON."""
+        event: dict[str, Any] = json.loads(await self.line())
+        return event
+
+    async def hear(self, count: int) -> list[str]:
+        """The next lines, as many as that."""
+        return [await self.line() for _ in range(count)]
+
+    async def heard_nothing(self) -> bool:
+        """Whether there is nothing to hear once everybody has done all they can."""
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(0) as scope:
+            self._heard.insert(0, await self.line())
+        return scope.cancelled_caught
+
+    async def rest(self) -> list[str]:
+        """All lines until the end."""
+        lines = []
+        try:
+            while True:
+                lines.append(await self.line())
+        except EOFError:
+            return lines
+
+
+class House:
+    """A hub that serves a room over memory streams, with a clock that stands still."""
+
+    def __init__(self, hub: Hub, listener: MemoryListener) -> None:
+        self.hub = hub
+        self.room = hub.room
+        self.listener = listener
+
+    async def connect(self) -> Peer:
+        """A peer that has said nothing yet."""
+        return Peer(await self.listener.connect())
+
+    async def plain(self, handle: str) -> Peer:
+        """A member that speaks plain lines and has read its welcome."""
+        peer = await self.connect()
+        await peer.type(handle)
+        assert (await peer.line()).startswith(f"* Server connected. You are {handle}.")
+        return peer
+
+    async def ndjson(self, handle: str) -> Peer:
+        """A member that speaks NDJSON and has read its welcome."""
+        peer = await self.connect()
+        await peer.ask({"type": "join", "handle": handle})
+        assert (await peer.event())["type"] == "welcome"
+        return peer
+
+
+@asynccontextmanager
+async def open_house(
+    server: str = "Server",
+    *,
+    max_clients: int = 1000,
+    turns: bool = False,
+    lockstep: bool = False,
+) -> AsyncIterator[House]:
+    """A served room with these rules; stopped politely at the end."""
+    room: Room[Outbox] = Room(server, max_clients=max_clients, turns=turns, place="port 9999")
+    hub = Hub(room, clock=lambda: EPOCH)
+    async with open_memory_room(hub, lockstep=lockstep) as listener:
+        yield House(hub, listener)

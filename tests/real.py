@@ -1,0 +1,125 @@
+"""The program as it is installed, run for real: servers, clients at a pty, plain sockets."""
+
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+
+TRIOCHAT = [sys.executable, "-m", "triochat"]
+ENVIRONMENT = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm-256color"}
+PATIENCE = 20.0  # seconds, for machines that are busy with something else
+
+
+class Server:
+    """A running ``triochat server``, without a terminal."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [*TRIOCHAT, "server", "0", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(self.wait_line(r"Listening on \S+ port (\d+)"))
+        self.wait_line("Ctrl-C stops the server")
+
+    def wait_line(self, pattern: str) -> str:
+        """Read standard output up to a line with this pattern; its first group, or the line."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if found := re.search(pattern, line):
+                return found[1] if found.groups() else line.rstrip("\n")
+        raise AssertionError(f"the server ended before it said {pattern!r}")
+
+    def count_files(self) -> int:
+        """How many files the process has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, and wait for the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def running_server(*options: str) -> Iterator[Server]:
+    """A server that is ended with the block, whatever happens in it."""
+    server = Server(*options)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+class Peer:
+    """A plain socket, line by line."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection((host, port), timeout=PATIENCE)
+        self._file = self.socket.makefile("r", encoding="utf-8", newline="\n")
+
+    def type(self, text: str) -> None:
+        """Send a line."""
+        self.socket.sendall(f"{text}\n".encode())
+
+    def line(self) -> str:
+        """The next line, without its end; empty when there is none."""
+        return self._file.readline().rstrip("\n")
+
+    def wait_line(self, text: str) -> None:
+        """Read up to this line."""
+        while (line := self.line()) != text:
+            assert line, f"the connection ended before {text!r}"
+
+    def reset(self) -> None:
+        """Vanish: the server gets a reset, not an end."""
+        linger = struct.pack("ii", 1, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+        self.socket.close()
+
+
+def spawn(*arguments: str) -> "pexpect.spawn[str]":
+    """``triochat`` with these arguments, at a terminal of its own."""
+    return pexpect.spawn(
+        TRIOCHAT[0],
+        [*TRIOCHAT[1:], *arguments],
+        env=ENVIRONMENT,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        dimensions=(24, 80),
+    )
+
+
+def exit_code(child: "pexpect.spawn[str]") -> int | None:
+    """Wait for the end of what `spawn` started."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus
+
+
+def run(*arguments: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
+    """``triochat`` with these arguments, and this on standard input."""
+    return subprocess.run(
+        [*TRIOCHAT, *arguments],
+        input=text,
+        stdin=subprocess.DEVNULL if text is None else None,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,81 @@
+"""What hypothesis draws from: texts at their worst, and every request and event."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from triochat.messages import (
+    Closing,
+    Event,
+    Join,
+    Joined,
+    Kick,
+    Left,
+    Notice,
+    Ping,
+    Pong,
+    Quit,
+    Refused,
+    Rename,
+    Renamed,
+    Request,
+    Roster,
+    Said,
+    Say,
+    Welcome,
+    Whisper,
+    Whispered,
+    Who,
+)
+
+settings.register_profile("ground", deadline=None, max_examples=150)
+settings.load_profile("ground")
+
+CONTROLS = "\x00\x07\x08\t\n\v\f\r\x1b\x1c\x7f\x85\x9b"
+BIDI = "\u061c\u200e\u200f\u202a\u202b\u202d\u202e\u2066\u2067\u2069"
+INVISIBLE = "\u115f\u1160\u180e\u200b\u200c\u200d\u2028\u2029\u2060\u3000\u3164\ufeff\uffa0\ufff9"
+MARKS = "\u0301\u0302\u0903\u20e3\ufe0f"
+ODD = "\ud800\udfff\ue0b0\ufb01\ufffe\xdf\u0130\u212a\U0001f600\U000e0001\U0010ffff"
+MEANT = "[]{}<>?\\/:*!\"'3"
+WORDS = ("\r\n", "\x1b[31m", "\x1b]0;title\x07", "\u0301" * 9, "[red]", "[/]", ":smile:", "Joe")
+
+SPECIAL = (*CONTROLS, *BIDI, *INVISIBLE, *MARKS, *ODD, *MEANT, *WORDS)
+"""Characters and words with a meaning of their own somewhere between keyboard and screen."""
+
+any_text = st.lists(st.one_of(st.sampled_from(SPECIAL), st.characters(), st.just(" "))).map("".join)
+"""Any text at all, lone surrogates among it, with much of what is special."""
+
+wire_text = any_text.map(lambda text: text.encode(errors="ignore").decode())
+"""Any text that can stand on the wire: there are no lone surrogates in UTF-8."""
+
+
+def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
+    """Every kind of request, with these texts in its fields."""
+    return st.one_of(
+        st.builds(Join, text),
+        st.builds(Say, text),
+        st.builds(Whisper, text, text),
+        st.builds(Rename, text),
+        st.just(Who()),
+        st.just(Ping()),
+        st.builds(Kick, text, text),
+        st.just(Quit()),
+    )
+
+
+def events(text: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
+    """Every kind of event, with these texts in its fields."""
+    handles = st.lists(text, max_size=3).map(tuple)
+    ids = st.integers(min_value=0, max_value=2**53)
+    return st.one_of(
+        st.builds(Welcome, text, text, handles),
+        st.builds(Joined, text),
+        st.builds(Said, ids, text, text, text),
+        st.builds(Whispered, ids, text, text, text, text),
+        st.builds(Renamed, text, text),
+        st.builds(Left, text, text),
+        st.builds(Roster, handles),
+        st.builds(Notice, text),
+        st.builds(Refused, text, text),
+        st.just(Pong()),
+        st.builds(Closing, text, st.booleans()),
+    )

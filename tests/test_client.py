@@ -1,0 +1,339 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from house import House, open_house
+from triochat import RefusedError, RemoteProtocolError, join
+from triochat.chat import LINGER, Chat, Ending, Why
+from triochat.client import Person, reason_of
+from triochat.connection import Connection
+from triochat.messages import (
+    Closing,
+    Event,
+    Joined,
+    Rename,
+    Said,
+    Welcome,
+    Whispered,
+)
+from triochat.render import plain
+
+REMEDY = "\\help lists them, \\\\ at the start says the line as it stands; nothing was sent"
+
+
+class Typist:
+    """A person whose keyboard is a channel, and whose screen is a list of plain lines."""
+
+    is_person = True
+
+    def __init__(self) -> None:
+        self.keys, self._lines = trio.open_memory_channel[str](100)
+        self.screen: list[str] = []
+        self.prompt = ""
+
+    def set_prompt(self, prompt: str) -> None:
+        """Show it."""
+        self.prompt = prompt
+
+    async def receive(self) -> str:
+        """The next line."""
+        return await self._lines.receive()
+
+    async def show(self, event: Event, me: str) -> None:
+        """Put it on the screen."""
+        self.screen.append(plain(event, me))
+
+    async def finish(self) -> bool:
+        """Nothing is left to say."""
+        return True
+
+    async def type(self, line: str) -> None:
+        """Type a line, and let everything happen that follows."""
+        await self.keys.send(line)
+        await trio.testing.wait_all_tasks_blocked()
+
+
+@asynccontextmanager
+async def open_person(
+    house: House, typist: Typist, handle: str = ""
+) -> AsyncIterator[tuple[Person, list[bool]]]:
+    """A person at a terminal in this house; the list gets what `run` returned."""
+    ended: list[bool] = []
+    person = Person(typist, house.listener.connect, handle)
+
+    async def run() -> None:
+        ended.append(await person.run(await house.listener.connect()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield person, ended
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+
+# ---- programs
+
+
+async def test_a_program_joins_says_and_hears(autojump_clock: trio.testing.MockClock) -> None:
+    """A program's own message comes back as its receipt, in the order of the room."""
+    async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
+        assert bot.welcome == Welcome("bot", "Server", ("bot",))
+        ann = await house.plain("Ann")
+        assert await bot.receive() == Joined("Ann")
+        await bot.say("hello")
+        await bot.whisper("ann", "psst")
+        said, whispered = await bot.receive(), await bot.receive()
+        assert isinstance(said, Said)
+        assert (said.id, said.handle, said.text) == (1, "bot", "hello")
+        assert isinstance(whispered, Whispered)
+        assert (whispered.to, whispered.text) == ("Ann", "psst")
+        assert await ann.hear(2) == ["bot> hello", "[bot -> you] psst"]
+
+
+async def test_leaving_the_block_delivers_first(autojump_clock: trio.testing.MockClock) -> None:
+    """All that a program sent is delivered before it leaves, and it leaves by saying so."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        async with join(await house.listener.connect(), "bot") as bot:
+            for number in range(300):
+                await bot.say(f"{number}")
+        assert await ann.hear(302) == [
+            "* bot joined", *(f"bot> {number}" for number in range(300)), "* bot left"
+        ]  # fmt: skip
+
+
+async def test_a_refused_program_is_told_why(autojump_clock: trio.testing.MockClock) -> None:
+    """Joining under a taken handle raises with the room's own sentence."""
+    async with open_house() as house:
+        await house.plain("Ann")
+        with pytest.raises(RefusedError, match='handle "ANN" is taken; try another') as caught:
+            async with join(await house.listener.connect(), "ANN"):
+                pytest.fail("joined")
+        assert caught.value.code == "handle-taken"
+
+
+async def test_a_program_follows_its_own_rename(autojump_clock: trio.testing.MockClock) -> None:
+    """A client knows its handle after it was changed, and events end when the server closes."""
+    async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
+        await bot.send(Rename("robot"))
+        await bot.receive()
+        assert bot.handle == "robot"
+        house.hub.close("enough")
+        assert [event async for event in bot] == [Closing("enough")]
+
+
+@pytest.mark.parametrize(
+    "line", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 ready\r\n", b"[1]\n", b"\xff\xff\n", b"{}\n"]
+)
+async def test_another_server_is_recognised(line: bytes) -> None:
+    """What is not triochat is told apart by its first line, not shown to anybody."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    await theirs.send_all(line)
+    with pytest.raises(RemoteProtocolError) as caught:
+        await Connection(ours).receive()
+    assert caught.value.fatal
+
+
+async def test_events_of_a_later_version_are_left_out() -> None:
+    """A type of event that is not known is skipped, a field that is not known is ignored."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    await theirs.send_all(
+        b'{"type":"waved","handle":"x"}\n{"type":"joined","handle":"x","age":3}\n'
+    )
+    assert await Connection(ours).receive() == Joined("x")
+
+
+# ---- people
+
+
+async def test_a_person_is_asked_for_a_handle_until_one_fits(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A refused handle is asked for again; the prompt is the handle when it is accepted."""
+    async with open_house() as house:
+        await house.plain("Ann")
+        typist = Typist()
+        async with open_person(house, typist):
+            assert typist.prompt == "Your handle? "
+            await typist.type("Ann")
+            assert typist.screen == ['! handle "Ann" is taken; try another']
+            assert typist.prompt == "Your handle? "
+            await typist.type("two words")
+            await typist.type("Bob")
+            assert typist.prompt == "Bob> "
+            assert typist.screen[2:] == ["* Server connected. You are Bob. 2 here: Ann, Bob"]
+
+
+async def test_the_grammar_at_the_keyboard(autojump_clock: trio.testing.MockClock) -> None:
+    """Messages, whispers, the roster, renaming, help and unknown commands, as typed."""
+    async with open_house() as house:
+        ann, typist = await house.plain("Ann"), Typist()
+        async with open_person(house, typist, "Bob"):
+            del typist.screen[:]
+            for line in ("hi", "psst > Ann", "x > Nobody", "?", "", "\\frob", "/nick Rob", "there"):
+                await typist.type(line)
+            assert typist.screen == [
+                "Bob> hi",
+                "[you -> Ann] psst",
+                '! nobody here is called "Nobody"; nothing was sent',
+                "* 2 here: Ann, Bob",
+                "! there is no command \\frob; " + REMEDY,
+                "* Bob is now Rob",
+                "Rob> there",
+            ]
+            assert typist.prompt == "Rob> "
+            await typist.type("\\help")
+            assert typist.screen[-1].startswith("* \\who")
+            assert "kick" not in typist.screen[-1]
+        assert await ann.hear(4) == [
+            "* Bob joined", "Bob> hi", "[Bob -> you] psst", "* Bob is now Rob"
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "back"), [("y", True), ("YES", True), ("", False), ("n", False)]
+)
+async def test_quit_asks_whether_to_reconnect(
+    answer: str, back: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """After a quit, y starts again from the handle; anything else ends well."""
+    async with open_house() as house:
+        typist = Typist()
+        async with open_person(house, typist, "Bob") as (_, ended):
+            await typist.type("bye")
+            await typist.type("\\quit")
+            assert typist.screen[-1] == "Bob> bye"
+            assert typist.prompt == "Reconnect? [y/N] "
+            assert not house.room.roster
+            await typist.type(answer)
+            assert ended == ([] if back else [True])
+            if back:
+                assert typist.prompt == "Your handle? "
+                await typist.type("Rob")
+                assert house.room.roster == ("Rob",)
+
+
+async def test_the_end_of_input_leaves_without_a_question(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Ctrl-D delivers what was typed, then leaves as a quit does, and asks nothing."""
+    async with open_house() as house:
+        ann, typist = await house.plain("Ann"), Typist()
+        async with open_person(house, typist, "Bob") as (_, ended):
+            await typist.keys.send("last")
+            await typist.keys.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+            assert ended == [True]
+        assert await ann.hear(3) == ["* Bob joined", "Bob> last", "* Bob left"]
+
+
+async def test_an_interrupt_says_quit(autojump_clock: trio.testing.MockClock) -> None:
+    """Ctrl-C leaves the room politely and asks nothing."""
+    async with open_house() as house:
+        ann, typist = await house.plain("Ann"), Typist()
+        async with open_person(house, typist, "Bob") as (person, ended):
+            assert await person.interrupt()
+            await trio.testing.wait_all_tasks_blocked()
+            assert ended == [True]
+            assert not await person.interrupt()
+        assert await ann.hear(2) == ["* Bob joined", "* Bob left"]
+
+
+async def test_a_server_that_stops_says_so(autojump_clock: trio.testing.MockClock) -> None:
+    """When the server stops, its reason is shown, and the client ends well without a question."""
+    typist = Typist()
+    async with open_house() as house, open_person(house, typist, "Bob") as (_, ended):
+        house.hub.close("shutting down")
+        await trio.testing.wait_all_tasks_blocked()
+        assert ended == [True]
+        assert typist.screen[-1] == "* Server closed the connection: shutting down"
+
+
+async def test_the_operators_quit_asks_to_reconnect(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """When the operator ends every connection, people are asked whether they want back."""
+    typist = Typist()
+    async with open_house() as house, open_person(house, typist, "Bob") as (_, ended):
+        house.hub.dismiss(house.hub.outboxes.copy().pop(), "the operator ended the chat")
+        await trio.testing.wait_all_tasks_blocked()
+        assert typist.prompt == "Reconnect? [y/N] "
+        await typist.type("n")
+        assert ended == [True]
+
+
+async def test_a_lost_connection_is_tried_again_with_growing_pauses(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that vanishes is tried until it is back, and the handle is kept."""
+    monkeypatch.setattr("random.uniform", lambda *_: 1.0)
+    typist, tries = Typist(), []
+    async with open_house() as house:
+
+        async def connect() -> trio.abc.Stream:
+            tries.append(trio.current_time())
+            if len(tries) < 4:
+                raise ConnectionRefusedError(111, "Connection refused")
+            return await house.listener.connect()
+
+        ours, theirs = trio.testing.memory_stream_pair()
+        person = Person(typist, connect, "Bob")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(person.run, ours)
+            await trio.testing.wait_all_tasks_blocked()
+            await theirs.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+            assert person.is_lost
+            await trio.sleep(8)
+            assert not person.is_lost
+            assert house.room.roster == ("Bob",)
+            nursery.cancel_scope.cancel()
+    assert tries == pytest.approx([0.5, 1.5, 3.5, 7.5])
+    again = "trying again in {} s (Ctrl-C gives up)"
+    assert typist.screen[:3] == [
+        f"* connection lost; {again.format(0.5)}",
+        f"* still not there (connection refused); {again.format('1.0')}",
+        f"* still not there (connection refused); {again.format('2.0')}",
+    ]
+
+
+async def test_a_server_that_hangs_does_not_hold_a_person(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """After a quit that is never answered a person is let go within the linger."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    await theirs.send_all(b'{"type":"welcome","handle":"Bob","server":"S","roster":["Bob"]}\n')
+    typist = Typist()
+    await typist.keys.send("\\quit")
+    assert await Chat(typist, Connection(ours), "Bob").run() == Ending(Why.QUIT)
+    assert trio.current_time() == pytest.approx(LINGER)
+
+
+async def test_who_waits_in_line_may_leave(autojump_clock: trio.testing.MockClock) -> None:
+    """In line a person sees the place, is told that messages must wait, and may quit."""
+    async with open_house(max_clients=1) as house:
+        await house.plain("Ann")
+        typist = Typist()
+        async with open_person(house, typist, "Bob"):
+            await typist.type("hello?")
+            assert typist.screen == [
+                "* The room is full; you are number 1 in line",
+                "! the room is full; wait until you are let in; nothing was sent",
+            ]
+            await typist.type("\\quit")
+            assert typist.prompt == "Reconnect? [y/N] "
+
+
+def test_the_reason_of_a_failure_is_short() -> None:
+    """Whatever trio wraps it in, the reason is the system's own few words."""
+    refused = ConnectionRefusedError(111, "Connection refused")
+    wrapped = OSError("all attempts to connect failed")
+    wrapped.__cause__ = ExceptionGroup("", [refused, refused])
+    assert reason_of(refused) == "connection refused"
+    assert reason_of(wrapped) == "connection refused"
+    assert reason_of(ExceptionGroup("", [wrapped])) == "connection refused"
+    assert reason_of(OSError("odd")) == "odd"

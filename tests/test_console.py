@@ -1,0 +1,141 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from house import House, open_house
+from test_client import Typist
+from test_pipe import Paper
+from triochat.console import run_console, run_relay
+from triochat.pipe import Pipe
+
+
+@pytest.fixture
+def patient_clock() -> trio.testing.MockClock:
+    """Virtual time that leaves a socket pair the time to carry its bytes."""
+    return trio.testing.MockClock(autojump_threshold=0.02)
+
+
+@asynccontextmanager
+async def open_operator(house: House) -> AsyncIterator[Typist]:
+    """The operator of this house, at the console."""
+    typist = Typist()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_console, house.hub, typist)
+        await settle()
+        yield typist
+        nursery.cancel_scope.cancel()
+
+
+async def settle() -> None:
+    """Let everything happen that can, over the real socket pair of a console too."""
+    for _ in range(10):
+        await trio.testing.wait_all_tasks_blocked(0.002)
+
+
+async def test_the_operator_is_a_member(
+    patient_clock: trio.testing.MockClock,
+) -> None:
+    """The operator is in the roster, speaks to all, whispers, and hears everything public."""
+    async with open_house() as house, open_operator(house) as operator:
+        assert operator.prompt == "Server> "
+        jimmy = await house.connect()
+        await jimmy.type("Jimmy", "Me first!")
+        await settle()
+        await operator.type("My turn")
+        await operator.type("psst > jimmy")
+        await operator.type("?")
+        await settle()
+        assert operator.screen == [
+            "* Jimmy joined",
+            "Jimmy> Me first!",
+            "Server> My turn",
+            "[you -> Jimmy] psst",
+            "* 2 here: Jimmy, Server",
+        ]
+        assert await jimmy.hear(3) == [
+            "* Server connected. You are Jimmy. 2 here: Jimmy, Server",
+            "Server> My turn",
+            "[Server -> you] psst",
+        ]
+
+
+async def test_the_operator_kicks(
+    patient_clock: trio.testing.MockClock,
+) -> None:
+    r"""A kicked member is told why, the others hear it, and ``\help`` knows the command."""
+    async with open_house() as house, open_operator(house) as operator:
+        joe, ann = await house.plain("Joe"), await house.plain("Ann")
+        await operator.type("\\kick joe being too loud")
+        await settle()
+        closing = "* Server closed the connection: kicked: being too loud"
+        assert await joe.rest() == ["* Ann joined", closing]
+        assert await ann.line() == "* Joe left (kicked: being too loud)"
+        await operator.type("\\help")
+        assert "\\kick NAME [WHY]" in operator.screen[-1]
+
+
+async def test_the_operators_quit_ends_every_connection_and_not_the_server(
+    patient_clock: trio.testing.MockClock,
+) -> None:
+    """Everybody is told and disconnected; the console says so, and the next may join."""
+    async with open_house() as house, open_operator(house) as operator:
+        ann, bob = await house.plain("Ann"), await house.ndjson("Bob")
+        await operator.type("\\quit")
+        await settle()
+        assert operator.screen[-1] == "* all clients disconnected; still listening on port 9999"
+        reason = "the operator ended the chat"
+        assert (await ann.rest())[-1] == f"* Server closed the connection: {reason}"
+        assert await bob.event() == {"type": "closing", "reason": reason, "retry": True}
+        assert await bob.rest() == []
+        await house.plain("Ann")
+        assert house.room.roster == ("Ann", "Server")
+
+
+async def test_the_end_of_the_operators_input_is_not_the_end_of_the_room(
+    patient_clock: trio.testing.MockClock,
+) -> None:
+    """At Ctrl-D the operator leaves; everybody else stays."""
+    async with open_house() as house:
+        async with open_operator(house) as operator:
+            ann = await house.plain("Ann")
+            await operator.keys.aclose()
+            await settle()
+            assert house.room.roster == ("Ann",)
+        await ann.type("?")
+        assert "* 1 here: Ann" in await ann.hear(2)
+
+
+async def test_an_operator_that_was_put_out_comes_back(
+    patient_clock: trio.testing.MockClock,
+) -> None:
+    """A console that fell behind is opened again, as operator."""
+    async with open_house() as house, open_operator(house) as operator:
+        (outbox,) = house.hub.outboxes
+        outbox.evict("fell behind")
+        await settle()
+        assert house.room.roster == ("Server",)
+        await operator.type("still here")
+        await settle()
+        assert operator.screen[-1] == "Server> still here"
+
+
+async def test_the_relay_shows_and_takes_no_part(
+    patient_clock: trio.testing.MockClock,
+) -> None:
+    """The relay hears everything public, is in no roster, and sees no whisper."""
+    async with open_house() as house:
+        paper = Paper()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_relay, house.hub, Pipe(None, paper, paper))
+            await settle()
+            ann, bob = await house.plain("Ann"), await house.plain("Bob")
+            await ann.type("hello", "psst > Bob")
+            assert await bob.hear(2) == ["Ann> hello", "[Ann -> you] psst"]
+            await bob.type("\\quit")
+            await settle()
+            assert paper.lines == ["* Ann joined", "* Bob joined", "Ann> hello", "* Bob left"]
+            assert house.room.roster == ("Ann",)
+            house.hub.close("shutting down")

@@ -1,0 +1,322 @@
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from strategies import any_text
+from triochat.grammar import COMMANDS, MARKS, help_text, parse
+from triochat.messages import Kick, Notice, Quit, Refused, Rename, Request, Say, Whisper, Who
+from triochat.text import clean, could_be_handle
+
+HELP = r"""
+\who              who is here; ? does the same
+\msg NAME TEXT    tell NAME alone; TEXT > NAME does the same
+\say TEXT         tell everybody, whatever TEXT looks like
+\nick NAME        call yourself NAME from now on
+\help             this list
+\quit             leave
+""".strip()
+
+KICK = "\\kick NAME [WHY]  put NAME out of the room"
+
+
+def unknown(shown: str) -> Refused:
+    """The refusal of a command that there is not."""
+    return Refused(
+        "unknown-command",
+        f"there is no command \\{shown}; \\help lists them, \\\\ at the start says the line"
+        " as it stands; nothing was sent",
+    )
+
+
+def usage(shown: str) -> Refused:
+    """The refusal of a command whose arguments do not fit."""
+    return Refused("usage", f"the command is \\{shown}; nothing was sent")
+
+
+# ---- saying
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hello",
+        " hello ",
+        "what?",
+        "??",
+        "a?",
+        "? b",
+        "a\\b",
+        "1/2",
+        "a /quit",
+        "3 < 5",
+        "[red]",
+        "{",
+        '{"type":"quit"}',
+        "two\nlines",
+        "quit",
+        "Joe: hi",
+        "@Joe hi",
+    ],
+)
+def test_text_is_said_as_it_is(line: str) -> None:
+    """A line without special meaning is said to all, with the white space around it."""
+    assert parse(line) == Say(line)
+
+
+@pytest.mark.parametrize("line", ["", " ", "\t", " \t \r", "\u3000"])
+def test_a_blank_line_means_nothing(line: str) -> None:
+    """A line of white space asks for nothing."""
+    assert parse(line) is None
+
+
+@given(any_text)
+def test_any_text_without_special_meaning(line: str) -> None:
+    """A text without a command mark at its start, and without ``>``, is said unchanged."""
+    assume(not line.strip().startswith(MARKS))
+    assume(">" not in line)
+    assume(line.strip() not in ("", "?"))
+    assert parse(line) == Say(line)
+
+
+@given(any_text, st.booleans())
+def test_any_text_at_all(line: str, operator: bool) -> None:
+    """Whatever is typed gets an answer, and the answer shows nothing but text."""
+    asked = parse(line, operator=operator)
+    if isinstance(asked, Refused):
+        assert clean(asked.text) == asked.text
+    if isinstance(asked, Say):
+        assert asked.text in line
+    if isinstance(asked, Whisper):
+        assert asked.text in line
+        assert asked.to in line
+
+
+# ---- whispering
+
+
+@pytest.mark.parametrize(
+    ("line", "to", "text"),
+    [
+        ("psst > Joe", "Joe", "psst"),
+        ("two words > Joe", "Joe", "two words"),
+        ("psst   >   Joe  ", "Joe", "psst"),
+        ("psst\t>\tJoe", "Joe", "psst"),
+        ("  psst > Joe", "Joe", "  psst"),
+        ("a > b > Joe", "Joe", "a > b"),
+        ("a > > Joe", "Joe", "a >"),
+        ("a>b > Joe", "Joe", "a>b"),
+        ("> > Joe", "Joe", ">"),
+        ("why? > Joe", "Joe", "why?"),
+        ("? > Joe", "Joe", "?"),
+        ("5 > x", "x", "5"),
+        ("cat a > b", "b", "cat a"),
+        ("psst > joe.b-c_1", "joe.b-c_1", "psst"),
+        ("psst > Zo\u00eb", "Zo\u00eb", "psst"),
+        ("psst > \uff2a\uff4f\uff45", "\uff2a\uff4f\uff45", "psst"),
+        ("psst > muchtoolongforahandle", "muchtoolongforahandle", "psst"),
+        ("two\nlines > Joe", "Joe", "two\nlines"),
+    ],
+)
+def test_whispers(line: str, to: str, text: str) -> None:
+    """White space around the last ``>`` and one word after it tell that one alone."""
+    assert parse(line) == Whisper(to, text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5 > 3",
+        "a>b",
+        "a >b",
+        "a> b",
+        "a > b c",
+        "a > b > c d",
+        "> Joe",
+        " > Joe",
+        "a >",
+        "a > ",
+        ">",
+        "x > 3.5",
+        "a >> Joe",
+        "a -> Joe",
+        "a > (b)",
+        "a > -b",
+        "a > .b",
+        "a => b",
+        "psst > b > ",
+        "psst > b>",
+    ],
+)
+def test_what_looks_like_a_whisper(line: str) -> None:
+    """Where the last ``>`` has no space around it, or no handle after it, the line is said."""
+    assert parse(line) == Say(line)
+
+
+words = any_text.map(lambda text: "".join(text.split())).filter(bool)
+whisperable = any_text.map(str.rstrip).filter(
+    lambda text: text and not text.strip().startswith(MARKS)
+)
+
+
+@given(whisperable, st.sampled_from(["Joe", "_", "Zo\u00eb", "a1", "x" * 40]))
+def test_any_text_can_be_whispered(text: str, to: str) -> None:
+    """``text > Joe`` tells Joe that text, whatever it is, unless it starts as a command."""
+    assert parse(f"{text} > {to}") == Whisper(to, text)
+
+
+@given(whisperable, words)
+def test_only_handles_are_whispered_to(text: str, word: str) -> None:
+    """A line with ``>`` is a whisper exactly if the one last word could be a handle."""
+    line = f"{text} > {word}"
+    assert parse(line) == (Whisper(word, text) if could_be_handle(word) else Say(line))
+
+
+# ---- who
+
+
+@pytest.mark.parametrize(
+    "line", ["?", " ? ", "\\who", "/who", "\\WHO", " \\who ", "\\who is here", "/ who"]
+)
+def test_who(line: str) -> None:
+    r"""``?`` alone on a line, and ``\who``, ask who is here."""
+    assert parse(line) == Who()
+
+
+# ---- escapes
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("\\\\quit", "\\quit"),
+        ("//quit", "/quit"),
+        ("//", "/"),
+        ("\\\\", "\\"),
+        ("  //etc/passwd", "/etc/passwd"),
+        ("\\\\psst > Joe", "\\psst > Joe"),
+        ("// psst > Joe", "/ psst > Joe"),
+        ("///", "//"),
+        ("\\\\\\", "\\\\"),
+        ("//\\", "/\\"),
+    ],
+)
+def test_escapes(line: str, text: str) -> None:
+    """A doubled mark at the start says the rest as it stands, one mark with it."""
+    assert parse(line) == Say(text)
+
+
+@given(any_text, st.sampled_from(MARKS))
+def test_any_text_can_be_said(text: str, mark: str) -> None:
+    """After a doubled mark any text is said to all, also what would be a whisper or command."""
+    assert parse(f"{mark}{mark}{text}") == Say(f"{mark}{text}".rstrip())
+
+
+# ---- commands
+
+
+@pytest.mark.parametrize("mark", ["\\", "/"])
+@pytest.mark.parametrize(
+    ("typed", "request_"),
+    [
+        ("who", Who()),
+        ("msg Joe psst", Whisper("Joe", "psst")),
+        ("msg Joe  psst  psst", Whisper("Joe", "psst  psst")),
+        ("msg  Joe psst > Ann", Whisper("Joe", "psst > Ann")),
+        ("msg 3 psst", Whisper("3", "psst")),
+        ("say hello", Say("hello")),
+        ("say cat a > b", Say("cat a > b")),
+        ("say \\quit", Say("\\quit")),
+        ("say ?", Say("?")),
+        ("say   two  words ", Say("two  words")),
+        ("nick Jim", Rename("Jim")),
+        ("nick a b", Rename("a b")),
+        ("kick Joe", Kick("Joe", "")),
+        ("kick Joe too  loud", Kick("Joe", "too  loud")),
+        ("quit", Quit()),
+        ("quit now", Quit()),
+        ("QuIt", Quit()),
+        ("SAY Hello", Say("Hello")),
+        ("nick\tJim", Rename("Jim")),
+    ],
+)
+def test_commands(mark: str, typed: str, request_: Request) -> None:
+    """Each command makes its request, with either mark and in any case."""
+    assert parse(mark + typed) == request_
+    assert parse(f"  {mark}{typed}  ") == request_
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("\\msg", "msg NAME TEXT"),
+        ("\\msg Joe", "msg NAME TEXT"),
+        ("/msg Joe ", "msg NAME TEXT"),
+        ("\\say", "say TEXT"),
+        ("\\say  ", "say TEXT"),
+        ("\\nick", "nick NAME"),
+        ("\\kick", "kick NAME [WHY]"),
+    ],
+)
+def test_commands_that_lack_an_argument(line: str, shown: str) -> None:
+    """A command without what it needs is refused with its usage."""
+    assert parse(line) == usage(shown)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("\\foo", "foo"),
+        ("/etc/passwd is a file", "etc/passwd"),
+        ("\\", ""),
+        ("\\quit> Joe", "quit>"),
+        ("\\FOO bar > Joe", "foo"),
+        ("\\" + "x" * 50, "x" * 20),
+        ("\\\x1b[31m", "[31m"),
+        ("/\\quit", "\\quit"),
+        ("\\?", "?"),
+    ],
+)
+def test_unknown_commands(line: str, shown: str) -> None:
+    """A command that there is not is refused, and neither said nor whispered."""
+    assert parse(line) == unknown(shown)
+
+
+@given(any_text, st.sampled_from(MARKS))
+def test_a_command_is_never_said_by_mistake(typed: str, mark: str) -> None:
+    r"""A line with a mark at its start is said only where ``\say`` or a doubled mark says so."""
+    assume(not typed.startswith(mark))
+    asked = parse(mark + typed)
+    name = (typed.split() or [""])[0].lower()
+    if isinstance(asked, Say):
+        assert name == "say"
+    if name not in COMMANDS:
+        assert isinstance(asked, Refused)
+        assert asked.code == "unknown-command"
+
+
+# ---- help
+
+
+@pytest.mark.parametrize("line", ["\\help", "/help", "\\Help me"])
+def test_help(line: str) -> None:
+    r"""``\help`` lists the commands of whoever asks."""
+    assert parse(line) == Notice(HELP)
+    assert parse(line, operator=True) == Notice(
+        "\n".join([*HELP.split("\n")[:4], KICK, *HELP.split("\n")[4:]])
+    )
+
+
+def test_help_is_written_from_the_table() -> None:
+    """Each command has its line, in the order of the table, under the name that is typed."""
+    lines = help_text(operator=True).split("\n")
+    assert len(lines) == len(COMMANDS)
+    for line, (name, command) in zip(lines, COMMANDS.items(), strict=True):
+        assert line.split() == [*f"\\{command.usage}".split(), *command.purpose.split()]
+        assert command.usage.split()[0] == name
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"help"}))
+def test_every_command_does_something(name: str) -> None:
+    """No command of the table is refused when it has its arguments."""
+    asked = parse(f"\\{name} Joe hello")
+    assert not isinstance(asked, Refused | Notice | None)

@@ -1,0 +1,208 @@
+import json
+from collections import Counter
+
+import pytest
+import trio
+import trio.testing
+
+from house import Peer, open_house
+from triochat.hub import BATCH
+from triochat.outbox import LIMIT, PATIENCE, Outbox
+from triochat.ratelimit import BURST, RATE
+
+
+async def test_twenty_talkers_are_heard_in_one_order(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Everybody sees the same messages in the same order; nothing is lost, nothing doubled."""
+    members, messages = 20, 25
+    async with open_house() as house:
+        peers = [await house.ndjson(f"p{number}") for number in range(members)]
+        heard: dict[int, list[tuple[int, str]]] = {}
+
+        async def talk(peer: Peer) -> None:
+            for number in range(messages):
+                await peer.ask({"type": "say", "text": f"m{number}"})
+
+        async def listen(index: int, peer: Peer) -> None:
+            said: list[tuple[int, str]] = []
+            while len(said) < members * messages:
+                event = await peer.event()
+                if event["type"] == "said":
+                    said.append((event["id"], f"{event['handle']}:{event['text']}"))
+            heard[index] = said
+
+        async with trio.open_nursery() as nursery:
+            for index, peer in enumerate(peers):
+                nursery.start_soon(talk, peer)
+                nursery.start_soon(listen, index, peer)
+    assert all(said == heard[0] for said in heard.values())
+    assert [number for number, _ in heard[0]] == list(range(1, members * messages + 1))
+    assert set(Counter(text for _, text in heard[0]).values()) == {1}
+    for number in range(members):
+        own = [text for _, text in heard[0] if text.startswith(f"p{number}:")]
+        assert own == [f"p{number}:m{message}" for message in range(messages)]
+
+
+async def test_plain_peers_do_not_hear_themselves_in_a_batch(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """In one batch of several talkers each plain peer hears all but its own, in order."""
+    async with open_house() as house:
+        ann, bob, eve = [await house.plain(name) for name in ("Ann", "Bob", "Eve")]
+        await ann.hear(2)
+        await bob.hear(1)
+        await ann.type("a1", "a2")
+        await bob.type("b1")
+        await ann.type("a3", "?")
+        everything = await eve.hear(4)
+        assert sorted(everything) == ["Ann> a1", "Ann> a2", "Ann> a3", "Bob> b1"]
+        assert await ann.hear(2) == ["Bob> b1", "* 3 here: Ann, Bob, Eve"]
+        assert await bob.hear(3) == ["Ann> a1", "Ann> a2", "Ann> a3"]
+
+
+async def test_who_comes_later_does_not_hear_what_was_said_before(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A message goes to those who are in the room when it is said, also within one batch."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        bob = await house.connect()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ann.type, "before")
+            nursery.start_soon(bob.type, "Bob")
+        await trio.testing.wait_all_tasks_blocked()
+        await ann.type("after")
+        order = [line for line in await bob.hear(2) if line != "Ann> before"]
+        assert order[-1] == "Ann> after" or order[0].startswith("* Server connected")
+
+
+async def test_a_paste_reaches_everybody(autojump_clock: trio.testing.MockClock) -> None:
+    """One person pastes 200 long lines into a room of 50: all get all, nobody is put out."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        readers = [await house.plain(f"r{number}") for number in range(50)]
+        lines = [f"{number} " + "x" * 490 for number in range(200)]
+        await ann.type(*lines)
+        for reader in readers:
+            said = [line for line in await hear_until(reader, lines[-1]) if line.startswith("Ann>")]
+            assert said == [f"Ann> {line}" for line in lines]
+        assert len(house.room.roster) == 51
+
+
+async def hear_until(peer: Peer, text: str) -> list[str]:
+    """All lines up to the one that ends in this text."""
+    lines = [await peer.line()]
+    while not lines[-1].endswith(text):
+        lines.append(await peer.line())
+    return lines
+
+
+async def test_who_never_reads_harms_nobody(autojump_clock: trio.testing.MockClock) -> None:
+    """A member that never reads is put out, the others hear everything, and hear of that."""
+    async with open_house(lockstep=True) as house:
+        talker, reader = await house.connect(), await house.connect()
+        heard: list[str] = []
+
+        async def listen(peer: Peer, into: list[str]) -> None:
+            while True:
+                into.append(await peer.line())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen, talker, [])
+            nursery.start_soon(listen, reader, heard)
+            await talker.type("talker")
+            await reader.type("reader")
+            await trio.testing.wait_all_tasks_blocked()
+            dead = await house.connect()
+            await dead.type("dead")
+            await trio.testing.wait_all_tasks_blocked()
+            for number in range(1000):
+                await talker.type(f"{number}")
+            await trio.sleep(60)
+            assert house.room.roster == ("reader", "talker")
+            nursery.cancel_scope.cancel()
+    said = [line for line in heard if line.startswith("talker>")]
+    assert said == [f"talker> {number}" for number in range(1000)]
+    assert "* dead left (fell behind)" in heard
+
+
+async def test_a_flood_is_held_to_its_rate_while_somebody_is_behind(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Beyond its burst a talker waits for its rate, and for no longer than somebody is behind."""
+    async with open_house() as house:
+        bob, ann = await house.plain("Bob"), await house.plain("Ann")
+        assert await bob.line() == "* Ann joined"
+        slow = Outbox(house.hub.backlog)
+        house.hub.backlog.add(slow)
+
+        async def make_progress() -> None:
+            while True:
+                await trio.sleep(0.9)
+                house.hub.backlog.note_progress(slow)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(make_progress)
+            await ann.type(*["?"] * int(BURST + 2 * RATE))
+            await ann.type("held back")
+            assert await bob.line() == "Ann> held back"
+            assert trio.current_time() == pytest.approx(2.0, abs=0.05)
+            await ann.type(*["?"] * 500)
+            await ann.type("set free")
+            await trio.sleep(1)
+            house.hub.backlog.discard(slow)
+            assert await bob.line() == "Ann> set free"
+            assert trio.current_time() == pytest.approx(3.0, abs=0.05)
+            nursery.cancel_scope.cancel()
+
+
+async def test_nobody_is_held_back_for_who_makes_no_progress(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A reader who takes nothing holds a flood back for a second, then no longer."""
+    async with open_house() as house:
+        bob, ann = await house.plain("Bob"), await house.plain("Ann")
+        assert await bob.line() == "* Ann joined"
+        house.hub.backlog.add(Outbox(house.hub.backlog))
+        await ann.type(*["?"] * int(BURST * 2))
+        await ann.type("on we go")
+        assert await bob.line() == "Ann> on we go"
+        assert trio.current_time() == pytest.approx(PATIENCE)
+
+
+async def test_nobody_is_held_back_while_nobody_is_behind(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A flood goes as fast as the readers take it."""
+    async with open_house() as house:
+        bob, ann = await house.plain("Bob"), await house.plain("Ann")
+        assert await bob.line() == "* Ann joined"
+        await ann.type(*["?"] * int(BURST * 3), "through")
+        assert await bob.line() == "Ann> through"
+        assert trio.current_time() == 0
+
+
+async def test_a_batch_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
+    """A chunk with more lines than a batch holds is heard whole, over several passes."""
+    async with open_house() as house:
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        lines = [str(number) for number in range(BATCH * 2 + 10)]
+        await bob.type(*lines)
+        await ann.line()
+        assert await ann.hear(len(lines)) == [f"Bob> {line}" for line in lines]
+
+
+async def test_a_batch_for_one_member_is_one_blob(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What one pass says to a member leaves as one write."""
+    async with open_house() as house:
+        ann, bob = await house.ndjson("Ann"), await house.ndjson("Bob")
+        assert (await ann.event())["type"] == "joined"
+        await bob.ask(*[{"type": "say", "text": str(number)} for number in range(100)])
+        await trio.testing.wait_all_tasks_blocked()
+        data = await ann.stream.receive_some(LIMIT)
+        assert [json.loads(line)["text"] for line in data.splitlines()] == [
+            str(number) for number in range(100)
+        ]

@@ -1,0 +1,150 @@
+import pytest
+import trio
+import trio.testing
+
+from triochat.outbox import LIMIT, LINGER, STALL, Backlog, Outbox
+
+
+async def test_what_is_queued_goes_out_as_one(autojump_clock: trio.testing.MockClock) -> None:
+    """The sender takes all that is queued and makes one send of it, in order."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    outbox = Outbox(Backlog())
+    for blob in (b"one\n", b"two\n", b"three\n"):
+        outbox.put(blob)
+    outbox.close()
+    await outbox.send_to(ours)
+    assert await theirs.receive_some() == b"one\ntwo\nthree\n"
+    assert await theirs.receive_some() == b""
+
+
+async def test_nothing_is_put_after_close() -> None:
+    """What is put after close is not sent, and does no harm."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    outbox = Outbox(Backlog())
+    outbox.close()
+    outbox.put(b"late\n")
+    await outbox.send_to(ours)
+    assert await theirs.receive_some() == b""
+
+
+async def test_too_many_bytes_evict() -> None:
+    """A peer for which more than the limit piles up is cancelled there and then."""
+    outbox = Outbox(Backlog())
+    with outbox.scope:
+        outbox.put(bytes(LIMIT))
+        assert not outbox.scope.cancel_called
+        outbox.put(b"x")
+        assert outbox.scope.cancel_called
+    assert outbox.evicted == "fell behind"
+    assert outbox.closed
+
+
+async def test_a_stalled_peer_is_evicted(autojump_clock: trio.testing.MockClock) -> None:
+    """A peer that takes nothing for the stall time is evicted, however little waits for it."""
+    ours, _theirs = trio.testing.lockstep_stream_pair()
+    outbox = Outbox(Backlog())
+    outbox.put(b"hello\n")
+    with outbox.scope:
+        await outbox.send_to(ours)
+    assert outbox.evicted == "fell behind"
+    assert trio.current_time() == pytest.approx(STALL)
+
+
+async def test_a_slow_peer_that_makes_progress_stays(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A peer that takes some bytes now and then is not evicted, however long it takes."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    outbox = Outbox(Backlog())
+    size = LIMIT
+    outbox.put(bytes(size))
+    outbox.close()
+    outbox.scope.deadline = float("inf")
+    got = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.send_to, ours)
+        while data := await theirs.receive_some(1 << 16):
+            got += len(data)
+            await trio.sleep(STALL - 1)
+    assert got == size
+    assert outbox.evicted == ""
+
+
+async def test_close_bounds_the_ending(autojump_clock: trio.testing.MockClock) -> None:
+    """After close the session has as long as the linger, and not longer."""
+    ours, _theirs = trio.testing.lockstep_stream_pair()
+    outbox = Outbox(Backlog())
+    outbox.put(b"good-bye\n")
+    outbox.close()
+    with outbox.scope:
+        await outbox.send_to(ours)
+    assert trio.current_time() == pytest.approx(LINGER)
+
+
+async def test_talkers_wait_while_somebody_is_behind(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The backlog is not clear from when an outbox is half full until it has caught up."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    backlog = Backlog()
+    outbox = Outbox(backlog)
+    assert not backlog
+    await backlog.wait_clear()
+    outbox.put(bytes(LIMIT // 2 + 1))
+    assert backlog
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.send_to, ours)
+        got = 0
+        while backlog:
+            assert got < LIMIT * 3 // 4
+            got += len(await theirs.receive_some(1 << 16))
+            await trio.testing.wait_all_tasks_blocked()
+        await backlog.wait_clear()
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_is_gone_is_not_behind() -> None:
+    """An evicted or abandoned outbox holds nobody back."""
+    backlog = Backlog()
+    outbox = Outbox(backlog)
+    outbox.put(bytes(LIMIT // 2 + 1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(backlog.wait_clear)
+        await trio.testing.wait_all_tasks_blocked()
+        outbox.abandon()
+    assert not backlog
+
+
+async def test_write_through_keeps_the_order() -> None:
+    """Bytes that a socket does not take at once, and all after them, follow in their order."""
+    left, right = trio.socket.socketpair()
+    ours, theirs = trio.SocketStream(left), trio.SocketStream(right)
+    outbox = Outbox(Backlog())
+    outbox.write_through_to(ours)
+    outbox.put(b"first\n")
+    assert await theirs.receive_some() == b"first\n"  # no sender task runs yet
+    blobs = [bytes([number]) * 20_000 for number in range(40)]
+    for blob in blobs:
+        outbox.put(blob)
+    outbox.close()
+    outbox.scope.deadline = float("inf")
+    got = bytearray()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.send_to, ours)
+        async for data in theirs:
+            got += data
+    assert got == b"".join(blobs)
+    await ours.aclose()
+    await theirs.aclose()
+
+
+async def test_write_through_to_a_dead_socket_is_harmless() -> None:
+    """A peer that is gone makes no error where something is put for it."""
+    left, right = trio.socket.socketpair()
+    ours = trio.SocketStream(left)
+    outbox = Outbox(Backlog())
+    outbox.write_through_to(ours)
+    right.close()
+    outbox.put(b"hello?\n")
+    outbox.abandon()
+    await ours.aclose()

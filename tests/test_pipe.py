@@ -1,0 +1,127 @@
+import os
+
+import pytest
+import trio
+import trio.testing
+
+from house import House, open_house
+from triochat.client import Person
+from triochat.pipe import WINDOW, Output, Pipe
+
+
+class Paper:
+    """An output that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    async def write(self, line: str) -> None:
+        """Keep it."""
+        self.lines.append(line)
+
+
+async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str]]:
+    """Pipe these bytes into the room as ``count``; how it went, the output, the errors."""
+    into, source = trio.testing.memory_stream_one_way_pair()
+    await into.send_all(text)
+    await into.aclose()
+    output, errors = Paper(), Paper()
+    pipe = Pipe(source, output, errors)
+    went_well = await Person(pipe, house.listener.connect, "count").run(
+        await house.listener.connect()
+    )
+    return went_well, output.lines, errors.lines
+
+
+async def test_every_line_arrives_in_order(autojump_clock: trio.testing.MockClock) -> None:
+    """Each line is a message; all arrive, in order, the last one before the pipe leaves."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        numbers = [str(number) for number in range(WINDOW * 3)]
+        went_well, output, errors = await run_pipe(house, "\n".join([*numbers, ""]).encode())
+        assert went_well
+        assert errors == []
+        own = [f"count> {number}" for number in numbers]
+        assert output == ["* Server connected. You are count. 2 here: Ann, count", *own]
+        assert await ann.hear(len(own) + 2) == ["* count joined", *own, "* count left"]
+
+
+async def test_nothing_in_a_pipe_is_a_command(autojump_clock: trio.testing.MockClock) -> None:
+    """A line of a log is said as it stands, whatever it looks like; a blank line is none."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        lines = ["\\quit", "", "/var/log full", "?", "a > Ann", "  indented", "   "]
+        assert (await run_pipe(house, "\r\n".join([*lines, ""]).encode()))[0]
+        said = [f"count> {line}" for line in lines if line.strip()]
+        assert await ann.hear(len(said) + 2) == ["* count joined", *said, "* count left"]
+
+
+async def test_refused_lines_are_reported(autojump_clock: trio.testing.MockClock) -> None:
+    """A refused line is told with its number, the others arrive, and the whole has failed."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        text = b"one\n\n" + b"x" * 501 + b"\ntwo\n\xff\nthree\n" + b"y" * 70_000 + b"\n"
+        went_well, _, errors = await run_pipe(house, text)
+        assert not went_well
+        assert errors == [
+            "! line 5: that line is not UTF-8 text; nothing was sent",
+            "! line 7: a line of more than 65536 bytes is not allowed; nothing was sent",
+            "! line 3: 501 characters; at most 500 are allowed; nothing was sent",
+        ]
+        assert (await ann.hear(5))[1:4] == ["count> one", "count> two", "count> three"]
+
+
+async def test_a_last_line_without_an_end_is_a_line(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A file whose last line has no line end is delivered whole."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        assert (await run_pipe(house, b"one\ntwo"))[0]
+        assert (await ann.hear(3))[1:] == ["count> one", "count> two"]
+
+
+async def test_a_refused_handle_fails(autojump_clock: trio.testing.MockClock) -> None:
+    """With nobody to ask for another handle the refusal is the end."""
+    async with open_house() as house:
+        await house.plain("count")
+        went_well, output, errors = await run_pipe(house, b"one\n")
+        assert not went_well
+        assert output == []
+        assert errors == ['! handle "count" is taken; try another']
+
+
+async def test_a_lost_connection_tells_what_may_be_lost() -> None:
+    """Lines that were not confirmed when the connection broke are reported, and it has failed."""
+    into, source = trio.testing.memory_stream_one_way_pair()
+    output, errors = Paper(), Paper()
+    ours, theirs = trio.testing.memory_stream_pair()
+    person = Person(Pipe(source, output, errors), lambda: pytest.fail("reconnects"), "count")
+    ended: list[bool] = []
+
+    async def run() -> None:
+        ended.append(await person.run(ours))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await theirs.send_all(b'{"type":"welcome","handle":"count","server":"S","roster":[]}\n')
+        await into.send_all(b"one\ntwo\n")
+        await trio.testing.wait_all_tasks_blocked()
+        await theirs.aclose()
+    assert ended == [False]
+    assert errors.lines == ["! 2 lines were not confirmed and may be lost, from line 1 on"]
+    assert output.lines[-1] == "* connection lost"
+
+
+async def test_output_waits_for_its_reader_and_outlives_it() -> None:
+    """A full pipe makes the writer wait, not the process; a closed one swallows the rest."""
+    read_end, write_end = os.pipe()
+    output = Output(write_end)
+    line = "x" * 1000
+    with trio.move_on_after(0.05) as full:
+        for _ in range(1000):
+            await output.write(line)
+    assert full.cancelled_caught
+    os.close(read_end)
+    await output.write("nobody reads this")
+    os.close(write_end)

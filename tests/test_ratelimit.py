@@ -1,0 +1,94 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triochat.ratelimit import BURST, RATE, TokenBucket
+
+
+def test_the_defaults() -> None:
+    """A thousand lines at once cost nothing; the next one is paid back in a hundredth second."""
+    assert (BURST, RATE) == (1000.0, 100.0)
+    bucket = TokenBucket()
+    assert bucket.spend(1000, 0.0) == 0.0
+    assert bucket.spend(1, 0.0) == 0.01
+
+
+def test_a_burst_is_free() -> None:
+    """As long as there are tokens nobody waits."""
+    bucket = TokenBucket(rate=2.0, burst=3.0)
+    assert [bucket.spend(1, 50.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
+
+
+def test_the_wait_pays_the_debt_back() -> None:
+    """Who waits as long as it is told has paid, and owes for the next line only."""
+    bucket = TokenBucket(rate=2.0, burst=4.0)
+    assert bucket.spend(6, 0.0) == 1.0
+    assert bucket.spend(1, 1.0) == 0.5
+    assert bucket.spend(1, 1.5) == 0.5
+
+
+def test_tokens_come_back_at_the_rate() -> None:
+    """After the burst, a line every 1/rate seconds costs no waiting beyond that."""
+    bucket = TokenBucket(rate=4.0, burst=2.0)
+    assert bucket.spend(2, 0.0) == 0.0
+    assert [bucket.spend(1, 0.25 * step) for step in range(1, 9)] == [0.0] * 8
+
+
+def test_no_more_than_a_burst_is_saved() -> None:
+    """Who was silent for an hour may send one burst, no more."""
+    bucket = TokenBucket(rate=2.0, burst=3.0)
+    assert bucket.spend(3, 0.0) == 0.0
+    assert bucket.spend(3, 3600.0) == 0.0
+    assert bucket.spend(1, 3600.0) == 0.5
+
+
+def test_a_late_clock_gives_no_more_than_a_burst() -> None:
+    """A clock that starts anywhere gives the first burst and nothing on top."""
+    bucket = TokenBucket(rate=1.0, burst=2.0)
+    assert bucket.spend(2, 1_000_000.0) == 0.0
+    assert bucket.spend(1, 1_000_000.0) == 1.0
+
+
+def test_debt_is_bounded() -> None:
+    """Nobody is ever more than a burst in debt, so nobody waits longer than that takes."""
+    bucket = TokenBucket(rate=2.0, burst=4.0)
+    assert bucket.spend(1_000_000, 0.0) == 2.0
+    assert bucket.spend(1, 0.0) == 2.0
+    assert bucket.spend(1, 2.0) == 0.5
+
+
+def test_nothing_spent_is_nothing_owed() -> None:
+    """To spend nothing asks how long there is still to wait."""
+    bucket = TokenBucket(rate=1.0, burst=2.0)
+    assert bucket.spend(0, 0.0) == 0.0
+    assert bucket.spend(3, 0.0) == 1.0
+    assert bucket.spend(0, 0.25) == 0.75
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.floats(0, 5)), min_size=1, max_size=30))
+def test_who_obeys_keeps_to_the_rate(steps: list[tuple[int, float]]) -> None:
+    """Who always waits as told never sends more than a burst and the rate allow."""
+    bucket = TokenBucket(rate=10.0, burst=100.0)
+    now, sent = 0.0, 0
+    for lines, pause in steps:
+        now += pause + bucket.spend(lines, now + pause)
+        sent += lines
+        assert sent <= 100.0 + 10.0 * now + 1e-6
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.floats(0, 100)), max_size=30))
+def test_waits_are_bounded(steps: list[tuple[int, float]]) -> None:
+    """A wait is never negative and never longer than a burst takes to come back."""
+    bucket = TokenBucket(rate=10.0, burst=50.0)
+    now = 0.0
+    for lines, pause in steps:
+        now += pause
+        assert 0.0 <= bucket.spend(lines, now) <= 5.0
+
+
+@pytest.mark.parametrize("lines", [1, 7, 1000])
+def test_one_spend_is_many(lines: int) -> None:
+    """To spend many at once comes to the same as one after the other at the same moment."""
+    at_once, one_by_one = TokenBucket(8.0, 4.0), TokenBucket(8.0, 4.0)
+    waits = [one_by_one.spend(1, 0.0) for _ in range(lines)]
+    assert at_once.spend(lines, 0.0) == waits[-1]

@@ -1,0 +1,216 @@
+import os
+import signal
+import socket
+import subprocess
+import termios
+from collections.abc import Iterator
+
+import pytest
+
+from real import PATIENCE, TRIOCHAT, Peer, Server, exit_code, run, running_server, spawn
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server without a terminal."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def ann(server: Server) -> Iterator[Peer]:
+    """Ann, at a plain socket, who was here first."""
+    peer = Peer(server.port)
+    peer.type("Ann")
+    assert peer.line() == "* Server connected. You are Ann. 1 here: Ann"
+    yield peer
+    peer.close()
+
+
+def free_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
+def test_a_person_chats_and_comes_back(server: Server, ann: Peer) -> None:
+    """At a terminal: the handle, messages both ways, a whisper, a quit, a return, a quit."""
+    child = spawn("client", "127.0.0.1", str(server.port))
+    child.expect("Your handle\\?")
+    child.send("Ann\r")
+    child.expect('handle "Ann" is taken; try another')
+    child.send("Jimmy\r")
+    child.expect("You are Jimmy. 2 here: Ann, Jimmy")
+    ann.wait_line("* Jimmy joined")
+    child.send("hello\r")
+    ann.wait_line("Jimmy> hello")
+    child.expect("Jimmy>.*hello")
+    child.send("psst > ann\r")
+    ann.wait_line("[Jimmy -> you] psst")
+    ann.type("hi yourself")
+    child.expect("hi yourself")
+    child.send("\\quit\r")
+    ann.wait_line("* Jimmy left")
+    child.expect("Reconnect\\? \\[y/N\\]")
+    child.send("y\r")
+    child.expect("Your handle\\?")
+    child.send("Jim\r")
+    ann.wait_line("* Jim joined")
+    child.send("\\quit\r")
+    child.expect("Reconnect\\? \\[y/N\\]")
+    child.send("n\r")
+    assert exit_code(child) == 0
+
+
+def test_the_line_being_typed_survives(server: Server, ann: Peer) -> None:
+    """A message that comes in does not touch the line that is being typed."""
+    child = spawn("client", "127.0.0.1", str(server.port), "--handle", "Jimmy")
+    child.expect("You are Jimmy")
+    child.send("half a")
+    child.expect("half a")
+    for number in range(20):
+        ann.type(f"message {number}")
+    child.expect("message 19")
+    child.send(" sentence\r")
+    ann.wait_line("Jimmy> half a sentence")
+    child.send("\x04")
+    assert exit_code(child) == 0
+
+
+def test_ctrl_c_leaves_politely(server: Server, ann: Peer) -> None:
+    """Ctrl-C says quit, restores the terminal and exits with 130."""
+    child = spawn("client", "127.0.0.1", str(server.port), "--handle", "Jimmy")
+    child.expect("You are Jimmy")
+    ann.wait_line("* Jimmy joined")
+    child.send("half typed")
+    child.send("\x03")
+    ann.wait_line("* Jimmy left")
+    assert exit_code(child) == 130
+
+
+@pytest.mark.parametrize(("keys", "code"), [("\\quit\rn\r", 0), ("\x03", 130), ("\x04", 0)])
+def test_the_terminal_is_as_it_was(server: Server, keys: str, code: int) -> None:
+    """Whatever ends the client, the terminal's modes are those from before."""
+    ours, theirs = os.openpty()
+    before = termios.tcgetattr(theirs)
+    with subprocess.Popen(
+        [*TRIOCHAT, "client", "127.0.0.1", str(server.port), "--handle", "Jimmy"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env={**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1"},
+    ) as client:
+        seen = b""
+        while b"You are Jimmy" not in seen:
+            seen += os.read(ours, 4096)
+        os.write(ours, keys.encode())
+        assert client.wait(PATIENCE) == code
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_ctrl_d_delivers_first(server: Server, ann: Peer) -> None:
+    """What was typed before Ctrl-D is delivered, and nothing is asked."""
+    child = spawn("client", "127.0.0.1", str(server.port), "--handle", "Jimmy")
+    child.expect("You are Jimmy")
+    child.send("last words\r\x04")
+    ann.wait_line("Jimmy> last words")
+    ann.wait_line("* Jimmy left")
+    assert exit_code(child) == 0
+    assert child.before
+    assert "Reconnect" not in child.before
+
+
+def test_a_killed_client_is_a_lost_connection(server: Server, ann: Peer) -> None:
+    """When a client is killed, the others hear that its connection was lost."""
+    child = spawn("client", "127.0.0.1", str(server.port), "--handle", "Jimmy")
+    child.expect("You are Jimmy")
+    child.kill(signal.SIGKILL)
+    ann.wait_line("* Jimmy left (connection lost)")
+    child.close(force=True)
+
+
+def test_a_server_that_stops_ends_the_client_well(server: Server) -> None:
+    """A stopping server's reason is shown, and the exit code is 0."""
+    child = spawn("client", "127.0.0.1", str(server.port), "--handle", "Jimmy")
+    child.expect("You are Jimmy")
+    assert server.stop() == 0
+    child.expect("Server closed the connection: shutting down")
+    assert exit_code(child) == 0
+
+
+def test_a_killed_server_is_tried_again_until_ctrl_c(server: Server) -> None:
+    """A lost connection is tried again, and giving up is a failure."""
+    child = spawn("client", "127.0.0.1", str(server.port), "--handle", "Jimmy")
+    child.expect("You are Jimmy")
+    server.stop(signal.SIGKILL)
+    child.expect("connection lost; trying again in")
+    child.expect("still not there \\(connection refused\\); trying again in")
+    child.send("\x03")
+    assert exit_code(child) == 1
+
+
+def test_a_pipe_is_delivered_whole(server: Server, ann: Peer) -> None:
+    """Three hundred piped lines arrive complete and in order; standard output shows them."""
+    text = "".join(f"{number}\n" for number in range(1, 301))
+    done = run("client", "127.0.0.1", str(server.port), "--handle", "count", text=text)
+    assert (done.returncode, done.stderr) == (0, "")
+    own = [f"count> {number}" for number in range(1, 301)]
+    assert done.stdout.splitlines()[1:] == own
+    assert ann.line() == "* count joined"
+    assert [ann.line() for _ in own] == own
+    assert ann.line() == "* count left"
+
+
+def test_a_refused_line_fails_the_pipe(server: Server, ann: Peer) -> None:
+    """A piped line that is refused is named on standard error, and the exit code is 1."""
+    text = "one\n" + "x" * 501 + "\nthree\n"
+    done = run("client", "127.0.0.1", str(server.port), "--handle", "count", text=text)
+    assert done.returncode == 1
+    problem = "501 characters; at most 500 are allowed; nothing was sent"
+    assert done.stderr == f"! line 2: {problem}\n"
+    ann.wait_line("count> three")
+
+
+def test_an_output_that_is_closed_loses_no_message(server: Server, ann: Peer) -> None:
+    """When nobody reads the client's output any more, what is piped in is still delivered."""
+    command = " ".join([*TRIOCHAT, "client", "127.0.0.1", str(server.port), "--handle", "count"])
+    text = "".join(f"{number}\n" for number in range(1000))
+    subprocess.run(f"{command} | head -n 1", shell=True, input=text, text=True, check=True)  # noqa: S602
+    ann.wait_line("count> 999")
+
+
+def test_nobody_there_is_one_line() -> None:
+    """Where nobody listens, or the host is not known, one line says so; exit code 1."""
+    port = free_port()
+    done = run("client", "127.0.0.1", str(port), "--handle", "x", text="")
+    where = f"127.0.0.1 port {port}"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"triochat: cannot reach {where}: connection refused\n"
+    done = run("client", "no-such-host.invalid", "9", "--handle", "x", text="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("triochat: cannot reach no-such-host.invalid port 9: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_server_is_one_line() -> None:
+    """What is no triochat server is told so in one line; exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with subprocess.Popen(
+            [*TRIOCHAT, "client", "127.0.0.1", str(port), "--handle", "x"],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as client:
+            accepted, _ = listener.accept()
+            accepted.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            _, errors = client.communicate(timeout=PATIENCE)
+            accepted.close()
+        assert client.returncode == 1
+    where = f"127.0.0.1 port {port}"
+    assert errors == f"triochat: {where}: what answers there is not a triochat server\n"

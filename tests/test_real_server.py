@@ -1,0 +1,253 @@
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from real import PATIENCE, Peer, Server, run, running_server
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server without a terminal."""
+    with running_server() as server:
+        yield server
+
+
+def test_nc_is_enough(server: Server) -> None:
+    """Somebody with nothing but nc chats, and leaves by quitting."""
+    if not shutil.which("nc"):
+        pytest.skip("nc is not installed")
+    ann = Peer(server.port)
+    ann.type("Ann")
+    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    with subprocess.Popen(
+        ["nc", "127.0.0.1", str(server.port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as nc:
+        assert nc.stdin
+        assert nc.stdout
+        greeting = nc.stdout.readline()
+        assert greeting == "* triochat: what is your handle? (1-10 characters, no spaces)\n"
+        nc.stdin.write("Jimmy\n")
+        nc.stdin.flush()
+        assert nc.stdout.readline() == "* Server connected. You are Jimmy. 2 here: Ann, Jimmy\n"
+        ann.wait_line("* Jimmy joined")
+        ann.type("Hey guys!")
+        assert nc.stdout.readline() == "Ann> Hey guys!\n"
+        nc.stdin.write("hi\npsst > Ann\n\\quit\n")
+        nc.stdin.close()
+        ann.wait_line("Jimmy> hi")
+        ann.wait_line("[Jimmy -> you] psst")
+        ann.wait_line("* Jimmy left")
+        nc.terminate()
+    ann.close()
+
+
+def test_the_relay_shows_who_comes_and_what_is_said(server: Server) -> None:
+    """Without a terminal the server shows every public message, and takes no part."""
+    ann = Peer(server.port)
+    ann.type("Ann")
+    assert server.wait_line("joined") == "* Ann joined"
+    ann.type("hello")
+    assert server.wait_line("hello") == "Ann> hello"
+    ann.type("?")
+    ann.wait_line("* 1 here: Ann")
+    ann.close()
+    assert server.wait_line("left") == "* Ann left"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_politely(server: Server, number: int) -> None:
+    """At the first signal everybody is told why, and the server ends well and soon."""
+    ann = Peer(server.port)
+    ann.type("Ann")
+    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    server.process.send_signal(number)
+    ann.wait_line("* Server closed the connection: shutting down")
+    assert ann.line() == ""
+    ann.close()
+    assert server.process.wait(PATIENCE) == 0
+
+
+def test_a_second_interrupt_ends_at_once(server: Server) -> None:
+    """A second Ctrl-C does not wait for a peer that does not let go."""
+    ann = Peer(server.port)
+    ann.type("Ann")
+    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    server.process.send_signal(signal.SIGINT)
+    ann.wait_line("* Server closed the connection: shutting down")
+    start = time.monotonic()
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(PATIENCE) == 130
+    assert time.monotonic() - start < 1.9
+    ann.close()
+
+
+def test_thirty_that_vanish_leave_nothing_behind(server: Server) -> None:
+    """After resets, half lines and half opens the roster is exact and no file is left open."""
+    ann = Peer(server.port)
+    ann.type("Ann")
+    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    before = server.count_files()
+    for number in range(30):
+        peer = Peer(server.port)
+        if number % 3:
+            peer.type(f"p{number}")
+            ann.wait_line(f"* p{number} joined")
+        if number % 2:
+            peer.socket.sendall(b"half a li")
+        if number % 5:
+            peer.reset()
+        else:
+            peer.close()
+    deadline = time.monotonic() + PATIENCE
+    while server.count_files() != before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert server.count_files() == before
+    ann.type("?")
+    ann.wait_line("* 1 here: Ann")
+    ann.close()
+
+
+def test_who_never_reads_is_put_out(server: Server) -> None:
+    """A socket that is never read is evicted when too much waits; its talker never waits."""
+    talker, reader, dead = Peer(server.port), Peer(server.port), Peer(server.port)
+    for peer, handle in ((talker, "talker"), (reader, "reader"), (dead, "dead")):
+        peer.type(handle)
+        assert peer.line().startswith("* Server connected")
+    text = "x" * 490
+    for number in range(20):
+        for line in range(1000):
+            talker.type(f"{number * 1000 + line} {text}")
+        talker.type("?")
+        reader.wait_line(f"talker> {number * 1000 + 999} {text}")
+        roster = ""
+        while " here: " not in roster:
+            roster = talker.line()
+        if roster.startswith("* 2 here"):
+            break
+    assert roster == "* 2 here: reader, talker"
+    for peer in (talker, reader, dead):
+        peer.close()
+
+
+def test_debug_shows_each_connections_life(tmp_path: Path) -> None:
+    """At debug level the log tells of each connection, on standard error or in a file."""
+    log = tmp_path / "log"
+    with running_server("--log-level", "debug", "--log-file", str(log)) as server:
+        peer = Peer(server.port)
+        peer.type("Ann")
+        assert peer.line().startswith("* Server connected")
+        peer.close()
+        server.wait_line("left")
+        assert server.stop() == 0
+    text = log.read_text()
+    assert "connected" in text
+    assert "is Ann (plain)" in text
+    assert "gone (quit)" in text
+    with running_server("--log-level", "debug") as server:
+        Peer(server.port).close()
+        server.process.send_signal(signal.SIGTERM)
+        assert "connected" in server.process.communicate(timeout=PATIENCE)[1]
+
+
+def test_ipv6() -> None:
+    """The server listens on IPv6 when its host is an IPv6 address."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with running_server("--host", "::1") as server:
+        peer = Peer(server.port, "::1")
+        peer.type("Ann")
+        assert peer.line() == "* Server connected. You are Ann. 1 here: Ann"
+        peer.close()
+
+
+def test_one_port_for_all_addresses_of_a_host() -> None:
+    """Port 0 of a host with several addresses is one port on all of them."""
+    with running_server("--host", "localhost") as server:
+        for *_, address in socket.getaddrinfo("localhost", server.port, type=socket.SOCK_STREAM):
+            peer = Peer(server.port, str(address[0]))
+            peer.type(f"p{str(address[0]).strip(':.')[:1]}x")
+            assert peer.line().startswith("* Server connected")
+            peer.close()
+
+
+def test_options_reach_the_room() -> None:
+    """The handle, the capacity and the turns are those of the command line."""
+    with running_server("--handle", "Boss", "--max-clients", "1", "--turns") as server:
+        ann, bob = Peer(server.port), Peer(server.port)
+        ann.type("Ann")
+        assert ann.line() == "* Boss connected. You are Ann. 1 here: Ann"
+        bob.type("Bob")
+        assert bob.line() == "* The room is full; you are number 1 in line"
+        ann.type("one")
+        ann.type("two")
+        assert ann.line().startswith("! wait for somebody to answer")
+        ann.close()
+        assert bob.line() == "* Boss connected. You are Bob. 1 here: Bob"
+        bob.close()
+
+
+def test_a_taken_port_is_one_line(server: Server) -> None:
+    """Where somebody listens already the server says so and fails."""
+    done = run("server", str(server.port))
+    assert done.returncode == 1
+    where = f"127.0.0.1 port {server.port}"
+    assert done.stderr == f"triochat: cannot listen on {where}: address already in use\n"
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["server", "port"], 'argument PORT: "port" is not a port; a port is a number, 0 to 65535'),
+        (
+            ["server", "70000"],
+            'argument PORT: "70000" is not a port; a port is a number, 0 to 65535',
+        ),
+        (["server", "-1"], 'argument PORT: "-1" is not a port; a port is a number, 0 to 65535'),
+        (["server"], "the following arguments are required: PORT"),
+        (["server", "0", "--handle", "a b"], 'argument --handle: handle "a b" may have letters'),
+        (["server", "0", "--max-clients", "0"], "argument --max-clients: "),
+        (["client", "h", "0"], "argument PORT: nobody can listen on port 0"),
+        (
+            ["client", "h", "1", "--handle", ""],
+            "argument --handle: a handle has 1 to 10 characters",
+        ),
+        (["client", "h", "1"], "--handle NAME is needed where the input is no terminal"),
+        (["dance"], "argument COMMAND: invalid choice"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_the_usage(arguments: list[str], problem: str) -> None:
+    """What is wrong with the arguments is said in one line, above the usage; exit code 2."""
+    done = run(*arguments)
+    assert done.returncode == 2
+    first, *usage = done.stderr.splitlines()
+    assert problem in first
+    assert usage[0].startswith("usage: triochat")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_version() -> None:
+    """Help and the version are on standard output and end well."""
+    for arguments in (["--help"], ["server", "--help"], ["client", "--help"]):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "usage: triochat" in done.stdout
+    assert run("--version").stdout.startswith("triochat 0.")
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """A log file that cannot be opened is named, and the server does not start."""
+    done = run("server", "0", "--log-file", str(tmp_path / "no" / "log"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("triochat: cannot log to ")
+    assert done.stderr.endswith(": no such file or directory\n")

@@ -1,0 +1,173 @@
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from rich.console import Console
+from rich.style import Style
+
+from strategies import any_text, events
+from triochat.messages import (
+    Closing,
+    Event,
+    Joined,
+    Left,
+    Notice,
+    Pong,
+    Refused,
+    Renamed,
+    Roster,
+    Said,
+    Welcome,
+    Whispered,
+)
+from triochat.render import handle_style, plain, rich_text
+
+AT = "2026-01-02T03:04:05.678Z"
+NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no screen is ever sent: controls but for a line feed, overrides, lone surrogates."""
+
+EVENTS: list[tuple[Event, str]] = [
+    (Welcome("Ann", "Server", ("Ann",)), "* Server connected. You are Ann. 1 here: Ann"),
+    (Joined("Ann"), "* Ann joined"),
+    (Said(1, AT, "Ann", "hi"), "Ann> hi"),
+    (Whispered(1, AT, "Ann", "Bob", "psst"), "[Ann -> you] psst"),
+    (Renamed("Ann", "Anna"), "* Ann is now Anna"),
+    (Left("Ann", "quit"), "* Ann left"),
+    (Left("Ann", "kicked: too loud"), "* Ann left (kicked: too loud)"),
+    (Roster(()), "* 0 here: "),
+    (Roster(("Ann", "Bob")), "* 2 here: Ann, Bob"),
+    (Notice("one\ntwo"), "* one\n* two"),
+    (Refused("code", "no; try again"), "! no; try again"),
+    (Pong(), "* pong"),
+    (Closing("shutting down"), "* Server closed the connection: shutting down"),
+    (Closing("come back", retry=True), "* Server closed the connection: come back"),
+]
+
+
+def said(text: str, handle: str = "Ann") -> Said:
+    """A message to everybody."""
+    return Said(1, AT, handle, text)
+
+
+def drawn(event: Event, me: str = "") -> str:
+    """What a terminal is sent for an event, without colours."""
+    console = Console(width=10_000, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(rich_text(event, me), soft_wrap=True)
+    return capture.get()
+
+
+@pytest.mark.parametrize(("event", "words"), EVENTS)
+def test_words(event: Event, words: str) -> None:
+    """Every event has its words, the same on paper and on a screen."""
+    assert plain(event) == words
+    assert rich_text(event).plain == words
+    assert drawn(event) == f"{words}\n"
+
+
+@pytest.mark.parametrize(
+    ("me", "words"),
+    [
+        ("Ann", "[you -> Bob] psst"),
+        ("Bob", "[Ann -> you] psst"),
+        ("", "[Ann -> you] psst"),
+    ],
+)
+def test_whispers_say_who_and_to_whom(me: str, words: str) -> None:
+    """A whisper names the other of the two, and calls its reader you."""
+    whisper = Whispered(1, AT, "Ann", "Bob", "psst")
+    assert plain(whisper, me) == words
+    assert rich_text(whisper, me).plain == words
+
+
+def test_a_whisper_to_oneself() -> None:
+    """Who whispers to itself is its own reader."""
+    assert plain(Whispered(1, AT, "Ann", "Ann", "note"), "Ann") == "[Ann -> you] note"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[red]x",
+        "[/]",
+        "[/red]",
+        ":smile:",
+        "[link=http://x]y[/link]",
+        "[bold",
+        "\\[red]",
+        "[@click=q]",
+    ],
+)
+def test_markup_is_text(text: str) -> None:
+    """What rich would take for markup, a link or an emoji is shown as it was typed."""
+    assert plain(said(text)) == f"Ann> {text}"
+    assert rich_text(said(text)).plain == f"Ann> {text}"
+    assert drawn(said(text)) == f"Ann> {text}\n"
+
+
+def test_text_has_no_style() -> None:
+    """Only the handle of a message is coloured, whatever its text."""
+    [span] = rich_text(said("[red]Ann> x[/red] http://x 42")).spans
+    assert (span.start, span.end, span.style) == (0, 4, handle_style("Ann"))
+
+
+@pytest.mark.parametrize(
+    ("event", "spans"),
+    [
+        (Whispered(1, AT, "Ann", "Bob", "a]b"), [(0, 12, "bold magenta"), (12, 16, "italic")]),
+        (Refused("code", "no"), [(0, 4, "bold red")]),
+        (Notice("hm"), [(0, 4, "cyan")]),
+        (Roster(()), [(0, 10, "cyan")]),
+        (Closing("x"), [(0, 33, "bold yellow")]),
+        (Joined("Ann"), [(0, 12, "dim")]),
+    ],
+)
+def test_styles(event: Event, spans: list[tuple[int, int, str]]) -> None:
+    """What is private, refused or ending stands out; who comes and goes does not."""
+    assert [(span.start, span.end, span.style) for span in rich_text(event).spans] == spans
+
+
+def test_escape_sequences_are_text() -> None:
+    """Of an escape sequence only its harmless characters are left."""
+    event = said("\x1b[2J\x1b]0;title\x07\x9b31mx\u202ey", "A\x1b[31mnn")
+    assert plain(event) == "A[31mnn> [2J]0;title31mxy"
+    assert drawn(event) == "A[31mnn> [2J]0;title31mxy\n"
+
+
+def test_a_text_cannot_forge_a_line() -> None:
+    """A line break in a message does not begin a line on the screen."""
+    assert plain(said("hi\nBob> I owe you money\r\n* Bob left")) == (
+        "Ann> hi Bob> I owe you money * Bob left"
+    )
+
+
+@given(events(any_text), any_text)
+def test_nothing_but_text_reaches_a_screen(event: Event, me: str) -> None:
+    """No control character, override or surrogate is left, whatever an event's fields are."""
+    text = plain(event, me)
+    assert NEVER.search(text) is None
+    assert "M" * 5 not in "".join(unicodedata.category(character)[0] for character in text)
+    if not isinstance(event, Notice):
+        assert "\n" not in text
+
+
+@given(events(any_text), any_text)
+def test_paper_and_screen_say_the_same(event: Event, me: str) -> None:
+    """Plain and rich have the same words, and a terminal gets just these."""
+    words = plain(event, me)
+    assert rich_text(event, me).plain == words
+    assert drawn(event, me) == f"{words}\n"
+
+
+@given(any_text)
+def test_every_handle_has_a_colour(handle: str) -> None:
+    """Any handle has a colour, in whatever case it is written."""
+    assert Style.parse(handle_style(handle)).bold is True
+    assert handle_style(handle) == handle_style(handle.casefold())
+
+
+def test_colours_are_the_same_everywhere() -> None:
+    """A handle's colour depends on nothing but the handle."""
+    assert handle_style("Ann") == handle_style("ANN") == "bold green"
+    assert handle_style("Bob") == "bold magenta"

@@ -1,0 +1,244 @@
+import json
+
+import pytest
+import trio
+import trio.testing
+
+from house import House, Peer, open_house
+from triochat import session
+from triochat.outbox import LINGER
+from triochat.session import HANDSHAKE
+
+AT = "2026-01-02T03:03:04.678Z"
+
+
+async def test_plain_and_ndjson_share_one_room(autojump_clock: trio.testing.MockClock) -> None:
+    """The first line tells the dialect, and both dialects hear the same messages."""
+    async with open_house() as house:
+        timmy = await house.plain("Timmy")
+        jimmy = await house.ndjson("Jimmy")
+        assert await timmy.line() == "* Jimmy joined"
+        await jimmy.ask({"type": "say", "text": "hi"})
+        said = {"type": "said", "id": 1, "at": AT, "handle": "Jimmy", "text": "hi"}
+        assert await jimmy.event() == said
+        assert await timmy.line() == "Jimmy> hi"
+        await timmy.type("Hey guys!", "psst > jimmy")
+        assert await jimmy.event() == {**said, "id": 2, "handle": "Timmy", "text": "Hey guys!"}
+        assert await jimmy.event() == {
+            "type": "whispered", "id": 3, "at": AT, "handle": "Timmy", "to": "Jimmy", "text": "psst"
+        }  # fmt: skip
+        assert await timmy.heard_nothing()
+
+
+async def test_who_says_nothing_is_greeted_once(autojump_clock: trio.testing.MockClock) -> None:
+    """A peer that is silent for 0.5 s is greeted with a whole line, one that speaks is not."""
+    async with open_house() as house:
+        quiet = await house.connect()
+        with trio.move_on_after(0.499) as early:
+            await quiet.line()
+        assert early.cancelled_caught
+        greeting = "* triochat: what is your handle? (1-10 characters, no spaces)"
+        assert await quiet.line() == greeting
+        assert trio.current_time() == pytest.approx(0.5)
+        await quiet.type("Jimmy")
+        assert await quiet.line() == "* Server connected. You are Jimmy. 1 here: Jimmy"
+
+
+async def test_a_greeted_program_is_still_understood(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A program on a slow line, greeted as a person, may still speak NDJSON."""
+    async with open_house() as house:
+        late = await house.connect()
+        await trio.sleep(0.6)
+        await late.ask({"type": "join", "handle": "Late"})
+        assert (await late.line()).startswith("* triochat")
+        welcome = {"type": "welcome", "handle": "Late", "server": "Server", "roster": ["Late"]}
+        assert await late.event() == welcome
+
+
+async def test_a_stranger_has_a_limited_time(autojump_clock: trio.testing.MockClock) -> None:
+    """Who has not joined in time is told so and closed."""
+    async with open_house() as house:
+        slow = await house.connect()
+        lines = await slow.rest()
+        assert trio.current_time() == pytest.approx(HANDSHAKE)
+        assert lines[1:] == ["* Server closed the connection: no handle within 120 seconds"]
+
+
+async def test_a_member_has_all_the_time(autojump_clock: trio.testing.MockClock) -> None:
+    """The deadline of the handshake does not hold for who has joined, nor who is in line."""
+    async with open_house(max_clients=1) as house:
+        ann = await house.plain("Ann")
+        bob = await house.connect()
+        await bob.type("Bob")
+        assert await bob.line() == "* The room is full; you are number 1 in line"
+        await trio.sleep(HANDSHAKE * 3)
+        assert await bob.heard_nothing()
+        await ann.type("\\quit")
+        assert await bob.line() == "* Server connected. You are Bob. 1 here: Bob"
+
+
+async def test_quit_delivers_first_and_then_ends(autojump_clock: trio.testing.MockClock) -> None:
+    """What was asked before a quit is answered, what comes after it is not heard."""
+    async with open_house() as house:
+        ann, bob = await house.ndjson("Ann"), await house.plain("Bob")
+        assert (await ann.event())["type"] == "joined"
+        await ann.ask(
+            {"type": "say", "text": "bye"}, {"type": "quit"}, {"type": "say", "text": "?"}
+        )
+        assert [json.loads(line)["type"] for line in await ann.rest()] == ["said"]
+        assert await bob.hear(2) == ["Ann> bye", "* Ann left"]
+        assert await bob.heard_nothing()
+        assert trio.current_time() < LINGER
+
+
+@pytest.mark.parametrize("dialect", ["plain", "ndjson"])
+async def test_the_end_of_input_is_a_departure(
+    dialect: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """For nc the end is how one leaves; a program that ends without a quit was cut off."""
+    async with open_house() as house:
+        bob = await house.plain("Bob")
+        ann = await getattr(house, dialect)("Ann")
+        await ann.stream.aclose()
+        left = "* Ann left" if dialect == "plain" else "* Ann left (connection lost)"
+        assert await bob.hear(2) == ["* Ann joined", left]
+
+
+async def test_an_unfinished_line_is_not_obeyed(autojump_clock: trio.testing.MockClock) -> None:
+    """A line cut short is refused, not said: it may have been the start of a whisper."""
+    async with open_house() as house:
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        await bob.stream.send_all(b"a secret")
+        await bob.stream.send_eof()
+        assert await bob.rest() == ["! the last line has no line end; nothing was sent"]
+        assert await ann.hear(2) == ["* Bob joined", "* Bob left"]
+
+
+BAD_FIRST_LINES = {
+    "junk": b"\xff\xfe\x00\x80\n",
+    "brace": b"{\n",
+    "list": b"[]\n",
+    "nested": b"[" * 3000 + b"\n",
+    "nested object": b'{"type":' * 500 + b"\n",
+    "wrong type": b'{"type":"join","handle":7}\n',
+    "lone surrogate": b'{"type":"join","handle":"\\ud800"}\n',
+    "too long": b"x" * 100_000 + b"\n",
+    "empty": b"\n",
+    "escape": b"\x1b[31m\n",
+    "unknown": b'{"type":"dance"}\n',
+    "no type": b'{"handle":"Ann"}\n',
+}
+
+
+@pytest.mark.parametrize("line", BAD_FIRST_LINES.values(), ids=BAD_FIRST_LINES)
+async def test_bad_input_is_refused_and_the_connection_lives(
+    line: bytes, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Whatever the first line, it is refused with a sentence, and the next line may be good."""
+    async with open_house() as house:
+        peer = await house.connect()
+        await peer.stream.send_all(line)
+        refusal = await peer.line()
+        assert "\x1b" not in refusal
+        if line.startswith(b"{"):
+            assert json.loads(refusal)["type"] == "refused"
+            await peer.ask({"type": "join", "handle": "Ann"})
+            assert (await peer.event())["type"] == "welcome"
+        else:
+            assert refusal.startswith("! ")
+            assert refusal.endswith(("; try another", "; nothing was sent"))
+            await peer.type("Ann")
+            assert await peer.line() == "* Server connected. You are Ann. 1 here: Ann"
+
+
+async def test_a_bug_ends_one_session_only(
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A bug in one session is logged and told as a departure; everybody else goes on."""
+    async with open_house() as house:
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr("triochat.session.TokenBucket.spend", fail)
+            await bob.type("boom")
+            assert await ann.hear(3) == ["* Bob joined", "Bob> boom", "* Bob left (server error)"]
+        assert "ZeroDivisionError" in caplog.text
+        await ann.type("?")
+        assert await ann.line() == "* 1 here: Ann"
+
+
+async def test_the_server_stops_politely(autojump_clock: trio.testing.MockClock) -> None:
+    """Closing the doors tells everybody, sends what is queued, and leaves no task behind."""
+    async with open_house(max_clients=1) as house:
+        ann = await house.plain("Ann")
+        line, stranger = await house.connect(), await house.connect()
+        await line.type("Bob")
+        assert "number 1" in await line.line()
+        await ann.type("last words")
+        await trio.testing.wait_all_tasks_blocked()
+    closing = "* Server closed the connection: shutting down"
+    assert await ann.rest() == [closing]
+    assert await line.rest() == [closing]
+    assert (await stranger.rest())[-1] == closing
+
+
+async def test_a_dead_reader_delays_the_stop_by_the_linger_only(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A peer that does not read what is queued for it is waited for as long as the linger."""
+    async with open_house(lockstep=True) as house:
+        dead = await house.connect()
+        await dead.type("Dead")
+        await trio.testing.wait_all_tasks_blocked()
+        before = trio.current_time()
+    assert trio.current_time() - before == pytest.approx(LINGER)
+
+
+async def test_handles_are_free_again(autojump_clock: trio.testing.MockClock) -> None:
+    """Thirty peers that vanish in every way leave an exact roster and no outbox behind."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        for number in range(30):
+            peer = await (house.connect() if number % 3 == 0 else house.plain(f"p{number}"))
+            if number % 2:
+                await peer.stream.send_all(b"half a li")
+            await peer.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert house.room.roster == ("Ann",)
+        assert len(house.hub.outboxes) == 1
+        await ann.type("?")
+        assert (await ann.hear(41))[-1] == "* 1 here: Ann"
+
+
+async def test_a_kicked_peer_hears_why_and_is_not_heard(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who is kicked is told why, and nothing it sends from then on reaches anybody."""
+    async with open_house() as house:
+        operator = await open_operator(house)
+        joe = await house.plain("Joe")
+        assert await joe.heard_nothing()
+        await operator.ask({"type": "kick", "handle": "joe", "reason": "spam"})
+        await joe.type("Joe", "one more thing")
+        assert await joe.rest() == ["* Server closed the connection: kicked: spam"]
+        assert [(await operator.event())["type"] for _ in range(2)] == ["joined", "left"]
+        assert await operator.heard_nothing()
+
+
+async def open_operator(house: House) -> Peer:
+    """The operator, as the console is: a session of our own."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    own = session.Session(theirs, house.hub, ours=True)
+    house.room.appoint(own.outbox)
+    trio.lowlevel.spawn_system_task(own.run)
+    peer = Peer(ours)
+    await peer.ask({"type": "join", "handle": "Server"})
+    assert (await peer.event())["type"] == "welcome"
+    return peer
