@@ -199,8 +199,8 @@ def test_plain_lines_are_lines(event: Event) -> None:
         ),
         (
             Whispered(43, AT, "Timmy", "Jimmy", "psst"),
-            '{"type":"whispered","id":43,"at":"2026-01-02T03:04:05.678Z","handle":"Timmy",'
-            '"to":"Jimmy","text":"psst"}',
+            '{"type":"whispered","id":43,"at":"2026-01-02T03:04:05.678Z",'
+            '"handle":"Timmy","to":"Jimmy","text":"psst"}',
         ),
         (Renamed("Timmy", "Tim"), '{"type":"renamed","handle":"Timmy","new":"Tim"}'),
         (Left("Timmy", "quit"), '{"type":"left","handle":"Timmy","reason":"quit"}'),
@@ -271,7 +271,7 @@ def test_the_format_can_grow(line: str, request_: Request) -> None:
         ("null", "Expected `object`, got `null`"),
         ("", "Input data was truncated"),
         ('{"type":"say"', "Input data was truncated"),
-        ('{"type":"who"}{"type":"who"}', "JSON is malformed: trailing characters (byte 14)"),
+        ('{"type":"who"}{"type":"who"}', "JSON is malformed: trailing characters (byte 15)"),
         ("hello", "JSON is malformed: invalid character (byte 0)"),
     ],
 )

@@ -101,4 +101,4 @@ def rich_text(event: Event, me: str = "") -> "Text":
 
 def handle_style(handle: str) -> str:
     """The colour in which this handle stands on every screen."""
-    return f"bold {_COLOURS[sum(handle.casefold().encode()) % len(_COLOURS)]}"
+    return f"bold {_COLOURS[sum(map(ord, handle.casefold())) % len(_COLOURS)]}"

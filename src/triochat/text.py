@@ -54,7 +54,9 @@ def _limit_marks(text: str) -> str:
     kept: list[str] = []
     run = 0
     for character in text:
-        run = run + 1 if unicodedata.category(character) in ("Mn", "Me", "Mc") else 0
+        category = unicodedata.category(character)
+        if category != "Cf":  # joiners do not start a new run
+            run = run + 1 if category in ("Mn", "Me", "Mc") else 0
         if run <= MARKS:
             kept.append(character)
     return "".join(kept)
@@ -74,7 +76,13 @@ def accept_text(text: str) -> str | Refused:
 
 
 def _is_visible(character: str) -> bool:
-    return character.isprintable() and character != " " and character not in _BLANK_LETTERS
+    """Whether it leaves a mark of its own; also true of characters too new for this Python."""
+    if character.isascii():
+        return character.isprintable() and character != " "
+    category = unicodedata.category(character)
+    return (
+        category[0] not in "ZM" and category not in ("Cf", "Cc") and character not in _BLANK_LETTERS
+    )
 
 
 def normalise_handle(handle: str) -> str:
