@@ -199,8 +199,10 @@ def test_plain_lines_are_lines(event: Event) -> None:
         ),
         (
             Whispered(43, AT, "Timmy", "Jimmy", "psst"),
-            '{"type":"whispered","id":43,"at":"2026-01-02T03:04:05.678Z",'
-            '"handle":"Timmy","to":"Jimmy","text":"psst"}',
+            (
+                '{"type":"whispered","id":43,"at":"2026-01-02T03:04:05.678Z",'
+                '"handle":"Timmy","to":"Jimmy","text":"psst"}'
+            ),
         ),
         (Renamed("Timmy", "Tim"), '{"type":"renamed","handle":"Timmy","new":"Tim"}'),
         (Left("Timmy", "quit"), '{"type":"left","handle":"Timmy","reason":"quit"}'),

@@ -6,6 +6,7 @@ A transcript is a conversation: what each peer does, and below it what the room 
         ann, bob | Ann> hello
     (bob is cut off)        a stage direction, see `Stage`
         ann | * Bob left (connection lost)
+            and so on       what is indented further goes on where the line above ends
 
 The peers are called ``ann``, ``bob``, ``boss`` (who becomes the operator), and the like; what they
 are called in the room is their own choice. `transcript` plays the conversation again, and it must
@@ -90,7 +91,7 @@ class Stage:
 def transcript(script: str, room: Room[str] | None = None) -> None:
     """Play what is done in this script, and compare what everybody is told."""
     __tracebackhide__ = True
-    wanted = dedent(script).strip().split("\n")
+    wanted = re.sub(r"\n {8,}", " ", dedent(script).strip()).split("\n")
     stage = Stage(room or Room())
     played: list[str] = []
     for line in wanted:
@@ -181,7 +182,8 @@ def test_an_invalid_handle() -> None:
     """Who asks for no handle at all stays outside, is told why, and may try again."""
     transcript("""
         ann: two words
-            ann | ! handle "two words" may have letters, digits, "_", "." and "-" only, and no spaces; try another
+            ann | ! handle "two words" may have letters, digits, "_", "." and "-" only,
+                and no spaces; try another
         ann: 42
             ann | ! handle "42" needs at least one letter or "_"; try another
         ann: .hidden
@@ -425,7 +427,8 @@ def test_rename_refused() -> None:
         ann: \\nick server
             ann | ! handle "server" is taken; try another
         ann: \\nick a b
-            ann | ! handle "a b" may have letters, digits, "_", "." and "-" only, and no spaces; try another
+            ann | ! handle "a b" may have letters, digits, "_", "." and "-" only,
+                and no spaces; try another
         ann: ?
             ann | * 3 here: Ann, Bob, Server
         boss: \\nick Chief
@@ -875,7 +878,7 @@ def test_one_to_one() -> None:
 
 
 def test_turns_with_one_client() -> None:
-    """With one client the two alternate, the client first; who is out of turn is told whose it is."""
+    """With one client the two alternate, the client first; else one is told whose turn it is."""
     transcript(
         """
         boss: hello?
@@ -1074,7 +1077,8 @@ def test_watchers() -> None:
         (bob is cut off)
             ann, relay | * Bobby left (connection lost)
         relay: ?
-            relay | ! handle "?" may have letters, digits, "_", "." and "-" only, and no spaces; try another
+            relay | ! handle "?" may have letters, digits, "_", "." and "-" only,
+                and no spaces; try another
         (relay is cut off)
         ann: hello
             ann | Ann> hello
@@ -1142,7 +1146,8 @@ def test_a_short_day() -> None:
             bob | * Server closed the connection: kicked: go
             boss, ann | * Bob left (kicked: go)
         ann: \\shrug
-            ann | ! there is no command \\shrug; \\help lists them, \\\\ at the start says the line as it stands; nothing was sent
+            ann | ! there is no command \\shrug; \\help lists them, \\\\ at the start
+                says the line as it stands; nothing was sent
         ann: \\quit
             boss | * Anna left
         """

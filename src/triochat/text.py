@@ -80,9 +80,7 @@ def _is_visible(character: str) -> bool:
     if character.isascii():
         return character.isprintable() and character != " "
     category = unicodedata.category(character)
-    return (
-        category[0] not in "ZM" and category not in ("Cf", "Cc") and character not in _BLANK_LETTERS
-    )
+    return category[0] != "Z" and category not in ("Cf", "Cc") and character not in _BLANK_LETTERS
 
 
 def normalise_handle(handle: str) -> str:
