@@ -153,7 +153,10 @@ def test_debug_shows_each_connections_life(tmp_path: Path) -> None:
     assert "is Ann (plain)" in text
     assert "gone (quit)" in text
     with running_server("--log-level", "debug") as server:
-        Peer(server.port).close()
+        peer = Peer(server.port)
+        peer.type("Ann")
+        server.wait_line("joined")
+        peer.close()
         server.process.send_signal(signal.SIGTERM)
         assert "connected" in server.process.communicate(timeout=PATIENCE)[1]
 
