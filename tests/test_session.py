@@ -125,6 +125,7 @@ BAD_FIRST_LINES = {
     "wrong type": b'{"type":"join","handle":7}\n',
     "lone surrogate": b'{"type":"join","handle":"\\ud800"}\n',
     "too long": b"x" * 100_000 + b"\n",
+    "too long and no end": b"x" * 100_000,
     "empty": b"\n",
     "escape": b"\x1b[31m\n",
     "unknown": b'{"type":"dance"}\n',
@@ -142,6 +143,8 @@ async def test_bad_input_is_refused_and_the_connection_lives(
         await peer.stream.send_all(line)
         refusal = await peer.line()
         assert "\x1b" not in refusal
+        if not line.endswith(b"\n"):
+            await peer.type("")
         if line.startswith(b"{"):
             assert json.loads(refusal)["type"] == "refused"
             await peer.ask({"type": "join", "handle": "Ann"})

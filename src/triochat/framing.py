@@ -2,8 +2,8 @@ r"""Bytes to lines: the framing of both dialects, for whatever pieces the bytes 
 
 A line ends in ``\n`` or ``\r\n``, is UTF-8, and has at most ``limit`` bytes without its ending.
 A line that is longer, or is not UTF-8, comes out as a refusal in its place: it is skipped, and
-the lines after it are as good as ever. A line that is too long is never held in memory: at most
-``limit`` + 1 bytes are kept between two calls.
+the lines after it are as good as ever. A line that is too long is refused as soon as it is, whether
+it ends or not, and never held in memory: at most ``limit`` + 1 bytes are kept between two calls.
 
 What stands after the last line end is not a line. When the bytes end there it must not be
 obeyed: ``secret > Joe`` cut short would be a secret told to everybody.
@@ -26,20 +26,22 @@ class Lines:
     def feed(self, data: bytes | bytearray) -> list[str | Refused]:
         """The lines that these bytes complete, in order, without their endings."""
         *lines, rest = (self._rest + data).split(b"\n")
-        read = [self._read(line) for line in lines]
-        if read and self._skipping:
+        if lines and self._skipping:
             self._skipping = False
-            read[0] = self._too_long()
-        if self._skipping or len(rest) > self._limit + 1:  # one more: it may be a \r
-            self._skipping, rest = True, b""
-        self._rest = rest
+            del lines[0]
+        read = [self._read(line) for line in lines]
+        if len(rest) - rest.endswith(b"\r") > self._limit and not self._skipping:
+            self._skipping = True
+            read.append(self._too_long())
+        self._rest = b"" if self._skipping else rest
         return read
 
     def end(self) -> Refused | None:
         """The refusal of what came after the last line end, if there was anything."""
-        if not self._rest and not self._skipping:
-            return None
+        unfinished = bool(self._rest)
         self._rest, self._skipping = b"", False
+        if not unfinished:
+            return None
         return Refused("line-unfinished", "the last line has no line end; nothing was sent")
 
     def _read(self, line: bytes) -> str | Refused:
