@@ -27,7 +27,7 @@ from triochat.messages import (
     Who,
 )
 
-settings.register_profile("ground", deadline=None, max_examples=150)
+settings.register_profile("ground", deadline=None, max_examples=100)
 settings.load_profile("ground")
 
 CONTROLS = "\x00\x07\x08\t\n\v\f\r\x1b\x1c\x7f\x85\x9b"

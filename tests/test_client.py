@@ -7,7 +7,7 @@ import trio.testing
 
 from house import House, open_house
 from triochat import RefusedError, RemoteProtocolError, join
-from triochat.chat import LINGER, Chat, Ending, Why
+from triochat.chat import LINGER, Chat, Ending, Status, Why
 from triochat.client import Person, reason_of
 from triochat.connection import Connection
 from triochat.messages import (
@@ -16,6 +16,7 @@ from triochat.messages import (
     Joined,
     Rename,
     Said,
+    Say,
     Welcome,
     Whispered,
 )
@@ -30,15 +31,31 @@ class Typist:
     is_person = True
 
     def __init__(self) -> None:
-        self.keys, self._lines = trio.open_memory_channel[str](100)
+        self.keys, self._lines = trio.open_memory_channel[str | Say](100)
         self.screen: list[str] = []
-        self.prompt = ""
+        self.question = ""
+        self.status: Status | None = None
+        self.bell = ""
 
     def set_prompt(self, prompt: str) -> None:
-        """Show it."""
-        self.prompt = prompt
+        """Ask it."""
+        self.question = prompt
 
-    async def receive(self) -> str:
+    def set_status(self, status: Status | None) -> None:
+        """Show it."""
+        self.status = status
+
+    def set_bell(self, setting: str) -> None:
+        """Ring so from now on."""
+        self.bell = setting
+
+    @property
+    def prompt(self) -> str:
+        """What stands before the line."""
+        handle = self.status.handle if self.status else ""
+        return self.question or (f"{handle}> " if handle else "")
+
+    async def receive(self) -> str | Say:
         """The next line."""
         return await self._lines.receive()
 

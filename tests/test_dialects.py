@@ -368,7 +368,18 @@ def test_types_of_event_not_known_here(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["hello", "", "[]", "{}", "SSH-2.0-OpenSSH_9.2", '{"type":5}', "[" * 3000, "\ud800"]
+    "line",
+    [
+        "hello",
+        "",
+        "[]",
+        "{}",
+        "SSH-2.0-OpenSSH_9.2",
+        '{"type":5}',
+        "[" * 3000,
+        "\ud800",
+        '{"a":' * 3000,
+    ],
 )
 def test_what_is_not_triochat(line: str) -> None:
     """A line that is no tagged object at all comes from something else than triochat."""

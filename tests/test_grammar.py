@@ -3,20 +3,22 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategies import any_text
-from triochat.grammar import COMMANDS, MARKS, help_text, parse
+from triochat.grammar import COMMANDS, MARKS, Bell, Place, help_text, parse
 from triochat.messages import Kick, Notice, Quit, Refused, Rename, Request, Say, Whisper, Who
 from triochat.text import clean, could_be_handle
 
 HELP = r"""
-\who              who is here; ? does the same
-\msg NAME TEXT    tell NAME alone; TEXT > NAME does the same
-\say TEXT         tell everybody, whatever TEXT looks like
-\nick NAME        call yourself NAME from now on
-\help             this list
-\quit             leave
+\who                  who is here; ? does the same
+\msg NAME TEXT        tell NAME alone; TEXT > NAME does the same
+\say TEXT             tell everybody, whatever TEXT looks like
+\nick NAME            call yourself NAME from now on
+\help                 this list
+\quit                 leave
 """.strip()
 
-KICK = "\\kick NAME [WHY]  put NAME out of the room"
+KICK = "\\kick NAME [WHY]      put NAME out of the room"
+BELL = "\\bell off|mention|all ring never, for you, at all"
+PLACES = [Place.LINE, Place.TERMINAL, Place.TERMINAL | Place.CONSOLE]
 
 
 def unknown(shown: str) -> Refused:
@@ -52,7 +54,6 @@ def usage(shown: str) -> Refused:
         "[red]",
         "{",
         '{"type":"quit"}',
-        "two\nlines",
         "quit",
         "Joe: hi",
         "@Joe hi",
@@ -74,20 +75,21 @@ def test_any_text_without_special_meaning(line: str) -> None:
     """A text without a command mark at its start, and without ``>``, is said unchanged."""
     assume(not line.strip().startswith(MARKS))
     assume(">" not in line)
-    assume(line.strip() not in ("", "?"))
-    assert parse(line) == Say(line)
+    assume(clean(line).strip() != "?")
+    assume(not clean(line).strip().startswith(MARKS))
+    assert parse(line) == (Say(clean(line)) if clean(line).strip() else None)
 
 
-@given(any_text, st.booleans())
-def test_any_text_at_all(line: str, operator: bool) -> None:
+@given(any_text, st.sampled_from(PLACES))
+def test_any_text_at_all(line: str, place: Place) -> None:
     """Whatever is typed gets an answer, and the answer shows nothing but text."""
-    asked = parse(line, operator=operator)
+    asked = parse(line, place)
     if isinstance(asked, Refused):
         assert clean(asked.text) == asked.text
     if isinstance(asked, Say):
-        assert asked.text in line
+        assert asked.text in clean(line)
     if isinstance(asked, Whisper):
-        assert asked.text in line
+        assert asked.text in clean(line)
         assert asked.to in line
 
 
@@ -114,7 +116,6 @@ def test_any_text_at_all(line: str, operator: bool) -> None:
         ("psst > Zo\u00eb", "Zo\u00eb", "psst"),
         ("psst > \uff2a\uff4f\uff45", "\uff2a\uff4f\uff45", "psst"),
         ("psst > muchtoolongforahandle", "muchtoolongforahandle", "psst"),
-        ("two\nlines > Joe", "Joe", "two\nlines"),
     ],
 )
 def test_whispers(line: str, to: str, text: str) -> None:
@@ -153,7 +154,8 @@ def test_what_looks_like_a_whisper(line: str) -> None:
 
 
 words = any_text.map(lambda text: "".join(text.split())).filter(bool)
-whisperable = any_text.map(str.rstrip).filter(
+cleaned = any_text.map(clean)
+whisperable = cleaned.map(str.rstrip).filter(
     lambda text: text and not text.strip().startswith(MARKS)
 )
 
@@ -161,13 +163,16 @@ whisperable = any_text.map(str.rstrip).filter(
 @given(whisperable, st.sampled_from(["Joe", "_", "Zo\u00eb", "a1", "x" * 40]))
 def test_any_text_can_be_whispered(text: str, to: str) -> None:
     """``text > Joe`` tells Joe that text, whatever it is, unless it starts as a command."""
-    assert parse(f"{text} > {to}") == Whisper(to, text)
+    line = f"{text} > {to}"
+    assume(clean(line) == line)
+    assert parse(line) == Whisper(to, text)
 
 
 @given(whisperable, words)
 def test_only_handles_are_whispered_to(text: str, word: str) -> None:
     """A line with ``>`` is a whisper exactly if the one last word could be a handle."""
     line = f"{text} > {word}"
+    assume(clean(line) == line)
     assert parse(line) == (Whisper(word, text) if could_be_handle(word) else Say(line))
 
 
@@ -205,10 +210,11 @@ def test_escapes(line: str, text: str) -> None:
     assert parse(line) == Say(text)
 
 
-@given(any_text, st.sampled_from(MARKS))
+@given(cleaned, st.sampled_from(MARKS))
 def test_any_text_can_be_said(text: str, mark: str) -> None:
     """After a doubled mark any text is said to all, also what would be a whisper or command."""
-    assert parse(f"{mark}{mark}{text}") == Say(f"{mark}{text}".rstrip())
+    line = f"{mark}{mark}{text}"
+    assert parse(line) == Say(clean(line).rstrip()[1:])
 
 
 # ---- commands
@@ -301,14 +307,33 @@ def test_a_command_is_never_said_by_mistake(typed: str, mark: str) -> None:
 def test_help(line: str) -> None:
     r"""``\help`` lists the commands of whoever asks."""
     assert parse(line) == Notice(HELP)
-    assert parse(line, operator=True) == Notice(
-        "\n".join([*HELP.split("\n")[:4], KICK, *HELP.split("\n")[4:]])
+    assert parse(line, Place.TERMINAL) == Notice(
+        "\n".join([*HELP.split("\n")[:4], BELL, *HELP.split("\n")[4:]])
     )
+    assert parse(line, Place.TERMINAL | Place.CONSOLE) == Notice(
+        "\n".join([*HELP.split("\n")[:4], KICK, BELL, *HELP.split("\n")[4:]])
+    )
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202c", "\x1b", "\u2060"])
+def test_what_nobody_sees_makes_no_secret_public(hidden: str) -> None:
+    """A whisper is one whatever invisible characters stand around the name."""
+    assert parse(f"secret > {hidden}Joe{hidden}") == Whisper("Joe", "secret")
+    assert parse(f"secret >{hidden} Joe") == Whisper("Joe", "secret")
+
+
+def test_the_bell_is_a_matter_of_the_terminal() -> None:
+    """At a terminal the bell is set; on a plain line there is no such command."""
+    assert parse("\\bell all", Place.TERMINAL) == Bell("all")
+    assert parse("\\bell loud", Place.TERMINAL) == Refused(
+        "usage", "the command is \\bell off|mention|all; nothing was sent"
+    )
+    assert parse("\\bell all") == unknown("bell")
 
 
 def test_help_is_written_from_the_table() -> None:
     """Each command has its line, in the order of the table, under the name that is typed."""
-    lines = help_text(operator=True).split("\n")
+    lines = help_text(Place.TERMINAL | Place.CONSOLE).split("\n")
     assert len(lines) == len(COMMANDS)
     for line, (name, command) in zip(lines, COMMANDS.items(), strict=True):
         assert line.split() == [*f"\\{command.usage}".split(), *command.purpose.split()]
@@ -318,5 +343,6 @@ def test_help_is_written_from_the_table() -> None:
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"help"}))
 def test_every_command_does_something(name: str) -> None:
     """No command of the table is refused when it has its arguments."""
-    asked = parse(f"\\{name} Joe hello")
+    arguments = "off" if name == "bell" else "Joe hello"
+    asked = parse(f"\\{name} {arguments}", Place.TERMINAL)
     assert not isinstance(asked, Refused | Notice | None)

@@ -16,9 +16,11 @@ HOUSE = (
     {"testing"},
     {"server", "client"},
     {"console"},
-    {"session", "chat", "terminal"},
+    {"session", "terminal"},
+    {"editor", "teletype"},
+    {"chat"},
     {"hub", "connection", "pipe"},
-    {"outbox"},
+    {"outbox", "screen"},
     # nothing below this line imports trio
     {"dialects"},
     {"room", "history", "grammar", "render"},

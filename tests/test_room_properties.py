@@ -192,6 +192,9 @@ class Witness:
             assert audience == (*self.members, RELAY)
             assert set(self.members) <= {BOSS}
             return
+        if text.endswith(" is out of the line"):
+            assert audience == (BOSS,)
+            return
         [peer] = audience
         if peer not in self.line:
             self.line.append(peer)

@@ -10,6 +10,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     import trio
 
     from triochat.chat import Terminal
-    from triochat.client import Connect
+    from triochat.client import Person
+    from triochat.grammar import Place
     from triochat.hub import Hub
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -84,6 +87,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         help="what is logged (default: %(default)s)",
     )
     add("--log-file", metavar="FILE", help="log to FILE (default: standard error)")
+    _add_terminal(parser)
 
 
 def _add_client(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +101,7 @@ def _add_client(parser: argparse.ArgumentParser) -> None:
         type=_handle,
         help="your name; asked for if left out",
     )
+    _add_terminal(parser)
 
 
 def _listening_port(text: str) -> int:
@@ -165,7 +170,7 @@ async def _serve(options: argparse.Namespace) -> int:
     _print_invitation(options.host, port)
     async with trio.open_nursery() as nursery:
         doors = await nursery.start(serve, listeners, hub)
-        nursery.start_soon(_run_screen, hub, options.headless)
+        nursery.start_soon(_run_screen, hub, options)
         await _wait_signal()
         doors.cancel()
     return 0
@@ -193,15 +198,15 @@ def _own_names() -> list[str]:
     return [name, *dict.fromkeys(str(address[0]) for *_, address in found)]
 
 
-async def _run_screen(hub: "Hub", headless: bool) -> None:
+async def _run_screen(hub: "Hub", options: argparse.Namespace) -> None:
     """Show the room to the operator, who takes part if there is a terminal; else only show it."""
     from triochat.console import run_console, run_relay
     from triochat.pipe import open_pipe
 
-    if not headless and os.isatty(0):
-        from triochat.terminal import open_terminal
+    if not options.headless and os.isatty(0):
+        from triochat.grammar import Place
 
-        async with open_terminal() as terminal:
+        async with _open_screen(options, Place.TERMINAL | Place.CONSOLE) as terminal:
             await run_console(hub, terminal)
         if hub.closed:
             return
@@ -223,7 +228,7 @@ def _run_client(options: argparse.Namespace) -> int:
 async def _chat(options: argparse.Namespace) -> int:
     import trio
 
-    from triochat.client import reason_of
+    from triochat.client import Person, reason_of
     from triochat.exceptions import RemoteProtocolError
 
     async def connect() -> trio.abc.Stream:
@@ -233,15 +238,8 @@ async def _chat(options: argparse.Namespace) -> int:
     where = f"{options.host} port {options.port}"
     try:
         stream = await connect()
-        if os.isatty(0):
-            from triochat.terminal import open_terminal
-
-            async with open_terminal() as terminal:
-                code = await _stay(terminal, connect, options.handle or "", stream)
-        else:
-            from triochat.pipe import open_pipe
-
-            code = await _stay(open_pipe(), connect, options.handle or "", stream)
+        async with _open_screen(options) as terminal:
+            code = await _stay(Person(terminal, connect, options.handle or "", where), stream)
     except* OSError as group:
         _fail(f"cannot reach {where}: {reason_of(group)}")
     except* RemoteProtocolError as group:
@@ -249,16 +247,12 @@ async def _chat(options: argparse.Namespace) -> int:
     return code
 
 
-async def _stay(
-    terminal: "Terminal", connect: "Connect", handle: str, stream: "trio.abc.Stream"
-) -> int:
+async def _stay(person: "Person", stream: "trio.abc.Stream") -> int:
     """Chat until it ends by itself or by a signal; return the exit code."""
     import trio
 
     from triochat.chat import LINGER
-    from triochat.client import Person
 
-    person = Person(terminal, connect, handle)
     code = 0
 
     async def leave_on_signal() -> None:
@@ -275,6 +269,41 @@ async def _stay(
         went_well = await person.run(stream)
         nursery.cancel_scope.cancel()
     return code or (0 if went_well else 1)
+
+
+# ---- the terminal
+
+
+def _add_terminal(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--plain", action="store_true", help="only print: no colour, no cursor movement, no redraw")
+    add("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+    add("--no-history-file", action="store_true", help="do not remember what was typed")
+
+
+@asynccontextmanager
+async def _open_screen(
+    options: argparse.Namespace, place: "Place | None" = None
+) -> AsyncIterator["Terminal"]:
+    """What the standard streams are good for: a terminal, a teletype, or a pipe."""
+    if not os.isatty(0):
+        from triochat.pipe import open_pipe
+
+        yield open_pipe()
+    elif options.plain or os.environ.get("TERM", "dumb") == "dumb":
+        from triochat.pipe import Output
+        from triochat.teletype import Teletype
+
+        yield Teletype(0, Output(1))
+    else:
+        from triochat.editor import history_path
+        from triochat.grammar import Place
+        from triochat.terminal import open_terminal
+
+        history = None if options.no_history_file else history_path()
+        colour = not (options.no_color or os.environ.get("NO_COLOR"))
+        async with open_terminal(place or Place.TERMINAL, history, colour=colour) as terminal:
+            yield terminal
 
 
 # ---- the process

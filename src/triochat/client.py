@@ -32,6 +32,9 @@ from triochat.messages import (
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between tries to come back; the last one for ever after."""
 
+ASK_AFTER = 5
+"""Tries under the same handle; if it is taken even then, the person is asked for another."""
+
 Connect = Callable[[], Awaitable[trio.abc.Stream]]
 
 
@@ -147,16 +150,21 @@ class Person:
         terminal: the person.
         connect: opens a connection to the server, or raises OSError.
         handle: to join with; empty to ask.
+        where: the server, in words.
 
     Attributes:
         is_lost: the connection is lost, and it tries to come back.
     """
 
-    def __init__(self, terminal: Terminal, connect: Connect, handle: str = "") -> None:
+    def __init__(
+        self, terminal: Terminal, connect: Connect, handle: str = "", where: str = ""
+    ) -> None:
         self._terminal = terminal
         self._connect = connect
         self._handle = handle
+        self._where = where
         self._chat: Chat | None = None
+        self._tries = 0
         self.is_lost = False
 
     async def run(self, stream: trio.abc.Stream) -> bool:
@@ -170,10 +178,10 @@ class Person:
         """
         while True:
             ending = await self._stay(stream)
-            if ending.why is Why.LOST and self._terminal.is_person:
-                stream = await self._reconnect()
+            if self._is_to_be_tried_again(ending):
+                stream = await self._reconnect(ending)
             elif await self._wants_back(ending):
-                self._handle = ""
+                self._handle, self._tries = "", 0
                 stream = await self._connect()
             else:
                 return await self._judge(ending)
@@ -186,11 +194,20 @@ class Person:
         return True
 
     async def _stay(self, stream: trio.abc.Stream) -> Ending:
+        returning = 0 < self._tries <= ASK_AFTER
         async with Connection(stream) as connection:
-            self._chat = Chat(self._terminal, connection, self._handle)
+            self._chat = Chat(
+                self._terminal, connection, self._handle, where=self._where, returning=returning
+            )
             ending = await self._chat.run()
+            if self._chat.status.handle:
+                self._tries = 0
             self._handle, self._chat = self._chat.handle, None
         return ending
+
+    def _is_to_be_tried_again(self, ending: Ending) -> bool:
+        """The connection is lost; or we were, and our handle is still taken by our former self."""
+        return self._terminal.is_person and ending.why in (Why.LOST, Why.REFUSED)
 
     async def _wants_back(self, ending: Ending) -> bool:
         """Ask, where the person has just quit, or the operator has ended every connection."""
@@ -202,28 +219,28 @@ class Person:
             answer = await self._terminal.receive()
         except trio.EndOfChannel:
             return False
-        return answer.strip().lower() in ("y", "yes")
+        return isinstance(answer, str) and answer.strip().lower() in ("y", "yes")
 
     async def _judge(self, ending: Ending) -> bool:
         if ending.why is Why.LOST:
             await self._tell("connection lost")
         return await self._terminal.finish() and ending.why not in (Why.LOST, Why.REFUSED)
 
-    async def _reconnect(self) -> trio.abc.Stream:
+    async def _reconnect(self, ending: Ending) -> trio.abc.Stream:
         """Try until it works; jittered, so that a room does not come back all at once."""
-        self._terminal.set_prompt("")
         self.is_lost = True
-        tries = 0
         problem = "connection lost"
+        if ending.why is Why.REFUSED:
+            problem = "perhaps your lost connection still has that handle"
         while True:
-            pause = PAUSES[min(tries, len(PAUSES) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311
+            pause = PAUSES[min(self._tries, len(PAUSES) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311
+            self._tries += 1
             await self._tell(f"{problem}; trying again in {pause:.1f} s (Ctrl-C gives up)")
             await trio.sleep(pause)
             try:
                 stream = await self._connect()
             except OSError as error:
                 problem = f"still not there ({reason_of(error)})"
-                tries += 1
             else:
                 self.is_lost = False
                 return stream

@@ -46,7 +46,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
             await self._stream.send_all(encode(value))
 
     async def receive(self) -> Event:
-        """The next event, in the order of the room. Types of event not known here are left out.
+        """The next event, in the order of the room; those not understood here are left out.
 
         Raises:
             trio.EndOfChannel: the server has said all.

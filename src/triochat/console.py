@@ -23,7 +23,8 @@ async def run_console(hub: Hub, terminal: Terminal) -> None:
     while why is Why.LOST and not hub.closed:  # it comes back when it was put out
         async with _open_session(hub, "the console") as (connection, outbox):
             hub.room.appoint(outbox)
-            why = (await Chat(terminal, connection, hub.room.server, operator=True).run()).why
+            chat = Chat(terminal, connection, hub.room.server, where=hub.room.place, operator=True)
+            why = (await chat.run()).why
 
 
 async def run_relay(hub: Hub, screen: Terminal) -> None:

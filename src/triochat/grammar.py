@@ -16,6 +16,7 @@ is still taken for a name, so that a typo makes a refusal and not a secret told 
 
 import re
 from collections.abc import Callable
+from enum import Flag, auto
 from typing import NamedTuple
 
 from triochat.messages import (
@@ -35,8 +36,25 @@ from triochat.text import clean, could_be_handle
 MARKS = ("\\", "/")
 """What a command starts with; either may be typed, the first is shown."""
 
+BELLS = ("off", "mention", "all")
+"""When a terminal rings: never; when one is mentioned or whispered to; at every message."""
+
 _WHISPER = re.compile(r"(?s)(.*\S)\s+>\s+(\S+)\s*\Z")
 _SHOWN = 20  # characters of an unknown command that are repeated in its refusal
+
+
+class Place(Flag):
+    """Where a line is typed: what the commands are that make sense there."""
+
+    LINE = 0  # at `nc`, or any other plain peer
+    TERMINAL = auto()
+    CONSOLE = auto()  # the operator's terminal
+
+
+class Bell(NamedTuple):
+    """What one's own terminal is asked: when to ring. No request: the room never hears of it."""
+
+    setting: str
 
 
 class Command(NamedTuple):
@@ -47,8 +65,8 @@ class Command(NamedTuple):
 
     usage: str
     purpose: str
-    build: Callable[[str], Request | None]
-    operator: bool = False
+    build: Callable[[str], Request | Bell | None]
+    place: Place = Place.LINE
 
 
 def _build_rename(arguments: str) -> Request | None:
@@ -69,6 +87,10 @@ def _build_kick(arguments: str) -> Request | None:
     return Kick(handle, reason) if handle else None
 
 
+def _build_bell(arguments: str) -> Bell | None:
+    return Bell(arguments) if arguments in BELLS else None
+
+
 def _split(words: str) -> tuple[str, str]:
     """The first word, and what comes after it; empty where there is nothing."""
     first, rest, *_ = [*words.split(None, 1), "", ""]
@@ -80,23 +102,27 @@ COMMANDS = {
     "msg": Command("msg NAME TEXT", "tell NAME alone; TEXT > NAME does the same", _build_whisper),
     "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", _build_say),
     "nick": Command("nick NAME", "call yourself NAME from now on", _build_rename),
-    "kick": Command("kick NAME [WHY]", "put NAME out of the room", _build_kick, operator=True),
+    "kick": Command("kick NAME [WHY]", "put NAME out of the room", _build_kick, Place.CONSOLE),
+    "bell": Command(
+        f"bell {'|'.join(BELLS)}", "ring never, for you, at all", _build_bell, Place.TERMINAL
+    ),
     "help": Command("help", "this list", lambda _: None),
     "quit": Command("quit", "leave", lambda _: Quit()),
 }
 
 
-def parse(line: str, *, operator: bool = False) -> Request | Answer | None:
+def parse(line: str, place: Place = Place.LINE) -> Request | Answer | Bell | None:
     r"""What a typed line asks for.
 
     Args:
         line: without its line end.
-        operator: whether the operator's commands are in the list that ``\help`` gives.
+        place: where it was typed.
 
     Returns:
         A request for the room; or, where the room need not be asked, the answer that the typist
-        gets at once; or None for a blank line.
+        gets at once; or None for a blank line. `Bell` only at a terminal.
     """
+    line = clean(line)  # nothing that nobody sees may decide whether this is a secret
     stripped = line.strip()
     if not stripped:
         return None
@@ -105,18 +131,19 @@ def parse(line: str, *, operator: bool = False) -> Request | Answer | None:
     if stripped.startswith(MARKS):
         if stripped[1:2] == stripped[0]:
             return Say(stripped[1:])
-        return _parse_command(stripped[1:], operator=operator)
+        return _parse_command(stripped[1:], place)
     if (whisper := _WHISPER.match(line)) and could_be_handle(whisper[2]):
         return Whisper(whisper[2], whisper[1])
     return Say(line)
 
 
-def _parse_command(typed: str, *, operator: bool) -> Request | Answer:
+def _parse_command(typed: str, place: Place) -> Request | Answer | Bell:
     name, arguments = _split(typed)
     name = name.lower()
     if name == "help":
-        return Notice(help_text(operator=operator))
-    if (command := COMMANDS.get(name)) is None:
+        return Notice(help_text(place))
+    command = COMMANDS.get(name)
+    if command is None or (command.place is Place.TERMINAL and command.place not in place):
         shown = clean(name[:_SHOWN])
         return Refused(
             "unknown-command",
@@ -128,7 +155,7 @@ def _parse_command(typed: str, *, operator: bool) -> Request | Answer:
     )
 
 
-def help_text(*, operator: bool = False) -> str:
-    """The list of commands, a line each, written from the command table."""
-    shown = [command for command in COMMANDS.values() if operator or not command.operator]
-    return "\n".join(f"\\{command.usage:<16} {command.purpose}" for command in shown)
+def help_text(place: Place = Place.LINE) -> str:
+    """The list of commands that make sense there, a line each, written from the command table."""
+    shown = [command for command in COMMANDS.values() if command.place in place]
+    return "\n".join(f"\\{command.usage:<20} {command.purpose}" for command in shown)

@@ -17,7 +17,7 @@ from typing import Protocol
 import trio
 
 from triochat.framing import Lines
-from triochat.messages import Event, Refused, Said
+from triochat.messages import Event, Refused, Said, Say
 from triochat.render import plain
 
 WINDOW = 256
@@ -85,9 +85,15 @@ class Pipe:
         self._refused = 0
 
     def set_prompt(self, prompt: str) -> None:
-        """There is nobody to prompt."""
+        """There is nobody to ask."""
 
-    async def receive(self) -> str:
+    def set_status(self, status: object) -> None:
+        """There is nobody to tell."""
+
+    def set_bell(self, setting: str) -> None:
+        """There is nobody to ring for."""
+
+    async def receive(self) -> Say:
         """The next line that is not blank. Raises `trio.EndOfChannel` at the end."""
         while len(self._on_their_way) >= WINDOW:
             await self._answered.wait()
@@ -98,7 +104,7 @@ class Pipe:
                 await self._refuse(self._number, line)
             elif line.strip():
                 self._on_their_way.append(self._number)
-                return line
+                return Say(line)
 
     async def show(self, event: Event, me: str) -> None:
         """Write an event as a line; one's own echo and refusals confirm the lines in turn."""

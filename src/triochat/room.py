@@ -143,9 +143,10 @@ class Room(Generic[P]):
     def leave(self, peer: P, reason: str = "quit") -> list[Told[P]]:
         """A peer is gone, for this reason; a peer that was never here changes nothing."""
         self._watchers.pop(peer, None)
-        if handle := self._line.pop(peer, None):
-            del self._taken[handle_key(handle)]
-            return self._tell_places()
+        if peer in self._line:
+            place = list(self._line).index(peer)
+            del self._taken[handle_key(self._line.pop(peer))]
+            return self._tell_places()[place:]
         if peer not in self._members:
             self._gather()
             return []
@@ -155,7 +156,9 @@ class Room(Generic[P]):
     # ---- coming, going, names
 
     def _join(self, peer: P, wanted: str) -> list[Told[P]]:
-        if current := self.handle_of(peer):
+        if peer in self._line:
+            return self._refuse_outsider(peer)
+        if current := self._members.get(peer):
             return _refuse(
                 peer,
                 "already-joined",
@@ -227,7 +230,7 @@ class Room(Generic[P]):
         return [Told(Renamed(old, new), self._everyone)]
 
     def _gather(self) -> None:
-        self._everyone = (*self._members, *self._watchers)
+        self._everyone = tuple({**self._members, **self._watchers})
 
     # ---- capacity
 
@@ -311,9 +314,16 @@ class Room(Generic[P]):
             return self._refuse_unknown(peer, handle, "nobody was kicked")
         if target == peer:
             return _refuse(peer, "not-allowed", "you cannot kick yourself")
-        why = clean(why).strip()
-        reason = f"kicked: {why}" if why else "kicked"
-        return [Told(Closing(reason), (target,)), *self.leave(target, reason)]
+        reason = "kicked"
+        if why:
+            accepted = accept_text(why)
+            if isinstance(accepted, Refused):
+                return [Told(accepted, (peer,))]
+            reason = f"kicked: {accepted.strip()}"
+        told = [Told(Closing(reason), (target,))]
+        if target in self._line:
+            told.append(Told(Notice(f"{self._line[target]} is out of the line"), (peer,)))
+        return [*told, *self.leave(target, reason)]
 
     def _disconnect_all(self) -> list[Told[P]]:
         clients = [*(peer for peer in self._members if peer != self._operator), *self._line]

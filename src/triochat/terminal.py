@@ -1,11 +1,11 @@
 """A person at a terminal, as a channel: lines that were typed come in, events go out above them.
 
-The line editor is prompt_toolkit's. It lives in one worker thread with one event loop of its own
-for the whole session, is asked to stop when the block of `open_terminal` ends, and is waited for:
-the terminal is as it was before `open_terminal` returns, whatever ended it.
+The line editor lives in one worker thread with one event loop of its own for the whole session. It
+is asked to stop when the block of `open_terminal` ends, and is waited for: the terminal is as it
+was before `open_terminal` returns, whatever ended it.
 
 Ctrl-C in the editor is what Ctrl-C is anywhere else: the process gets a SIGINT. Ctrl-D on an empty
-line ends the input.
+line ends the input; what comes in is drawn even then.
 """
 
 import asyncio
@@ -16,54 +16,63 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 
 import trio
-from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
-from prompt_toolkit.output import create_output
 from prompt_toolkit.patch_stdout import patch_stdout
+from rich.color import Color
 from rich.console import Console
 
-from triochat.messages import Event, Refused
+from triochat.chat import Status
+from triochat.editor import Desk, InterruptedLineError, lines_of, open_session
+from triochat.grammar import BELLS, Place
+from triochat.messages import Event, Joined, Left, Refused, Say
 from triochat.pipe import Output
-from triochat.render import plain, rich_text
+from triochat.render import plain
+from triochat.screen import Screen, Shown, rings
 
 WAITING = 1000
 """Events that may wait to be drawn before whoever shows more has to wait."""
 
+BATCH = 100
+"""Events that are drawn before the keys typed meanwhile have their turn."""
+
+GATHER = 0.15
+"""Seconds that comings and goings wait for more of them, to be drawn as one."""
 
 PUT_BACK = ("message-too-long", "not-your-turn", "waiting")
 """Refusals after which the line stands in the editor again."""
-
-
-class _InterruptError(Exception):
-    """Ctrl-C was typed."""
 
 
 class Terminal:
     """A person at a terminal. Made by `open_terminal`.
 
     All methods are for trio's thread; those whose names start with ``_on_loop`` run in the
-    editor's. The two share `_drawings`, a deque, whose ends are safe to use from both.
+    editor's. The two share `_waiting`, a deque, whose ends are safe to use from both.
     """
 
     is_person = True
 
-    def __init__(self) -> None:
-        self._session: PromptSession[str] = PromptSession(
-            output=create_output(always_prefer_tty=True),
-            interrupt_exception=_InterruptError,
-            erase_when_done=True,
+    def __init__(self, place: Place, history: Path | None, *, colour: bool) -> None:
+        self._screen = Screen()
+        self._desk = Desk(place, self._colour_of)
+        self._session = open_session(self._desk, history, colour=colour)
+        self._console = Console(
+            file=StringIO(),
+            force_terminal=True,
+            color_system="256",
+            no_color=not colour,
+            width=1 << 16,  # lines are wrapped by the screen
+            highlight=False,
         )
-        # Without this, keys that are typed while messages are drawn are echoed into them.
-        editor_input = self._session.app.input
-        editor_input.cooked_mode = editor_input.raw_mode  # type: ignore[method-assign]
         self._elsewhere = None if sys.stdout.isatty() else Output(1)
-        self._prompt = ""
+        self._bell = BELLS[1]
         self._last_line = ""
-        self._send_line, self._lines = trio.open_memory_channel[str](math.inf)
-        self._drawings: deque[str] = deque()
+        self._send_line, self._lines = trio.open_memory_channel[str | Say](math.inf)
+        self._waiting: deque[Shown] = deque()
         self._drawn = trio.Event()
         self._printing: asyncio.Task[None] | None = None
         self._stopping = False
@@ -71,17 +80,31 @@ class Terminal:
         self._editing: asyncio.Task[None] | None = None
         self._token = trio.lowlevel.current_trio_token()
 
+    def _colour_of(self, handle: str) -> str:
+        colour = Color.from_ansi(self._screen.palette.colour(handle))
+        return colour.get_truecolor().hex
+
     # ---- the channel
 
     def set_prompt(self, prompt: str) -> None:
-        """What stands before the line that is being typed."""
-        self._prompt = prompt
+        """A question; empty while what is typed is for the room."""
+        self._desk.question = prompt
         self._call(self._session.app.invalidate)
 
-    async def receive(self) -> str:
-        """The next line that was typed. Raises `trio.EndOfChannel` after Ctrl-D."""
-        self._last_line = await self._lines.receive()
-        return self._last_line
+    def set_status(self, status: Status | None) -> None:
+        """What the status line tells, and which handles Tab completes."""
+        self._desk.status = status
+        self._call(self._session.app.invalidate)
+
+    def set_bell(self, setting: str) -> None:
+        """When to ring, one of `BELLS`."""
+        self._bell = setting
+
+    async def receive(self) -> str | Say:
+        """The next line that was typed or pasted. Raises `trio.EndOfChannel` after Ctrl-D."""
+        line = await self._lines.receive()
+        self._last_line = line if isinstance(line, str) else line.text
+        return line
 
     async def show(self, event: Event, me: str) -> None:
         """Draw an event above the line that is being typed, which stays as it is.
@@ -93,9 +116,9 @@ class Terminal:
         if self._elsewhere is not None:
             await self._elsewhere.write(plain(event, me))
             return
-        self._drawings.append(self._draw(event, me))
+        self._waiting.append(Shown(event, me))
         self._call(self._on_loop_print)
-        if len(self._drawings) > WAITING:
+        if len(self._waiting) > WAITING:
             await self._drawn.wait()
         else:
             await trio.lowlevel.checkpoint()
@@ -103,13 +126,6 @@ class Terminal:
     async def finish(self) -> bool:
         """Nothing is left to say: a person has seen what was refused."""
         return True
-
-    def _draw(self, event: Event, me: str) -> str:
-        width = self._session.app.output.get_size().columns
-        console = Console(file=StringIO(), force_terminal=True, width=width, highlight=False)
-        with console.capture() as capture:
-            console.print(rich_text(event, me), soft_wrap=True)
-        return capture.get()
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         """Run a function on the editor's loop, soon; not at all when there is none."""
@@ -143,36 +159,47 @@ class Terminal:
         with suppress(asyncio.CancelledError), patch_stdout(raw=True):
             if not self._stopping:
                 await self._on_loop_edit()
-        self._print_drawings()
+        while self._waiting:
+            self._print()
 
     async def _on_loop_edit(self) -> None:
         """Hand over line after line; after Ctrl-D only draw. Ends by being cancelled."""
         try:
             while True:
                 try:
-                    text = await self._session.prompt_async(lambda: self._prompt)
-                except _InterruptError:
+                    text = await self._session.prompt_async()
+                except InterruptedLineError:
                     os.kill(os.getpid(), signal.SIGINT)
                     continue
-                for line in text.split("\n"):
+                for line in lines_of(text):
                     self._token.run_sync_soon(self._send_line.send_nowait, line)
         except EOFError:
             self._token.run_sync_soon(self._send_line.close)
             await asyncio.Event().wait()
 
     def _on_loop_print(self) -> None:
-        if self._drawings and self._printing is None:
+        if self._waiting and self._printing is None:
             self._printing = asyncio.create_task(self._on_loop_print_all())
 
     async def _on_loop_print_all(self) -> None:
-        while self._drawings:
-            await run_in_terminal(self._print_drawings)
+        if all(isinstance(shown.event, Joined | Left) for shown in self._waiting.copy()):
+            await asyncio.sleep(GATHER)
+        while self._waiting:
+            await run_in_terminal(self._print)
         self._printing = None
 
-    def _print_drawings(self) -> None:
+    def _print(self) -> None:
+        """Draw a batch, at the place where the editor's line has just been taken away."""
+        count = min(len(self._waiting), BATCH)
+        shown = [self._waiting.popleft() for _ in range(count)]
         output = self._session.app.output
-        for _ in range(len(self._drawings)):
-            output.write_raw(self._drawings.popleft())
+        lines = self._screen.draw(shown, datetime.now(UTC), output.get_size().columns)
+        with self._console.capture() as capture:
+            for line in lines:
+                self._console.print(line, soft_wrap=True)
+        output.write_raw(capture.get())
+        if any(rings(event, me, self._bell) for event, me in shown):
+            output.write_raw("\a")
         output.flush()
         self._token.run_sync_soon(self._wake_shower)
 
@@ -188,10 +215,18 @@ class Terminal:
 
 
 @asynccontextmanager
-async def open_terminal() -> AsyncIterator[Terminal]:
-    """The terminal of this process; as it was again when the block has ended."""
+async def open_terminal(
+    place: Place = Place.TERMINAL, history: Path | None = None, *, colour: bool = True
+) -> AsyncIterator[Terminal]:
+    """The terminal of this process; as it was again when the block has ended.
+
+    Args:
+        place: whose it is; with `Place.CONSOLE` the operator's.
+        history: the file that remembers what was typed; None to forget it.
+        colour: whether it may be coloured.
+    """
     async with trio.open_nursery() as nursery:
-        terminal = Terminal()
+        terminal = Terminal(place, history, colour=colour)
         await nursery.start(terminal.run)
         yield terminal
         nursery.cancel_scope.cancel()

@@ -36,7 +36,7 @@ def encode(message: Request | Event) -> bytes:
 
 
 def decode_event(line: str) -> Event | None:
-    """The event in a line from a server; None for a type of event that is not known here.
+    """The event in a line from a server; None for an event that is not understood here.
 
     Raises:
         RemoteProtocolError: the line is not an event at all: fatal, this is no triochat server.

@@ -4,12 +4,17 @@ The first line is a handle, and so is every line until a handle was accepted for
 a line is what the grammar says it is. ``\quit`` and ``\help`` mean the same before as after.
 """
 
-from triochat.grammar import MARKS, parse
+from triochat.grammar import MARKS, Bell, parse
 from triochat.messages import Answer, Event, Join, Notice, Quit, Refused, Request
 from triochat.render import plain
 
 GREETING = Notice("triochat: what is your handle? (1-10 characters, no spaces)")
 """What a peer sees that does not speak first."""
+
+
+def _parse(line: str) -> Request | Answer | None:
+    asked = parse(line)
+    return None if isinstance(asked, Bell) else asked  # there is none on a plain line
 
 
 class Plain:
@@ -21,9 +26,9 @@ class Plain:
     def decode(self, line: str, *, joined: bool) -> Request | Answer | None:
         """What a typed line asks for; before joining, the handle that it offers."""
         if joined:
-            return parse(line)
+            return _parse(line)
         if line.strip().startswith(MARKS):
-            asked = parse(line)
+            asked = _parse(line)
             if isinstance(asked, Quit | Notice):
                 return asked
             return Refused("not-joined", "first a handle, please; nothing was sent")

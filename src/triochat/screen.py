@@ -1,0 +1,253 @@
+"""What a person's screen shows: events in their order, as lines of styled text. Pure.
+
+::
+
+    21:07 Timmy> a message; what does not fit on the line
+                 hangs under the text
+    21:07 [Timmy -> you] a private message
+    21:08 * a notice: somebody came, somebody left
+    21:08 ! a refusal, and what to do
+    ──────── Sunday 22 November 2026
+
+What is what can be told without colour. Nothing that anybody sent is markup, an escape sequence or
+a control character by the time it stands in a line (see `text.clean`).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from triochat.messages import Event, Joined, Left, Notice, Refused, Said, Welcome, Whispered
+from triochat.render import plain
+from triochat.text import clean, handle_key
+
+COLOURS = (167, 130, 100, 64, 28, 30, 32, 62, 134, 164, 161)
+"""Of the 256 of a terminal: each has a contrast of 3.6 or more to black and to white."""
+
+FOLD = 4
+"""So many comings and goings in a row are one line."""
+
+_NAMED = 8  # as many are named in such a line
+_URL = re.compile(r"\w+://\S")
+_WORD = re.compile(r"\s*\S+")
+
+
+class Shown(NamedTuple):
+    """An event as it goes to a screen, with what its reader was called then."""
+
+    event: Event
+    me: str
+
+
+class Palette:
+    """A colour for each handle: the same on every screen, unless a neighbour has it."""
+
+    def __init__(self) -> None:
+        self._colours: dict[str, int] = {}
+
+    def colour(self, handle: str) -> int:
+        """The number of the colour of this handle, from now on."""
+        key = handle_key(handle)
+        if key not in self._colours:
+            self._colours[key] = self._choose(key)
+        return self._colours[key]
+
+    def _choose(self, key: str) -> int:
+        start = sum(map(ord, key)) % len(COLOURS)
+        neighbours = list(self._colours.values())[1 - len(COLOURS) :]
+        return next(
+            colour for colour in (*COLOURS[start:], *COLOURS[:start]) if colour not in neighbours
+        )
+
+
+class Screen:
+    """Draws events for one reader.
+
+    Args:
+        zone: in which times are told; the local one if None.
+    """
+
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        self.palette = Palette()
+        self._zone = zone
+        self._day = ""
+
+    def draw(self, shown: Sequence[Shown], now: datetime, width: int) -> list[Text]:
+        """The lines for these events, each without its line end.
+
+        Args:
+            shown: what happened, in order.
+            now: when this is drawn, with a time zone.
+            width: of the screen, in cells.
+        """
+        lines: list[Text] = []
+        for item in _fold(shown):
+            at = self._time_of(item, now)
+            lines += self._day_line(at)
+            lines += self._draw_one(item, f"{at:%H:%M} ", width)
+        return lines
+
+    def _time_of(self, item: "Shown | _Folded", now: datetime) -> datetime:
+        event = item.event if isinstance(item, Shown) else None
+        if isinstance(event, Said | Whispered):
+            with suppress(ValueError):  # a server that cannot tell the time
+                now = datetime.fromisoformat(event.at)
+        return now.astimezone(self._zone)
+
+    def _day_line(self, at: datetime) -> list[Text]:
+        day = f"{at:%A} {at.day} {at:%B %Y}"
+        changed = self._day not in ("", day)
+        self._day = day
+        return [Text(f"──────── {day}", style="dim")] if changed else []
+
+    def _draw_one(self, item: "Shown | _Folded", stamp: str, width: int) -> list[Text]:
+        head, *bodies = self._parts(item)
+        first = Text.assemble((stamp, "dim"), head, " ")
+        indent = cell_len(first.plain)
+        if indent > width // 2:
+            indent = min(len(stamp), max(0, width - 20))
+        lines: list[Text] = []
+        for body in bodies:
+            start = cell_len(first.plain) if not lines else indent
+            for wrapped in wrap(body, width - start, width - indent):
+                lines.append((first if not lines else Text(" " * indent)) + wrapped)
+        return lines
+
+    def _parts(self, item: "Shown | _Folded") -> list[Text]:
+        """What stands before the text, and the text; a notice may have several lines of it."""
+        if isinstance(item, _Folded):
+            return [Text("*", "dim"), Text(item.words(), "dim")]
+        event, me = item
+        match event:
+            case Said(handle=handle, text=text):
+                body = Text(clean(text))
+                if handle != me:
+                    highlight(body, me)
+                return [Text(f"{clean(handle)}>", self.style(handle)), body]
+            case Whispered(handle=handle, text=text):
+                head = plain(event, me)[: -len(clean(text)) - 1]
+                return [Text(head, "bold magenta"), Text(clean(text), "italic")]
+            case Refused(text=text):
+                return [Text("!", "bold red"), Text(clean(text), "bold")]
+            case Notice(text=text):
+                return [Text("*", "cyan"), *(Text(clean(line)) for line in text.split("\n"))]
+        style = "" if isinstance(event, Welcome) else "dim"
+        return [Text("*", "cyan"), Text(plain(event, me)[2:], style)]
+
+    def style(self, handle: str) -> Style:
+        """In which this handle is written."""
+        return Style(color=f"color({self.palette.colour(handle)})", bold=True)
+
+
+def rings(event: Event, me: str, bell: str) -> bool:
+    """Whether the bell rings for this event; never for one's own words."""
+    match event:
+        case Said(handle=handle, text=text) if handle != me:
+            return bell == "all" or (bell == "mention" and mentions(text, me) is not None)
+        case Whispered(handle=handle) if handle != me:
+            return bell != "off"
+    return False
+
+
+def mentions(text: str, me: str) -> re.Match[str] | None:
+    """Where a text first has this handle as a word of its own."""
+    return _mention(me).search(text) if me else None
+
+
+def highlight(body: Text, me: str) -> None:
+    """Lay a style over each mention of this handle."""
+    for found in _mention(me).finditer(body.plain) if me else ():
+        body.stylize("bold reverse", *found.span())
+
+
+def _mention(me: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.-]){re.escape(me)}(?![\w-])", re.IGNORECASE)
+
+
+# ---- comings and goings
+
+
+class _Folded(NamedTuple):
+    """Many comings and goings in a row."""
+
+    joined: list[str]
+    left: list[str]
+
+    def words(self) -> str:
+        """What they come to, in one line."""
+        kinds = ((self.joined, "joined"), (self.left, "left"))
+        return "; ".join(f"{_names(handles)} {verb}" for handles, verb in kinds if handles)
+
+
+def _names(handles: list[str]) -> str:
+    named = ", ".join(clean(handle) for handle in handles[:_NAMED])
+    more = len(handles) - _NAMED
+    return f"{named} and {more} others" if more > 0 else named
+
+
+def _fold(shown: Iterable[Shown]) -> list[Shown | _Folded]:
+    folded: list[Shown | _Folded] = []
+    run: list[Shown] = []
+    for item in shown:
+        if isinstance(item.event, Joined | Left):
+            run.append(item)
+        else:
+            folded += [*_fold_run(run), item]
+            run = []
+    return folded + _fold_run(run)
+
+
+def _fold_run(run: list[Shown]) -> list[Shown | _Folded]:
+    if len(run) < FOLD:
+        return list(run)
+    joined = [item.event.handle for item in run if isinstance(item.event, Joined)]
+    left = [item.event.handle for item in run if isinstance(item.event, Left)]
+    return [_Folded(joined, left)]
+
+
+# ---- wrapping
+
+
+def wrap(text: Text, first: int, width: int) -> list[Text]:
+    """Break a text between words, by cells.
+
+    A word that is wider than a line is broken where it must, but for a URL: that stands whole on
+    a line of its own, for the terminal to wrap and the person to click.
+
+    Args:
+        text: one line of it.
+        first: cells on the first line.
+        width: cells on the others.
+    """
+    offsets: list[int] = []
+    room = max(1, first)
+    width = max(1, width)
+    for found in _WORD.finditer(text.plain):
+        word = found[0]
+        if cell_len(word) <= room:
+            room -= cell_len(word)
+            continue
+        bare = word.lstrip()
+        place = found.end() - len(bare)
+        if place and place not in offsets:
+            offsets.append(place)
+        room = width
+        if cell_len(bare) > width and not _URL.match(bare):
+            for index, character in enumerate(bare):
+                cells = cell_len(character)
+                if cells > room:
+                    offsets.append(place + index)
+                    room = width
+                room -= cells
+        else:
+            room = max(0, width - cell_len(bare))
+    lines = [line for line in text.divide(offsets) if line.plain] or [text]
+    for line in lines[:-1]:
+        line.rstrip()
+    return lines

@@ -1,0 +1,69 @@
+"""A person at a terminal that only prints: for screen readers, and terminals that cannot do more.
+
+No cursor is moved, nothing is coloured or drawn again: one line for each event, and what is typed
+is the terminal's own business until Enter. The grammar and the questions are those of any terminal.
+"""
+
+import os
+
+import trio
+
+from triochat.chat import Status
+from triochat.framing import Lines
+from triochat.messages import Event, Refused, Say
+from triochat.pipe import LIMIT, Writer
+from triochat.render import plain
+
+_CHUNK = 1 << 12
+
+
+class Teletype:
+    """A person and a printing terminal.
+
+    Args:
+        fd: the keyboard, a terminal that hands over whole lines.
+        output: the paper.
+    """
+
+    is_person = True
+
+    def __init__(self, fd: int, output: Writer) -> None:
+        self._fd = fd
+        self._output = output
+        self._framing = Lines(LIMIT)
+        self._lines: list[str | Refused] = []
+        self._question = ""
+
+    def set_prompt(self, prompt: str) -> None:
+        """A question is printed when an answer is waited for."""
+        self._question = prompt
+
+    def set_status(self, status: Status | None) -> None:
+        """A status line would have to be drawn again."""
+
+    def set_bell(self, setting: str) -> None:
+        """It does not ring."""
+
+    async def receive(self) -> str | Say:
+        """The next line. Raises `trio.EndOfChannel` after Ctrl-D."""
+        if self._question:
+            await self._output.write(self._question)
+        while True:
+            while not self._lines:
+                await trio.lowlevel.wait_readable(self._fd)
+                data = os.read(self._fd, _CHUNK)
+                if not data:
+                    raise trio.EndOfChannel
+                self._lines += self._framing.feed(data)
+            line = self._lines.pop(0)
+            if isinstance(line, str):
+                return line
+            await self._output.write(plain(line))
+
+    async def show(self, event: Event, me: str) -> None:
+        """Print an event."""
+        await self._output.write(plain(event, me))
+
+    async def finish(self) -> bool:
+        """Nothing is left to say: a person has read what was refused."""
+        return True
