@@ -7,9 +7,8 @@ import trio.testing
 
 from house import House, open_house
 from test_client import Typist
-from test_pipe import Paper
 from triochat.console import run_console, run_relay
-from triochat.pipe import Pipe
+from triochat.outbox import LINGER
 
 
 @pytest.fixture
@@ -123,19 +122,43 @@ async def test_an_operator_that_was_put_out_comes_back(
 
 
 async def test_the_relay_shows_and_takes_no_part(
-    patient_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
     """The relay hears everything public, is in no roster, and sees no whisper."""
-    async with open_house() as house:
-        paper = Paper()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_relay, house.hub, Pipe(None, paper, paper))
-            await settle()
-            ann, bob = await house.plain("Ann"), await house.plain("Bob")
-            await ann.type("hello", "psst > Bob")
-            assert await bob.hear(2) == ["Ann> hello", "[Ann -> you] psst"]
-            await bob.type("\\quit")
-            await settle()
-            assert paper.lines == ["* Ann joined", "* Bob joined", "Ann> hello", "* Bob left"]
-            assert house.room.roster == ("Ann",)
-            house.hub.close("shutting down")
+    screen, paper = trio.testing.memory_stream_one_way_pair()
+    async with open_house() as house, trio.open_nursery() as nursery:
+        nursery.start_soon(run_relay, house.hub, screen)
+        await trio.testing.wait_all_tasks_blocked()
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        await ann.type("hello", "psst > Bob")
+        assert await bob.hear(2) == ["Ann> hello", "[Ann -> you] psst"]
+        await bob.type("\\quit")
+        assert (await ann.hear(2))[1] == "* Bob left"
+        assert house.room.roster == ("Ann",)
+        house.hub.close("shutting down")
+        await trio.testing.wait_all_tasks_blocked()
+    assert (await paper.receive_some()).decode().splitlines() == [
+        "* Ann joined",
+        "* Bob joined",
+        "Ann> hello",
+        "* Bob left",
+        "* Server closed the connection: shutting down",
+    ]
+
+
+async def test_a_relay_that_nobody_reads_holds_up_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A screen that takes nothing misses lines, and the server stops within the linger."""
+    screen, _paper = trio.testing.lockstep_stream_one_way_pair()
+    async with open_house() as house, trio.open_nursery() as nursery:
+        nursery.start_soon(run_relay, house.hub, screen)
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        assert await ann.line() == "* Bob joined"
+        for number in range(100):
+            await ann.type(f"{number}")
+        assert await bob.hear(100) == [f"Ann> {number}" for number in range(100)]
+        assert trio.current_time() == 0
+        house.hub.close("shutting down")
+        before = trio.current_time()
+    assert trio.current_time() - before == pytest.approx(LINGER)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from strategies import any_text
 from triochat.grammar import COMMANDS, MARKS, Bell, Place, help_text, parse
 from triochat.messages import Kick, Notice, Quit, Refused, Rename, Request, Say, Whisper, Who
-from triochat.text import clean, could_be_handle
+from triochat.text import clean, could_be_handle, normalise_handle, strip_invisible
 
 HELP = r"""
 \who                  who is here; ? does the same
@@ -173,6 +173,7 @@ def test_only_handles_are_whispered_to(text: str, word: str) -> None:
     """A line with ``>`` is a whisper exactly if the one last word could be a handle."""
     line = f"{text} > {word}"
     assume(clean(line) == line)
+    assume(strip_invisible(word) in (word, normalise_handle(word)))
     assert parse(line) == (Whisper(word, text) if could_be_handle(word) else Say(line))
 
 
@@ -315,7 +316,7 @@ def test_help(line: str) -> None:
     )
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\u202c", "\x1b", "\u2060"])
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202c", "\x1b", "\u2060", "\xad", "\u200d"])
 def test_what_nobody_sees_makes_no_secret_public(hidden: str) -> None:
     """A whisper is one whatever invisible characters stand around the name."""
     assert parse(f"secret > {hidden}Joe{hidden}") == Whisper("Joe", "secret")

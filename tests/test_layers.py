@@ -13,7 +13,9 @@ PACKAGE = Path(triochat.__file__).parent
 HOUSE = (
     {"__main__"},
     {"cli"},
+    {"arguments"},
     {"testing"},
+    {"script"},
     {"server", "client"},
     {"console"},
     {"session", "terminal"},

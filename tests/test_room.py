@@ -31,7 +31,6 @@ from triochat.messages import (
     Quit,
     Refused,
     Rename,
-    Roster,
     Said,
     Say,
     Welcome,
@@ -61,7 +60,8 @@ class Stage:
         if isinstance(asked, Refused | Notice):
             return self._show([Told(asked, (peer,))])
         assert asked is not None
-        return self._show(self.room.handle(peer, asked, NOW))
+        told = self.room.handle(peer, asked, NOW)
+        return self._show(told + self.room.tell_places())
 
     def _direct(self, peer: str, direction: str) -> list[Told[str]]:
         match direction:
@@ -72,7 +72,8 @@ class Stage:
             case "pings":
                 return self.room.handle(peer, Ping(), NOW)
             case "is cut off":
-                return self.room.leave(peer, "connection lost")
+                told = self.room.leave(peer, "connection lost")
+                return told + self.room.tell_places()
             case _:
                 raise AssertionError(direction)
         return []
@@ -437,7 +438,7 @@ def test_rename_refused() -> None:
 
 
 def test_who() -> None:
-    """Anybody may ask who is here, and is told the handles sorted without regard to case."""
+    """Members, and those in line, are told who is here, sorted without regard to case."""
     transcript(
         """
         ann: ?
@@ -445,9 +446,8 @@ def test_who() -> None:
         """,
         _with("Cid", "Ann", "bea"),
     )
-    assert _with("Cid", "Ann").handle("a stranger", Who(), NOW) == [
-        Told(Roster(("Ann", "Cid")), ("a stranger",))
-    ]
+    refused = Refused("not-joined", "join with a handle first; nothing was sent")
+    assert _with("Cid", "Ann").handle("a stranger", Who(), NOW) == [Told(refused, ("a stranger",))]
 
 
 def _with(*handles: str) -> Room[str]:

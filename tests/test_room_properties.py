@@ -124,6 +124,7 @@ class Witness:
             told = self.room.handle(step.peer, step.request, NOW)
         else:
             told = self.room.leave(step.peer, step.reason)
+        told += self.room.tell_places()
         if isinstance(step, Vanishes) or (isinstance(step.request, Quit) and step.peer != BOSS):
             self._lose(step.peer)
         for one in told:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from triochat.client import Client, join, open_client
     from triochat.exceptions import (
-        LocalProtocolError,
         RefusedError,
         RemoteProtocolError,
         TriochatError,
+        UnreachableError,
     )
     from triochat.hub import Hub
     from triochat.room import Room
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Client",
     "Hub",
-    "LocalProtocolError",
     "RefusedError",
     "RemoteProtocolError",
     "Room",
     "TriochatError",
+    "UnreachableError",
     "join",
     "open_client",
     "serve",

@@ -41,6 +41,9 @@ LINGER = 2.0
 """Seconds in which the server is to let go of a person who has quit."""
 
 
+ANSWER = 30.0
+"""Seconds in which a server must answer at all who cannot be asked whether to wait."""
+
 PING = 15.0
 """Seconds between two measurements of the lag."""
 
@@ -88,8 +91,12 @@ class Terminal(Protocol):
     async def show(self, event: Event, me: str) -> None:
         """Show an event to somebody with this handle, after all that was shown before."""
 
-    async def finish(self) -> bool:
-        """Say what is to be said at the very end; whether every line that was taken got through."""
+    async def finish(self, problem: str) -> bool:
+        """Say what is to be said at the very end; whether every line that was taken got through.
+
+        Args:
+            problem: what ended the chat, if something did that should not.
+        """
 
 
 class Why(Enum):
@@ -118,8 +125,7 @@ class Chat:
         connection: the room.
         handle: to join with; empty to ask the person first.
         where: the other end, in words, for the status.
-        operator: the person is the server's operator, and quitting is not leaving; without a
-            handle, somebody who only watches.
+        operator: the person is the server's operator, and quitting is not leaving.
         returning: the person was here before, and is asked nothing if the handle is refused.
     """
 
@@ -140,6 +146,7 @@ class Chat:
         self._operator = operator
         self._asks = terminal.is_person and not returning
         self._asked = bool(handle) or operator
+        self._answered = trio.Event()
         self._welcomed = trio.Event()
         self._pinged = 0.0
         self._why = Why.LOST
@@ -161,8 +168,6 @@ class Chat:
         self._terminal.set_status(self.status)
         with self._scope:
             async with trio.open_nursery() as nursery:
-                if self._wanted:
-                    await self._send(Join(self._wanted))
                 nursery.start_soon(self._keyboard)
                 if self._terminal.is_person:
                     nursery.start_soon(self._measure)
@@ -181,8 +186,10 @@ class Chat:
     # ---- keyboard to room
 
     async def _keyboard(self) -> None:
+        if self._wanted:
+            await self._send(Join(self._wanted))
         if not self._asks:
-            await self._welcomed.wait()
+            await self._wait_welcome()
         try:
             while True:
                 await self._typed(await self._terminal.receive())
@@ -192,6 +199,14 @@ class Chat:
                 self._scope.cancel()
             else:
                 await self.quit(Why.END_OF_INPUT)
+
+    async def _wait_welcome(self) -> None:
+        """Nothing can be said before; a server that does not answer at all is none."""
+        with trio.move_on_after(ANSWER) as silence:
+            await self._answered.wait()
+        if silence.cancelled_caught:
+            self._scope.cancel()
+        await self._welcomed.wait()
 
     async def _typed(self, line: str | Say) -> None:
         asked = self._understand(line) if isinstance(line, str) else line
@@ -241,6 +256,7 @@ class Chat:
         try:
             while self._why is not Why.REFUSED:
                 event = await self._connection.receive()
+                self._answered.set()
                 me = self.handle
                 self._heard(event)
                 if not self._is_silent(event):
@@ -285,7 +301,7 @@ class Chat:
 
     def _refused(self, refused: Refused) -> None:
         """The handle was refused: ask for another, if there is somebody to ask."""
-        if refused.code == "waiting":
+        if not refused.code.startswith(("handle-", "line-")):
             return
         if self._asks:
             self._asked = False

@@ -1,8 +1,9 @@
-"""The command line: arguments, the process's signals, and exit codes.
+"""The commands: the process's standard streams, its signals, and its exit codes.
 
 This is the only place that prints or exits, and it loads the rest only when it is needed. Exit
 codes: 0 all went well; 1 it could not be done, or not all of it was delivered; 2 the arguments are
-wrong; 128 plus the signal's number where a signal ended it (130 for Ctrl-C).
+wrong; 128 plus the signal's number where a signal ended it (130 for Ctrl-C). ``send`` and ``tail``
+tell more apart: 3 unreachable, 4 refused, 5 lost.
 """
 
 import argparse
@@ -10,128 +11,42 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from importlib.metadata import version
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
+
+from triochat.arguments import build_parser, parse
 
 if TYPE_CHECKING:
     import trio
 
     from triochat.chat import Terminal
-    from triochat.client import Person
+    from triochat.client import Client, Person
     from triochat.grammar import Place
     from triochat.hub import Hub
+    from triochat.script import Result, Visit
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends a server or a client politely."""
 
-LEVELS = ("debug", "info", "warning", "error")
+UNREACHABLE, REFUSED, LOST = 3, 4, 5
+"""Exit codes of ``send`` and ``tail`` for what scripts want to tell apart."""
+
+SHTAB = "pip install 'triochat[completion]'"
+"""How completion is installed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``triochat`` with these arguments (of the process, if None); return its exit code."""
-    options = _build_parser().parse_args(arguments)
+    _open_standard_streams()
+    options = parse(arguments)
+    code = 1
     try:
-        code: int = options.run(options)
+        code = COMMANDS[options.command](options)
     except* KeyboardInterrupt:
         code = 128 + signal.SIGINT
     return code
-
-
-# ---- arguments
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, above the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n{self.format_usage()}")
-
-
-def _build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="triochat", description="One command opens a chat room, another joins it."
-    )
-    parser.add_argument("--version", action="version", version=f"triochat {version('triochat')}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_server(commands.add_parser("server", help="open a room", description="Open a room."))
-    _add_client(commands.add_parser("client", help="join a room", description="Join a room."))
-    return parser
-
-
-def _add_server(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_run_server)
-    add = parser.add_argument
-    add("port", metavar="PORT", type=_listening_port, help="where to listen; 0 for any free port")
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add(
-        "--handle",
-        default="Server",
-        type=_handle,
-        help="the operator's name (default: %(default)s)",
-    )
-    add(
-        "--max-clients",
-        metavar="N",
-        type=_count,
-        default=1000,
-        help="people in the room at once; more wait in line (default: %(default)s)",
-    )
-    add("--turns", action="store_true", help="nobody speaks twice in a row")
-    add("--headless", action="store_true", help="only show and forward; no operator")
-    add(
-        "--log-level",
-        choices=LEVELS,
-        default="warning",
-        help="what is logged (default: %(default)s)",
-    )
-    add("--log-file", metavar="FILE", help="log to FILE (default: standard error)")
-    _add_terminal(parser)
-
-
-def _add_client(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_run_client, parser=parser)
-    add = parser.add_argument
-    add("host", metavar="HOST", help="where the room is")
-    add("port", metavar="PORT", type=_port, help="its port")
-    add(
-        "--handle",
-        metavar="NAME",
-        type=_handle,
-        help="your name; asked for if left out",
-    )
-    _add_terminal(parser)
-
-
-def _listening_port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a port; a port is a number, 0 to 65535')
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not _listening_port(text):
-        raise argparse.ArgumentTypeError("nobody can listen on port 0; a port is 1 to 65535")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(
-            f'"{text}" is not a number of people; it must be 1 or more'
-        )
-    return int(text)
-
-
-def _handle(text: str) -> str:
-    from triochat.messages import Refused
-    from triochat.text import accept_handle
-
-    handle = accept_handle(text)
-    if isinstance(handle, Refused):
-        raise argparse.ArgumentTypeError(handle.text)
-    return handle
 
 
 # ---- server
@@ -153,26 +68,33 @@ async def _serve(options: argparse.Namespace) -> int:
 
     from triochat.client import reason_of
     from triochat.hub import Hub
-    from triochat.outbox import Outbox
+    from triochat.outbox import LINGER, Outbox
     from triochat.room import Room
     from triochat.server import open_listeners, port_of, serve
 
     try:
         listeners = await open_listeners(options.host, options.port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         where = f"{options.host} port {options.port}"
-        return _fail(f"cannot listen on {where}: {reason_of(error)}")
+        reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
+        return _fail(f"cannot listen on {where}: {reason}")
     port = port_of(listeners)
     room: Room[Outbox] = Room(
         options.handle, max_clients=options.max_clients, turns=options.turns, place=f"port {port}"
     )
     hub = Hub(room)
     _print_invitation(options.host, port)
-    async with trio.open_nursery() as nursery:
-        doors = await nursery.start(serve, listeners, hub)
-        nursery.start_soon(_run_screen, hub, options)
+
+    async def stop_on_signal(doors: trio.CancelScope) -> None:
         await _wait_signal()
         doors.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_run_screen, hub, options)
+        async with trio.open_nursery() as serving:
+            doors = await serving.start(serve, listeners, hub)
+            serving.start_soon(stop_on_signal, doors)
+        nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
     return 0
 
 
@@ -180,11 +102,16 @@ def _print_invitation(host: str, port: int) -> None:
     names = [host]
     if host in ("0.0.0.0", "::"):
         names = _own_names()
-    print(f"Listening on {host} port {port}. To join, run either of:")
+    lines = [f"Listening on {host} port {port}. To join, run either of:"]
     for name in names:
-        print(f"  triochat client {name} {port}")
-        print(f"  nc {name} {port}")
-    print("Ctrl-C stops the server.", flush=True)
+        lines += [f"  triochat client {name} {port}", f"  nc {name} {port}"]
+    _print("\n".join([*lines, "Ctrl-C stops the server."]))
+
+
+def _print(text: str) -> None:
+    """Print; if nobody can read it the server goes on all the same."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def _own_names() -> list[str]:
@@ -201,7 +128,7 @@ def _own_names() -> list[str]:
 async def _run_screen(hub: "Hub", options: argparse.Namespace) -> None:
     """Show the room to the operator, who takes part if there is a terminal; else only show it."""
     from triochat.console import run_console, run_relay
-    from triochat.pipe import open_pipe
+    from triochat.pipe import Output
 
     if not options.headless and os.isatty(0):
         from triochat.grammar import Place
@@ -210,8 +137,9 @@ async def _run_screen(hub: "Hub", options: argparse.Namespace) -> None:
             await run_console(hub, terminal)
         if hub.closed:
             return
-        print("The console is closed; the server goes on. Ctrl-C stops it.", flush=True)
-    await run_relay(hub, open_pipe(keyboard=False))
+        _print("The console is closed; the server goes on. Ctrl-C stops it.")
+    output = Output(1)
+    await run_relay(hub, output, output.write_nowait)
 
 
 # ---- client
@@ -226,21 +154,17 @@ def _run_client(options: argparse.Namespace) -> int:
 
 
 async def _chat(options: argparse.Namespace) -> int:
-    import trio
-
-    from triochat.client import Person, reason_of
-    from triochat.exceptions import RemoteProtocolError
-
-    async def connect() -> trio.abc.Stream:
-        return await trio.open_tcp_stream(options.host, options.port)
+    from triochat.client import Person, connect, reason_of
+    from triochat.exceptions import RemoteProtocolError, UnreachableError
 
     code = 1
     where = f"{options.host} port {options.port}"
     try:
-        stream = await connect()
+        again = partial(connect, options.host, options.port)
+        stream = await again()
         async with _open_screen(options) as terminal:
-            code = await _stay(Person(terminal, connect, options.handle or "", where), stream)
-    except* OSError as group:
+            code = await _stay(Person(terminal, again, options.handle or "", where), stream)
+    except* UnreachableError as group:
         _fail(f"cannot reach {where}: {reason_of(group)}")
     except* RemoteProtocolError as group:
         _fail(f"{where}: {reason_of(group)}")
@@ -257,11 +181,13 @@ async def _stay(person: "Person", stream: "trio.abc.Stream") -> int:
 
     async def leave_on_signal() -> None:
         nonlocal code
-        signum = await _wait_signal()
-        code = 1 if person.is_lost else 128 + signum
-        nursery.cancel_scope.deadline = trio.current_time() + LINGER
-        if not await person.interrupt():
-            nursery.cancel_scope.cancel()
+        async with _open_signals() as signals:
+            number = await anext(signals)
+            code = 1 if person.is_lost else 128 + number
+            if await person.interrupt():
+                with trio.move_on_after(LINGER):
+                    await anext(signals)
+        nursery.cancel_scope.cancel()
 
     went_well = False
     async with trio.open_nursery() as nursery:
@@ -271,14 +197,122 @@ async def _stay(person: "Person", stream: "trio.abc.Stream") -> int:
     return code or (0 if went_well else 1)
 
 
+# ---- send and tail
+
+
+def _run_send(options: argparse.Namespace) -> int:
+    import trio
+
+    if not options.text:
+        if os.isatty(0):
+            options.parser.error("TEXT is needed where the input is a terminal")
+        try:
+            os.read(0, 0)  # nothing, to know whether it can be read at all
+        except OSError as error:
+            return _fail(f"cannot read standard input: {(error.strerror or '').lower()}")
+    return trio.run(_send, options)
+
+
+async def _send(options: argparse.Namespace) -> int:
+    from triochat.client import connect
+    from triochat.pipe import Input, Output
+    from triochat.script import Argument, InputLines, Messages, Visit, deliver
+
+    patience = options.timeout
+    visit = Visit(partial(connect, options.host, options.port), options.handle, patience)
+    text = " ".join(options.text)
+    messages: Messages = Argument(text) if options.text else InputLines(Input(0))
+
+    async def act(client: "Client") -> "Result":
+        return await deliver(client, messages, Output(2), to=options.to or "", patience=patience)
+
+    return await _visit(visit, act, options)
+
+
+def _run_tail(options: argparse.Namespace) -> int:
+    import trio
+
+    return trio.run(_tail, options)
+
+
+async def _tail(options: argparse.Namespace) -> int:
+    import trio
+
+    from triochat.client import connect
+    from triochat.pipe import Output
+    from triochat.script import Visit, tail, wait_unread
+
+    visit = Visit(partial(connect, options.host, options.port), options.handle)
+
+    async def leave_when_unread() -> None:
+        await wait_unread(1)
+        visit.leave()
+
+    async def act(client: "Client") -> "Result":
+        return await tail(client, Output(1), as_json=options.json, count=options.count)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave_when_unread)
+        code = await _visit(visit, act, options)
+        nursery.cancel_scope.cancel()
+    return code
+
+
+async def _visit(
+    visit: "Visit", act: "Callable[[Client], Awaitable[Result]]", options: argparse.Namespace
+) -> int:
+    """Do this in the room until it is done or a signal comes; return the exit code."""
+    import trio
+
+    from triochat.client import reason_of
+    from triochat.exceptions import RemoteProtocolError, UnreachableError
+
+    code = 0
+    where = f"{options.host} port {options.port}"
+
+    async def leave_on_signal() -> None:
+        nonlocal code
+        code = 128 + await _wait_signal()
+        visit.leave()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(leave_on_signal)
+            result = await visit.run(act)
+            nursery.cancel_scope.cancel()
+            code = code or _report(result, where)
+    except* UnreachableError as group:
+        _fail(f"cannot reach {where}: {reason_of(group)}")
+        code = UNREACHABLE
+    except* RemoteProtocolError as group:
+        code = _fail(f"{where}: {reason_of(group)}")
+    return code
+
+
+def _report(result: "Result", where: str) -> int:
+    """Say what is to be said about the end of a visit; return the exit code."""
+    from triochat.script import Outcome
+
+    if result.problem:
+        _fail(f"{where}: {result.problem}")
+    return {Outcome.DONE: 0, Outcome.REFUSED: REFUSED, Outcome.LOST: LOST}[result.outcome]
+
+
+# ---- completion
+
+
+def _run_completion(options: argparse.Namespace) -> int:
+    try:
+        import shtab
+    except ImportError:
+        return _fail(f"completion needs shtab; to install it: {SHTAB}")
+    if options.shell not in shtab.SUPPORTED_SHELLS:
+        return _fail(f"this shtab is too old for {options.shell}; to install a newer one: {SHTAB}")
+    print(shtab.complete(build_parser(), options.shell))
+    return 0
+
+
 # ---- the terminal
-
-
-def _add_terminal(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--plain", action="store_true", help="only print: no colour, no cursor movement, no redraw")
-    add("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
-    add("--no-history-file", action="store_true", help="do not remember what was typed")
 
 
 @asynccontextmanager
@@ -290,7 +324,7 @@ async def _open_screen(
         from triochat.pipe import open_pipe
 
         yield open_pipe()
-    elif options.plain or os.environ.get("TERM", "dumb") == "dumb":
+    elif options.plain or os.environ.get("TERM", "dumb") == "dumb" or not _has_screen():
         from triochat.pipe import Output
         from triochat.teletype import Teletype
 
@@ -306,28 +340,54 @@ async def _open_screen(
             yield terminal
 
 
+def _has_screen() -> bool:
+    """Whether the line that is being typed can be drawn somewhere."""
+    return os.isatty(1) or os.isatty(2)
+
+
 # ---- the process
+
+
+def _open_standard_streams() -> None:
+    """See that descriptors 0, 1 and 2 are open, or the next files would be taken for them."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+@asynccontextmanager
+async def _open_signals() -> AsyncIterator[AsyncIterator[int]]:
+    """The signals that end us, but for those that whoever started us wants ignored (``nohup``)."""
+    import trio
+
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    with trio.open_signal_receiver(*heard) as signals:
+        yield aiter(signals)
 
 
 async def _wait_signal() -> int:
     """Wait for a signal to end; the next one does what it always does, at once."""
-    import trio
-
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    with trio.open_signal_receiver(*numbers) as signals:
-        async for number in signals:
-            return int(number)
-    raise AssertionError
+    async with _open_signals() as signals:
+        return int(await anext(signals))
 
 
 def _set_up_log(level: str, file: str | None) -> str:
     """Log as asked; return what stands in the way, if something does."""
+    from triochat.server import QuietFilter
+
     try:
         handler = logging.FileHandler(file) if file else _ErrorHandler()
     except OSError as error:
         return f"cannot log to {file}: {(error.strerror or str(error)).lower()}"
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.getLogger("trio.serve_listeners").addFilter(QuietFilter())
     return ""
 
 
@@ -343,3 +403,12 @@ class _ErrorHandler(logging.StreamHandler[TextIO]):
 def _fail(problem: str) -> int:
     sys.stderr.write(f"triochat: {problem}\n")
     return 1
+
+
+COMMANDS = {
+    "server": _run_server,
+    "client": _run_client,
+    "send": _run_send,
+    "tail": _run_tail,
+    "completion": _run_completion,
+}

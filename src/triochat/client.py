@@ -14,7 +14,7 @@ import trio
 
 from triochat.chat import LINGER, Chat, Ending, Terminal, Why
 from triochat.connection import Connection
-from triochat.exceptions import RefusedError
+from triochat.exceptions import RefusedError, UnreachableError
 from triochat.messages import (
     Closing,
     Event,
@@ -99,13 +99,26 @@ async def open_client(host: str, port: int, handle: str) -> AsyncIterator[Client
     """Connect and join; leave at the end of the block, after all that was sent is delivered.
 
     Raises:
-        OSError: nobody listens there.
+        UnreachableError: nobody listens there, or there is no such place.
         RefusedError: the room does not let us in under this handle, and says why.
         RemoteProtocolError: what answers is not a triochat server.
     """
-    stream = await trio.open_tcp_stream(host, port)
-    async with join(stream, handle) as client:
+    async with join(await connect(host, port), handle) as client:
         yield client
+
+
+async def connect(host: str, port: int) -> trio.SocketStream:
+    """Open a connection to a server.
+
+    Raises:
+        UnreachableError: nobody listens there, or there is no such place.
+    """
+    try:
+        return await trio.open_tcp_stream(host, port)
+    except UnicodeError:
+        raise UnreachableError("that is no name of a host") from None
+    except OSError as error:
+        raise UnreachableError(reason_of(error)) from error
 
 
 @asynccontextmanager
@@ -148,7 +161,7 @@ class Person:
 
     Args:
         terminal: the person.
-        connect: opens a connection to the server, or raises OSError.
+        connect: opens a connection to the server, or raises `UnreachableError`.
         handle: to join with; empty to ask.
         where: the server, in words.
 
@@ -175,6 +188,7 @@ class Person:
 
         Raises:
             RemoteProtocolError: what answers is not a triochat server.
+            UnreachableError: it wanted to come back at once, and could not.
         """
         while True:
             ending = await self._stay(stream)
@@ -222,9 +236,8 @@ class Person:
         return isinstance(answer, str) and answer.strip().lower() in ("y", "yes")
 
     async def _judge(self, ending: Ending) -> bool:
-        if ending.why is Why.LOST:
-            await self._tell("connection lost")
-        return await self._terminal.finish() and ending.why not in (Why.LOST, Why.REFUSED)
+        problem = "connection lost" if ending.why is Why.LOST else ""
+        return await self._terminal.finish(problem) and ending.why not in (Why.LOST, Why.REFUSED)
 
     async def _reconnect(self, ending: Ending) -> trio.abc.Stream:
         """Try until it works; jittered, so that a room does not come back all at once."""
@@ -239,8 +252,8 @@ class Person:
             await trio.sleep(pause)
             try:
                 stream = await self._connect()
-            except OSError as error:
-                problem = f"still not there ({reason_of(error)})"
+            except UnreachableError as error:
+                problem = f"still not there ({error})"
             else:
                 self.is_lost = False
                 return stream

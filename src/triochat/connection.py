@@ -15,7 +15,7 @@ from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request
 from triochat.render import plain
 
-LIMIT = 1 << 24
+LIMIT = 1 << 20
 """The most bytes in a line from a server: a welcome names everybody in the room."""
 
 _CHUNK = 1 << 16
@@ -69,7 +69,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
 
     def _understand(self, line: str | Refused) -> Event | None:
         if isinstance(line, Refused):
-            raise RemoteProtocolError("not-triochat", f"the server sent: {line.text}", fatal=True)
+            raise RemoteProtocolError("not-triochat", f"the server sent: {line.text}")
         if not self._answered and line == _GREETING:  # it took our silence for a person's
             return None
         self._answered = True

@@ -10,24 +10,25 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
+from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError, Validator
 
 from triochat.chat import Status
 from triochat.grammar import COMMANDS, MARKS, Place, parse
 from triochat.messages import Refused, Say, Whisper
-from triochat.text import TEXT_LENGTH, accept_text
+from triochat.text import HANDLE_LENGTH, TEXT_LENGTH, accept_text, clean
 
 PASTE = 1 << 16
 """The most bytes that are sent at once."""
@@ -58,7 +59,8 @@ class Desk:
             return [("bold", self.question)]
         if self.status is None or not self.status.handle:
             return []
-        return [(f"bold fg:{self._colour(self.status.handle)}", f"{self.status.handle}> ")]
+        handle = clean(self.status.handle)[:HANDLE_LENGTH]  # a server may be anybody's
+        return [(f"bold fg:{self._colour(handle)}", f"{handle}> ")]
 
     def toolbar(self) -> StyleAndTextTuples:
         """The status line."""
@@ -81,27 +83,41 @@ class Desk:
         return [("bold fg:ansired" if left < 0 else "bold", f"{left} left · ")]
 
 
-def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSession[str]:
-    """An editor for this desk; without a path its history ends with it."""
+def open_session(
+    desk: Desk, history: Path | None, suspend: Callable[[], None], *, colour: bool
+) -> PromptSession[str]:
+    """An editor for this desk; without a path its history ends with it.
+
+    Args:
+        desk: what it shows and asks.
+        history: the file that keeps its history.
+        suspend: stops the process, at Ctrl-Z, and returns when it goes on.
+        colour: whether it may be coloured.
+    """
     session: PromptSession[str] = PromptSession(
         desk.prompt,
         output=create_output(always_prefer_tty=True),
         color_depth=ColorDepth.DEPTH_8_BIT if colour else ColorDepth.DEPTH_1_BIT,
         interrupt_exception=InterruptedLineError,
         erase_when_done=True,
-        enable_suspend=True,
         completer=_Completer(desk),
         complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
         validator=_Validator(desk),
         validate_while_typing=False,
         history=_open_history(desk, history),
         bottom_toolbar=desk.toolbar,
-        key_bindings=_bindings(),
+        key_bindings=_bindings(suspend),
         style=_STYLE,
     )
     # Without this, keys that are typed while messages are drawn are echoed into them.
     session.app.input.cooked_mode = session.app.input.raw_mode  # type: ignore[method-assign]
     return session
+
+
+def cooked_mode(session: PromptSession[str]) -> AbstractContextManager[None]:
+    """The terminal as it is for other programs, for as long as the block lasts."""
+    return type(session.app.input).cooked_mode(session.app.input)
 
 
 def lines_of(text: str) -> list[str | Say]:
@@ -169,11 +185,16 @@ class _Completer(Completer):
         roster = sorted(self._desk.status.roster, key=str.casefold) if self._desk.status else []
         for handle in roster:
             if handle.casefold().startswith(start.casefold()):
-                yield Completion(handle, -len(start))
+                yield Completion(clean(handle), -len(start))
 
 
-def _bindings() -> KeyBindings:
+def _bindings(suspend: Callable[[], None]) -> KeyBindings:
     bindings = KeyBindings()
+
+    @bindings.add("c-z")
+    def _(_event: KeyPressEvent) -> None:
+        """Take the line away, stop, and draw it again."""
+        run_in_terminal(suspend)
 
     @bindings.add("c-c", eager=True)
     def _(event: KeyPressEvent) -> None:

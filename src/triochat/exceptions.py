@@ -5,24 +5,22 @@ class TriochatError(Exception):
     """The base of all errors of this package."""
 
 
-class LocalProtocolError(TriochatError):
-    """We misused the protocol: a bug on this side."""
-
-
 class RemoteProtocolError(TriochatError):
     """The peer broke a rule of the wire.
 
     Args:
         code: for programs, e.g. ``not-triochat``.
         text: a sentence for the person, which says what happened.
-        fatal: nothing more can be understood on this connection.
     """
 
-    def __init__(self, code: str, text: str, *, fatal: bool = False) -> None:
+    def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
-        self.fatal = fatal
+
+
+class UnreachableError(TriochatError, OSError):
+    """There is no way to the server; says why, in a few words."""
 
 
 class RefusedError(TriochatError):

@@ -31,7 +31,7 @@ from triochat.messages import (
     Whisper,
     Who,
 )
-from triochat.text import clean, could_be_handle
+from triochat.text import clean, could_be_handle, strip_invisible
 
 MARKS = ("\\", "/")
 """What a command starts with; either may be typed, the first is shown."""
@@ -39,7 +39,8 @@ MARKS = ("\\", "/")
 BELLS = ("off", "mention", "all")
 """When a terminal rings: never; when one is mentioned or whispered to; at every message."""
 
-_WHISPER = re.compile(r"(?s)(.*\S)\s+>\s+(\S+)\s*\Z")
+_HIDDEN = "[\xad\u061c\u180e\u200c-\u200f]*"  # what nobody sees, and `clean` has reason to keep
+_WHISPER = re.compile(rf"(?s)(.*\S)\s+{_HIDDEN}>{_HIDDEN}\s+(\S+)\s*\Z")
 _SHOWN = 20  # characters of an unknown command that are repeated in its refusal
 
 
@@ -132,9 +133,14 @@ def parse(line: str, place: Place = Place.LINE) -> Request | Answer | Bell | Non
         if stripped[1:2] == stripped[0]:
             return Say(stripped[1:])
         return _parse_command(stripped[1:], place)
-    if (whisper := _WHISPER.match(line)) and could_be_handle(whisper[2]):
-        return Whisper(whisper[2], whisper[1])
+    if (whisper := _WHISPER.match(line)) and (to := _name_in(whisper[2])):
+        return Whisper(to, whisper[1])
     return Say(line)
+
+
+def _name_in(word: str) -> str:
+    """The name that this word is or, to whoever reads it, looks like; empty if it is none."""
+    return next(filter(could_be_handle, (word, strip_invisible(word))), "")
 
 
 def _parse_command(typed: str, place: Place) -> Request | Answer | Bell:

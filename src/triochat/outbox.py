@@ -9,7 +9,7 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
   through the memory channel to the sender task, until that has caught up.
 * The sender takes all that is queued and sends it as one: one `send_all` an event would let a
   burst of talkers outrun it.
-* A peer that lets more than `LIMIT` bytes pile up, or takes nothing for `STALL` seconds, is
+* A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for 64 KiB, is
   evicted: its session is cancelled there and then.
 * `close` is the polite ending: the sender says all that is queued, then ends its direction of the
   stream. It has `LINGER` seconds for that; then the session is cancelled.
@@ -17,6 +17,8 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
 
 import math
 import os
+from collections.abc import Callable
+from functools import partial
 
 import trio
 
@@ -26,10 +28,10 @@ LIMIT = 1 << 20
 """Bytes that may wait for one peer."""
 
 STALL = 30.0
-"""Seconds that a peer may take no bytes at all while some wait."""
+"""Seconds that a peer may need for the next 64 KiB, or for all that waits if that is less."""
 
 PATIENCE = 1.0
-"""Seconds without progress after which talkers are not held back for a peer any more."""
+"""Seconds for which talkers may be held back for a peer that is far behind."""
 
 LINGER = 2.0
 """Seconds that a closing session may still drain."""
@@ -38,40 +40,33 @@ _PIECE = 1 << 16  # bytes given to one send_all, so that a slow peer's progress 
 
 
 class Backlog:
-    """The outboxes that are far behind and still worth waiting for, and those who wait.
+    """The outboxes that are far behind, and the talkers who are held back until none is.
 
-    An outbox that has made no progress for `PATIENCE` seconds is waited for no longer: it will
-    catch up by itself, or be evicted.
+    Nobody is held back for the same outbox longer than `PATIENCE` seconds: the slowest reader does
+    not set the pace. By then it has caught up, or will be evicted.
     """
 
     def __init__(self) -> None:
-        self._progress: dict[Outbox, float] = {}
+        self._since: dict[Outbox, float] = {}
         self._cleared = trio.Event()
 
     def __bool__(self) -> bool:
-        return bool(self._progress) and (
-            max(self._progress.values()) > trio.current_time() - PATIENCE
-        )
+        return bool(self._since) and (max(self._since.values()) > trio.current_time() - PATIENCE)
 
     def add(self, outbox: "Outbox") -> None:
         """This outbox is far behind."""
-        self._progress.setdefault(outbox, trio.current_time())
-
-    def note_progress(self, outbox: "Outbox") -> None:
-        """This outbox has sent something."""
-        if outbox in self._progress:
-            self._progress[outbox] = trio.current_time()
+        self._since.setdefault(outbox, trio.current_time())
 
     def discard(self, outbox: "Outbox") -> None:
         """This outbox has caught up, or is gone."""
-        if self._progress.pop(outbox, None) is not None and not self._progress:
+        if self._since.pop(outbox, None) is not None and not self._since:
             self._cleared.set()
             self._cleared = trio.Event()
 
     async def wait_clear(self) -> None:
         """Return as soon as there is no outbox to wait for."""
         while self:
-            with trio.move_on_after(PATIENCE):
+            with trio.move_on_at(max(self._since.values()) + PATIENCE):
                 await self._cleared.wait()
 
 
@@ -82,16 +77,17 @@ class Outbox:
         scope: the cancel scope of the session.
         dialect: in which the hub writes what it puts here.
         closed: nothing can be put any more.
-        evicted: why the session was ended for falling behind; empty if it was not.
+        evicted: why the session was ended from this side; empty if it was not.
         released: the hub hears no more of this peer, and closes the outbox with its next batch.
     """
 
     __slots__ = (
         "_backlog",
         "_channel",
-        "_fd",
+        "_direct",
         "_queue",
         "_queued",
+        "_write",
         "closed",
         "dialect",
         "evicted",
@@ -106,29 +102,45 @@ class Outbox:
         self.closed = False
         self.released = False
         self._backlog = backlog
-        self._fd = -1
+        self._write: Callable[[bytes], int] | None = None
+        self._direct: Callable[[bytes], int] | None = None
         self._queued = 0
         self._channel, self._queue = trio.open_memory_channel[bytes](math.inf)
 
     def write_through_to(self, stream: trio.abc.Stream) -> None:
-        """Let `put` write to this stream itself, if it is a plain socket."""
+        """Let `put` write to this stream, if it is a plain socket."""
         if isinstance(stream, trio.SocketStream) and os.name == "posix":
-            self._fd = stream.socket.fileno()
+            self.write_through(partial(os.write, stream.socket.fileno()))
+
+    def write_through(self, write: Callable[[bytes], int]) -> None:
+        """Let `put` write by itself while nothing is queued.
+
+        Args:
+            write: takes bytes at once and says how many; `BlockingIOError` for none. Not called
+                any more after `abandon`, which must come before its file is closed.
+        """
+        self._write = self._direct = write
 
     def put(self, blob: bytes) -> None:
         """Send these bytes after all that was put before; never blocks. Evicts who fell behind."""
-        if self.closed:
-            return
-        if self._fd >= 0 and not self._queued:
+        if self._direct is not None and blob:
             try:
-                sent = os.write(self._fd, blob)
+                sent = self._direct(blob)
             except BlockingIOError:
                 sent = 0
-            except OSError:  # the reader of this session is about to see the same
+            except ConnectionError:  # the reader of this session is about to see the same
+                return
+            except OSError:  # bytes are lost, so nothing may follow them
+                self.evict("connection lost")
                 return
             if sent == len(blob):
                 return
             blob = blob[sent:]
+        if blob and not self.closed:
+            self._queue_up(blob)
+
+    def _queue_up(self, blob: bytes) -> None:
+        self._direct = None
         self._queued += len(blob)
         self._channel.send_nowait(blob)
         if self._queued > LIMIT // 2:
@@ -140,6 +152,7 @@ class Outbox:
         """Take no more; what is queued is still sent, within `LINGER` seconds."""
         if not self.closed:
             self.closed = True
+            self._direct = None
             self._channel.close()
             self.scope.deadline = min(self.scope.deadline, trio.current_time() + LINGER)
 
@@ -152,11 +165,11 @@ class Outbox:
     def abandon(self) -> None:
         """Take no more and send no more: the stream is about to be closed."""
         self.closed = True
-        self._fd = -1
+        self._write = self._direct = None
         self._channel.close()
         self._backlog.discard(self)
 
-    async def send_to(self, stream: trio.abc.Stream) -> None:
+    async def send_to(self, stream: trio.abc.SendStream) -> None:
         """Send what is put, until `close`; then end this direction of the stream.
 
         Raises:
@@ -173,7 +186,7 @@ class Outbox:
         count = self._queue.statistics().current_buffer_used
         return [self._queue.receive_nowait() for _ in range(count)]
 
-    async def _send(self, stream: trio.abc.Stream, blob: bytes) -> None:
+    async def _send(self, stream: trio.abc.SendStream, blob: bytes) -> None:
         for start in range(0, len(blob), _PIECE):
             piece = blob[start : start + _PIECE]
             with trio.move_on_after(STALL) as stalled:
@@ -181,6 +194,7 @@ class Outbox:
             if stalled.cancelled_caught:
                 self.evict("fell behind")
             self._queued -= len(piece)
-            self._backlog.note_progress(self)
+            if not self._queued and not self.closed:
+                self._direct = self._write
             if self._queued < LIMIT // 4:
                 self._backlog.discard(self)

@@ -4,14 +4,13 @@ Lines come in as they are, each a message (a blank one is none); nothing in them
 Events go out as plain lines. What was refused goes to standard error, with the number of its line;
 what was neither confirmed nor refused when the connection ended was perhaps not delivered.
 
-Nothing here blocks trio, and nothing changes the mode of a file description that other programs
-share: output waits until the system says that a piece of it will not block.
+Nothing here blocks trio, and nothing changes the mode of a file description, which other programs
+share: what would block waits until the system says that it will not.
 """
 
 import os
 import select
 from collections import deque
-from contextlib import suppress
 from typing import Protocol
 
 import trio
@@ -23,8 +22,17 @@ from triochat.render import plain
 WINDOW = 256
 """Lines that may be on their way, not yet confirmed."""
 
+_CHUNK = 1 << 14
+
 LIMIT = 1 << 16
 """The most bytes in a line of standard input."""
+
+
+class Reader(Protocol):
+    """Somewhere to take bytes from."""
+
+    async def receive_some(self) -> bytes | bytearray:
+        """The next bytes; none at the end."""
 
 
 class Writer(Protocol):
@@ -34,47 +42,83 @@ class Writer(Protocol):
         """Write a line; returns when it is written."""
 
 
-class Output:
-    """A file descriptor that takes lines; once nobody reads it any more, it swallows them."""
+class Output(trio.abc.SendStream):
+    """A file descriptor that takes bytes; once nobody reads it any more, it swallows them."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._gone = False
 
-    async def write(self, line: str) -> None:
-        """Write a line, now; returns when it is written."""
-        data = f"{line}\n".encode()
-        while data and not self._gone:
-            await self._wait_writable()
-            try:
-                data = data[os.write(self._fd, data[: select.PIPE_BUF]) :]
-            except BlockingIOError:
-                continue
-            except OSError:
-                self._gone = True
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Write all of this; returns when it is written."""
+        with memoryview(data) as rest:
+            start = 0
+            while start < len(rest) and not self._gone:
+                await self.wait_send_all_might_not_block()
+                start += self.write_nowait(bytes(rest[start : start + select.PIPE_BUF]))
 
-    async def _wait_writable(self) -> None:
-        if select.select([], [self._fd], [], 0)[1]:
+    def write_nowait(self, data: bytes) -> int:
+        """Write what can be written without waiting; how many bytes that was."""
+        sent = 0
+        try:
+            while sent < len(data) and not self._gone and self._is_writable():
+                sent += os.write(self._fd, data[sent : sent + select.PIPE_BUF])
+        except BlockingIOError:
+            return sent
+        except OSError:
+            self._gone = True
+        return len(data) if self._gone else sent
+
+    def _is_writable(self) -> bool:
+        return bool(select.select([], [self._fd], [], 0)[1])
+
+    async def write(self, line: str) -> None:
+        """Write a line; returns when it is written."""
+        await self.send_all(f"{line}\n".encode())
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until some bytes can be written: at least as many as a pipe takes at once."""
+        if self._is_writable():
             await trio.lowlevel.checkpoint()
         else:
             await trio.lowlevel.wait_writable(self._fd)
 
+    async def aclose(self) -> None:
+        """The descriptor is the process's own, and stays open."""
+        await trio.lowlevel.checkpoint()
+
+
+class Input:
+    """A file descriptor that gives bytes; one that cannot be read is at its end."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    async def receive_some(self) -> bytes:
+        """The next bytes; none at the end."""
+        try:
+            if select.select([self._fd], [], [], 0)[0]:
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.wait_readable(self._fd)
+            return os.read(self._fd, _CHUNK)
+        except OSError:
+            return b""
+
 
 class Pipe:
-    """Standard input, or nothing, as the keyboard; standard output as the screen.
+    """Standard input as the keyboard, standard output as the screen.
 
     Args:
-        source: the bytes of the keyboard; None for none at all.
+        source: the bytes of the keyboard.
         output: where events go.
         errors: where refusals of lines go.
     """
 
     is_person = False
 
-    def __init__(
-        self, source: trio.abc.ReceiveStream | None, output: Writer, errors: Writer
-    ) -> None:
-        self._source = source
+    def __init__(self, source: Reader, output: Writer, errors: Writer) -> None:
+        self._source: Reader | None = source
         self._output = output
         self._errors = errors
         self._framing = Lines(LIMIT)
@@ -115,11 +159,15 @@ class Pipe:
             self._confirm()
         await self._output.write(plain(event, me))
 
-    async def finish(self) -> bool:
+    async def finish(self, problem: str) -> bool:
         """Say on standard error what may be lost; whether every line was delivered."""
-        if lost := self._on_their_way:
+        if problem:
+            await self._errors.write(f"! {problem}")
+        unsent = sum(isinstance(line, str) and bool(line.strip()) for line in self._lines)
+        first = self._on_their_way[0] if self._on_their_way else self._number + 1
+        if lost := len(self._on_their_way) + unsent:
             await self._errors.write(
-                f"! {len(lost)} lines were not confirmed and may be lost, from line {lost[0]} on"
+                f"! not confirmed, perhaps lost: {lost} line{'s'[: lost - 1]}, from line {first} on"
             )
         return not (self._refused or lost)
 
@@ -146,13 +194,6 @@ class Pipe:
         return self._lines.popleft()
 
 
-def open_stdin() -> trio.abc.ReceiveStream | None:
-    """Standard input as a stream, where it is no terminal; None if it is closed."""
-    with suppress(OSError):
-        return trio.lowlevel.FdStream(os.dup(0))
-    return None
-
-
-def open_pipe(*, keyboard: bool = True) -> Pipe:
-    """The standard streams; without the keyboard for a screen that only shows."""
-    return Pipe(open_stdin() if keyboard else None, Output(1), Output(2))
+def open_pipe() -> Pipe:
+    """The standard streams."""
+    return Pipe(Input(0), Output(1), Output(2))

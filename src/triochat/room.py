@@ -47,7 +47,9 @@ P = TypeVar("P", bound=Hashable)
 MAX_CLIENTS = 1000
 """Members at once, where nothing else is said; the next ones wait in line."""
 
-_RESERVED = "you"  # how whispers address their reader
+MAX_LINE = 1000
+"""Peers in line at once; the next ones are refused."""
+
 _NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
 _SHOWN = 40  # characters of an unknown handle that are repeated in its refusal
 
@@ -68,6 +70,9 @@ class Room(Generic[P]):
         max_clients: members at once, the operator not counted.
         turns: nobody speaks twice in a row, and a client speaks first.
         place: where it can be reached, told to the operator, e.g. ``port 9999``.
+
+    Attributes:
+        line_changed: somebody has left the line; `tell_places` has something to say.
     """
 
     def __init__(
@@ -85,10 +90,13 @@ class Room(Generic[P]):
         self._operator: P | None = None
         self._members: dict[P, str] = {}
         self._line: dict[P, str] = {}
+        self._places: dict[P, int] = {}
+        self.line_changed = False
         self._watchers: dict[P, None] = {}
         self._taken: dict[str, P] = {}
         self._sorted: list[tuple[str, str]] = []
         self._everyone: tuple[P, ...] = ()
+        self._roster: Roster | None = None
         self._last_speaker: P | None = None
         self._second = (-1, "")
 
@@ -97,7 +105,7 @@ class Room(Generic[P]):
     @property
     def roster(self) -> tuple[str, ...]:
         """The handles that are in the room, sorted without regard to case."""
-        return tuple(handle for _, handle in self._sorted)
+        return self._whole_roster().handles
 
     def handle_of(self, peer: P) -> str | None:
         """The handle of a member, or the one that a peer in line will have."""
@@ -132,7 +140,7 @@ class Room(Generic[P]):
             case Rename(handle=handle):
                 return self._rename(peer, handle)
             case Who():
-                return [Told(Roster(self.roster), (peer,))]
+                return self._who(peer)
             case Ping():
                 return [Told(Pong(), (peer,))]
             case Kick(handle=handle, reason=reason):
@@ -144,14 +152,30 @@ class Room(Generic[P]):
         """A peer is gone, for this reason; a peer that was never here changes nothing."""
         self._watchers.pop(peer, None)
         if peer in self._line:
-            place = list(self._line).index(peer)
-            del self._taken[handle_key(self._line.pop(peer))]
-            return self._tell_places()[place:]
+            self._leave_line(peer)
+            return []
         if peer not in self._members:
             self._gather()
             return []
         handle = self._remove(peer)
         return [Told(Left(handle, reason), self._everyone), *self._admit()]
+
+    def tell_places(self) -> list[Told[P]]:
+        """What those in line are to be told, whose place has changed since they were last told.
+
+        Not part of what the other methods return: whoever calls them calls this now and then, so
+        that a thousand who leave the line do not each tell all the others.
+        """
+        if not self.line_changed:
+            return []
+        told = [
+            self._tell_place(peer, place)
+            for place, peer in enumerate(self._line, 1)
+            if self._places.get(peer) != place
+        ]
+        self._places = {peer: place for place, peer in enumerate(self._line, 1)}
+        self.line_changed = False
+        return told
 
     # ---- coming, going, names
 
@@ -167,10 +191,9 @@ class Room(Generic[P]):
         handle = self._free_handle(peer, wanted)
         if isinstance(handle, Refused):
             return [Told(handle, (peer,))]
-        self._taken[handle_key(handle)] = peer
         if peer != self._operator and self._is_full():
-            self._line[peer] = handle
-            return [self._tell_place(peer, len(self._line))]
+            return self._stand_in_line(peer, handle)
+        self._taken[handle_key(handle)] = peer
         return self._enter(peer, handle)
 
     def _free_handle(self, peer: P, wanted: str) -> str | Refused:
@@ -183,7 +206,7 @@ class Room(Generic[P]):
         key = handle_key(handle)
         if self._taken.get(key, peer) != peer:
             return Refused("handle-taken", f'handle "{handle}" is taken; try another')
-        if key in (_RESERVED, handle_key(self.server)):
+        if key == handle_key(self.server):
             return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
         return handle
 
@@ -192,7 +215,7 @@ class Room(Generic[P]):
         if not self._clients():
             self._last_speaker = self._operator
         self._members[peer] = handle
-        insort(self._sorted, (handle_key(handle), handle))
+        self._remember(handle)
         self._gather()
         return [
             Told(Joined(handle), others),
@@ -207,7 +230,12 @@ class Room(Generic[P]):
         self._gather()
         return handle
 
+    def _remember(self, handle: str) -> None:
+        insort(self._sorted, (handle_key(handle), handle))
+        self._roster = None
+
     def _forget(self, handle: str) -> None:
+        self._roster = None
         key = handle_key(handle)
         del self._taken[key]
         del self._sorted[bisect_left(self._sorted, (key, handle))]
@@ -226,7 +254,7 @@ class Room(Generic[P]):
         self._forget(old)
         self._taken[handle_key(new)] = peer
         self._members[peer] = new
-        insort(self._sorted, (handle_key(new), new))
+        self._remember(new)
         return [Told(Renamed(old, new), self._everyone)]
 
     def _gather(self) -> None:
@@ -240,21 +268,34 @@ class Room(Generic[P]):
     def _is_full(self) -> bool:
         return self._clients() >= self._max_clients
 
-    def _admit(self) -> list[Told[P]]:
-        """Let in those in line for whom there is room now, and tell the rest their places."""
-        if not self._line or self._is_full():
-            return []
-        told: list[Told[P]] = []
-        while self._line and not self._is_full():
-            peer = next(iter(self._line))
-            told += self._enter(peer, self._line.pop(peer))
-        return told + self._tell_places()
-
-    def _tell_places(self) -> list[Told[P]]:
-        return [self._tell_place(peer, place) for place, peer in enumerate(self._line, 1)]
+    def _stand_in_line(self, peer: P, handle: str) -> list[Told[P]]:
+        if len(self._line) >= MAX_LINE:
+            return _refuse(
+                peer, "line-full", "the room is full, and so is the line; try again later"
+            )
+        self._taken[handle_key(handle)] = peer
+        self._line[peer] = handle
+        self._places[peer] = len(self._line)
+        return [self._tell_place(peer, len(self._line))]
 
     def _tell_place(self, peer: P, place: int) -> Told[P]:
         return Told(Notice(f"The room is full; you are number {place} in line"), (peer,))
+
+    def _leave_line(self, peer: P) -> str:
+        handle = self._line.pop(peer)
+        del self._taken[handle_key(handle)]
+        self.line_changed = True
+        return handle
+
+    def _admit(self) -> list[Told[P]]:
+        """Let in those in line for whom there is room now."""
+        told: list[Told[P]] = []
+        while self._line and not self._is_full():
+            peer = next(iter(self._line))
+            handle = self._leave_line(peer)
+            self._taken[handle_key(handle)] = peer
+            told += self._enter(peer, handle)
+        return told
 
     def _refuse_outsider(self, peer: P) -> list[Told[P]]:
         if peer in self._line:
@@ -262,6 +303,17 @@ class Room(Generic[P]):
                 peer, "waiting", "the room is full; wait until you are let in; nothing was sent"
             )
         return _refuse(peer, "not-joined", "join with a handle first; nothing was sent")
+
+    def _who(self, peer: P) -> list[Told[P]]:
+        if self.handle_of(peer) is None:
+            return self._refuse_outsider(peer)
+        return [Told(self._whole_roster(), (peer,))]
+
+    def _whole_roster(self) -> Roster:
+        """Made once for as long as nothing changes: asking again and again must cost little."""
+        if self._roster is None:
+            self._roster = Roster(tuple(handle for _, handle in self._sorted))
+        return self._roster
 
     # ---- speaking
 
@@ -307,6 +359,8 @@ class Room(Generic[P]):
     # ---- the operator
 
     def _kick(self, peer: P, handle: str, why: str) -> list[Told[P]]:
+        if peer not in self._members:
+            return self._refuse_outsider(peer)
         if peer != self._operator:
             return _refuse(peer, "not-allowed", "only the operator can kick")
         target = self._taken.get(handle_key(handle))
@@ -328,6 +382,7 @@ class Room(Generic[P]):
     def _disconnect_all(self) -> list[Told[P]]:
         clients = [*(peer for peer in self._members if peer != self._operator), *self._line]
         self._line.clear()
+        self.line_changed = True
         for peer in clients:
             if peer in self._members:
                 self._remove(peer)

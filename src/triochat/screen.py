@@ -237,8 +237,8 @@ def wrap(text: Text, first: int, width: int) -> list[Text]:
         place = found.end() - len(bare)
         if place and place not in offsets:
             offsets.append(place)
-        room = width
-        if cell_len(bare) > width and not _URL.match(bare):
+        room = width if place else max(1, first)
+        if cell_len(bare) > room and not _URL.match(bare):
             for index, character in enumerate(bare):
                 cells = cell_len(character)
                 if cells > room:
@@ -246,7 +246,7 @@ def wrap(text: Text, first: int, width: int) -> list[Text]:
                     room = width
                 room -= cells
         else:
-            room = max(0, width - cell_len(bare))
+            room = max(0, room - cell_len(bare))
     lines = [line for line in text.divide(offsets) if line.plain] or [text]
     for line in lines[:-1]:
         line.rstrip()

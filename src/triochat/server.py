@@ -5,6 +5,7 @@ doors: everybody is told, each session sends what it still has to send, and all 
 linger. To stop at once, cancel `serve`.
 """
 
+import logging
 import socket
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """After how many seconds of silence the system asks whether a peer is there, how often, and how
 many questions without an answer mean that it is not."""
 
-BACKLOG = 4096
+QUEUE = 4096
 """Connections that the system holds until we accept them."""
 
 
@@ -55,11 +56,11 @@ async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
         OSError: the port is taken, or the host is not this one.
     """
     if port:
-        return await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+        return await trio.open_tcp_listeners(port, host=host, backlog=QUEUE)
     addresses = await trio.socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     listeners: list[trio.SocketListener] = []
     for *_, address in addresses:
-        listeners += await trio.open_tcp_listeners(port, host=str(address[0]), backlog=BACKLOG)
+        listeners += await trio.open_tcp_listeners(port, host=str(address[0]), backlog=QUEUE)
         port = port_of(listeners)
     return listeners
 
@@ -68,6 +69,25 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
     """The port on which these listeners listen."""
     port: int = listeners[0].socket.getsockname()[1]
     return port
+
+
+class QuietFilter(logging.Filter):
+    """That the system lacks files is said once a minute, in one line; trio would say it each time.
+
+    For the logger ``trio.serve_listeners``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = -60.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log this, without its traceback."""
+        record.exc_info = None
+        if record.created - self._said < 60:
+            return False
+        self._said = record.created
+        return True
 
 
 def allow_many_files() -> None:

@@ -24,7 +24,7 @@ from triochat.dialects import NDJSON, PLAIN, choose
 from triochat.dialects.plain import GREETING
 from triochat.framing import Lines
 from triochat.hub import Hub
-from triochat.messages import Answer, Quit, Refused, Request
+from triochat.messages import Answer, Join, Quit, Refused, Request
 from triochat.outbox import Outbox
 from triochat.ratelimit import TokenBucket
 
@@ -60,6 +60,7 @@ class Session:
         self._ours = ours
         self._lines = Lines()
         self._bucket = TokenBucket()
+        self._handshake = trio.CancelScope()
         self._reason = "connection lost"
 
     async def run(self) -> None:
@@ -92,20 +93,17 @@ class Session:
 
     async def _converse(self) -> None:
         """Hear the peer out; a stranger has a limited time to join."""
-        with trio.CancelScope() as handshake:
-            if not self._ours:
-                handshake.deadline = trio.current_time() + HANDSHAKE
+        if not self._ours:
+            self._handshake.deadline = trio.current_time() + HANDSHAKE
+        with self._handshake:
             data = await self._receive_first()
             while data:
                 if await self._hear(self._lines.feed(data)):
                     self._reason = "quit"
                     return
-                if handshake.deadline != math.inf and self._handle:
-                    handshake.deadline = math.inf
-                    log.debug("%s: is %s (%s)", self._name, self._handle, self.outbox.dialect.name)
                 data = await self._stream.receive_some(CHUNK)
             self._end_of_input()
-        if handshake.cancelled_caught:
+        if self._handshake.cancelled_caught:
             self._reason = f"no handle within {HANDSHAKE:.0f} seconds"
             self._hub.dismiss(self.outbox, self._reason)
 
@@ -132,6 +130,9 @@ class Session:
             if isinstance(asked, Quit) and not self._ours:
                 return True
             self._hub.submit(self.outbox, asked)
+            if isinstance(asked, Join) and self._handle:
+                self._handshake.deadline = math.inf
+                log.debug("%s: is %s (%s)", self._name, self._handle, self.outbox.dialect.name)
             if self._hub.is_full:
                 await self._hub.wait_room()
         await self._keep_pace(len(lines))
@@ -153,7 +154,7 @@ class Session:
         """For `nc` the end is how one leaves; a program that does not say quit has died."""
         if unfinished := self._lines.end():
             self._hub.submit(self.outbox, unfinished)
-        if self.outbox.dialect is PLAIN:
+        if self._ours or self.outbox.dialect is PLAIN:
             self._reason = "quit"
 
     @property

@@ -64,6 +64,6 @@ class Teletype:
         """Print an event."""
         await self._output.write(plain(event, me))
 
-    async def finish(self) -> bool:
+    async def finish(self, problem: str) -> bool:  # noqa: ARG002
         """Nothing is left to say: a person has read what was refused."""
         return True

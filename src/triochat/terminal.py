@@ -9,16 +9,19 @@ line ends the input; what comes in is drawn even then.
 """
 
 import asyncio
+import logging
 import math
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import trio
 from prompt_toolkit.application import run_in_terminal
@@ -27,12 +30,14 @@ from rich.color import Color
 from rich.console import Console
 
 from triochat.chat import Status
-from triochat.editor import Desk, InterruptedLineError, lines_of, open_session
+from triochat.editor import Desk, InterruptedLineError, cooked_mode, lines_of, open_session
 from triochat.grammar import BELLS, Place
 from triochat.messages import Event, Joined, Left, Refused, Say
 from triochat.pipe import Output
 from triochat.render import plain
 from triochat.screen import Screen, Shown, rings
+
+log = logging.getLogger(__name__)
 
 WAITING = 1000
 """Events that may wait to be drawn before whoever shows more has to wait."""
@@ -59,7 +64,7 @@ class Terminal:
     def __init__(self, place: Place, history: Path | None, *, colour: bool) -> None:
         self._screen = Screen()
         self._desk = Desk(place, self._colour_of)
-        self._session = open_session(self._desk, history, colour=colour)
+        self._session = open_session(self._desk, history, self._suspend, colour=colour)
         self._console = Console(
             file=StringIO(),
             force_terminal=True,
@@ -78,6 +83,7 @@ class Terminal:
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._editing: asyncio.Task[None] | None = None
+        self._continued = threading.Event()
         self._token = trio.lowlevel.current_trio_token()
 
     def _colour_of(self, handle: str) -> str:
@@ -123,7 +129,7 @@ class Terminal:
         else:
             await trio.lowlevel.checkpoint()
 
-    async def finish(self) -> bool:
+    async def finish(self, problem: str) -> bool:  # noqa: ARG002
         """Nothing is left to say: a person has seen what was refused."""
         return True
 
@@ -139,6 +145,7 @@ class Terminal:
         """Let the person type, until cancelled; the thread has ended when this returns."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stop_when_cancelled)
+            await nursery.start(self._watch_signals)
             task_status.started()
             with trio.CancelScope(shield=True):  # the sibling ends the thread
                 await trio.to_thread.run_sync(lambda: asyncio.run(self._on_loop_run()))
@@ -152,9 +159,31 @@ class Terminal:
             if self._editing is not None:
                 self._call(self._editing.cancel)
 
+    async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """The editor's thread gets no signals: tell it of a new size, and that we go on."""
+        with trio.open_signal_receiver(signal.SIGWINCH, signal.SIGCONT) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGCONT:
+                    self._continued.set()
+                self._call(self._on_loop_resize)
+
+    def _suspend(self) -> None:
+        """Stop the process, as Ctrl-Z does; return when it goes on."""
+        self._continued.clear()
+        with cooked_mode(self._session):
+            os.kill(0, signal.SIGTSTP)
+            self._continued.wait(1)  # the signal stops another thread first, this one soon after
+
+    def _on_loop_resize(self) -> None:
+        app = self._session.app
+        app.renderer.erase()
+        app.invalidate()
+
     async def _on_loop_run(self) -> None:
         self._editing = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._on_loop_error)
         self._on_loop_print()
         with suppress(asyncio.CancelledError), patch_stdout(raw=True):
             if not self._stopping:
@@ -165,17 +194,26 @@ class Terminal:
     async def _on_loop_edit(self) -> None:
         """Hand over line after line; after Ctrl-D only draw. Ends by being cancelled."""
         try:
-            while True:
-                try:
-                    text = await self._session.prompt_async()
-                except InterruptedLineError:
-                    os.kill(os.getpid(), signal.SIGINT)
-                    continue
-                for line in lines_of(text):
-                    self._token.run_sync_soon(self._send_line.send_nowait, line)
-        except EOFError:
+            with self._session.app.input.raw_mode():  # also between two lines
+                while True:
+                    await self._on_loop_edit_line()
+        except (EOFError, OSError):  # Ctrl-D; or the window is gone
             self._token.run_sync_soon(self._send_line.close)
             await asyncio.Event().wait()
+
+    async def _on_loop_edit_line(self) -> None:
+        try:
+            text = await self._session.prompt_async(set_exception_handler=False)
+        except InterruptedLineError:
+            os.kill(os.getpid(), signal.SIGINT)
+            return
+        for line in lines_of(text):
+            self._token.run_sync_soon(self._send_line.send_nowait, line)
+
+    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log an error of the editor's; but that the window is gone is nobody's error."""
+        if not isinstance(context.get("exception"), OSError):
+            log.error("the editor: %s", context["message"], exc_info=context.get("exception"))
 
     def _on_loop_print(self) -> None:
         if self._waiting and self._printing is None:
@@ -193,14 +231,15 @@ class Terminal:
         count = min(len(self._waiting), BATCH)
         shown = [self._waiting.popleft() for _ in range(count)]
         output = self._session.app.output
-        lines = self._screen.draw(shown, datetime.now(UTC), output.get_size().columns)
-        with self._console.capture() as capture:
-            for line in lines:
-                self._console.print(line, soft_wrap=True)
-        output.write_raw(capture.get())
-        if any(rings(event, me, self._bell) for event, me in shown):
-            output.write_raw("\a")
-        output.flush()
+        with suppress(OSError):  # the window is gone
+            lines = self._screen.draw(shown, datetime.now(UTC), output.get_size().columns)
+            with self._console.capture() as capture:
+                for line in lines:
+                    self._console.print(line, soft_wrap=True)
+            output.write_raw(capture.get())
+            if any(rings(event, me, self._bell) for event, me in shown):
+                output.write_raw("\a")
+            output.flush()
         self._token.run_sync_soon(self._wake_shower)
 
     def _wake_shower(self) -> None:

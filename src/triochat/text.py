@@ -38,6 +38,7 @@ _REMOVED = re.compile(
 )
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters that nobody sees
 _PUNCTUATION = "_.-"
+_RESERVED = "you"  # how whispers address their reader
 _SHOWN = 40  # characters of a bad handle that are repeated in its refusal
 
 
@@ -98,6 +99,8 @@ def accept_handle(handle: str) -> str | Refused:
     handle = normalise_handle(handle)
     if not handle:
         return Refused("handle-invalid", "a handle has 1 to 10 characters, no spaces; try another")
+    if handle_key(handle) == _RESERVED:
+        return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
     if problem := _handle_problem(handle):
         shown = clean(handle)
         shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
@@ -109,6 +112,17 @@ def could_be_handle(word: str) -> bool:
     """Whether somebody who writes ``text > word`` may mean a person (of whatever length)."""
     word = normalise_handle(word)
     return bool(word) and _character_problem(word) is None
+
+
+def strip_invisible(word: str) -> str:
+    """The word without format characters and combining marks, which hide what a name is."""
+    if word.isascii():
+        return word
+    return "".join(
+        character
+        for character in normalise_handle(word)
+        if unicodedata.category(character) not in ("Cf", "Mn", "Me", "Mc")
+    )
 
 
 def _handle_problem(handle: str) -> str | None:

@@ -39,7 +39,7 @@ def decode_event(line: str) -> Event | None:
     """The event in a line from a server; None for an event that is not understood here.
 
     Raises:
-        RemoteProtocolError: the line is not an event at all: fatal, this is no triochat server.
+        RemoteProtocolError: the line is not an event at all; this is no triochat server.
     """
     try:
         return _events.decode(line)
@@ -47,7 +47,7 @@ def decode_event(line: str) -> Event | None:
         if _is_tagged(line):
             return None
         raise RemoteProtocolError(
-            "not-triochat", "what answers there is not a triochat server", fatal=True
+            "not-triochat", "what answers there is not a triochat server"
         ) from None
 
 

@@ -1,0 +1,325 @@
+"""What can be said on the command line: every command with its options, checks and help."""
+
+import argparse
+import math
+import re
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+LEVELS = ("debug", "info", "warning", "error")
+
+SHELLS = ("bash", "fish", "zsh")
+"""The shells that completion is for."""
+
+PATIENCE = 10.0
+"""Seconds that ``send`` waits for each step, where nothing else is said."""
+
+_EPILOG = """\
+examples:
+  triochat server 9999                                      open a room
+  triochat client 127.0.0.1 9999                            join it
+  triochat send 127.0.0.1 9999 --handle cron "backup done"  say one thing
+  triochat tail 127.0.0.1 9999 --handle log --json          print what is said
+
+"triochat COMMAND --help" tells more about each.
+"""
+
+_SERVER = """\
+examples:
+  triochat server 9999                          on this machine only
+  triochat server 9999 --host 0.0.0.0           for other machines too
+  triochat server 0 --headless --log-file log   any free port, no operator
+
+A terminal on standard input is the operator's; without one the server only
+shows and forwards. Ctrl-C or SIGTERM says good-bye to everybody and ends it.
+
+exit codes:
+  0  stopped as asked
+  1  it cannot listen there, or cannot log
+  2  wrong arguments
+  130 a second Ctrl-C
+"""
+
+_CLIENT = """\
+examples:
+  triochat client 127.0.0.1 9999
+  triochat client 127.0.0.1 9999 --handle Jimmy
+  tail -f deploy.log | triochat client 127.0.0.1 9999 --handle deploybot
+
+\\help in the room lists what can be typed there. Where standard input is no
+terminal each of its lines is a message; see also "triochat send" and "tail".
+
+exit codes:
+  0  all went well
+  1  it could not be done, or not all was delivered
+  2  wrong arguments
+  130 Ctrl-C, 143 SIGTERM
+"""
+
+_SEND = """\
+examples:
+  triochat send 127.0.0.1 9999 --handle cron "backup done"
+  triochat send 127.0.0.1 9999 --handle cron --to Ann -- "$MESSAGE"
+  df -h | triochat send 127.0.0.1 9999 --handle df || echo "not delivered"
+
+Each line of standard input is a message as it stands; blank ones are skipped.
+Put -- before a TEXT that may start with "-". Nothing is printed but problems,
+on standard error; after a line that is refused the others are still sent.
+
+exit codes:
+  0  the server has confirmed every message
+  1  it could not be done (for example, no triochat server answers there)
+  2  wrong arguments
+  3  unreachable: nobody listens there, or the host is not known
+  4  refused: the handle, or at least one message
+  5  lost: the connection ended, or a confirmation took too long
+  130 Ctrl-C, 143 SIGTERM
+"""
+
+_TAIL = """\
+examples:
+  triochat tail 127.0.0.1 9999 --handle log
+  triochat tail 127.0.0.1 9999 --handle bot --json | jq --unbuffered -r .text
+  triochat tail 127.0.0.1 9999 --handle bot --count 1
+
+It prints public messages ("Ann> hi") and whispers to it ("[Ann -> you] psst"),
+each at once. It ends after N messages, when the server closes, and when nobody
+reads its output any more.
+
+exit codes:
+  0  ended as above
+  1  it could not be done (for example, no triochat server answers there)
+  2  wrong arguments
+  3  unreachable: nobody listens there, or the host is not known
+  4  refused: the handle
+  5  lost: the connection ended without a good-bye
+  130 Ctrl-C, 143 SIGTERM
+"""
+
+_COMPLETION = """\
+examples:
+  triochat completion zsh > "${fpath[1]}/_triochat"
+  triochat completion fish > ~/.config/fish/completions/triochat.fish
+  triochat completion bash \\
+    > ~/.local/share/bash-completion/completions/triochat
+
+It needs shtab: pip install 'triochat[completion]'
+
+exit codes:
+  0  printed
+  1  shtab is not installed, or too old
+  2  wrong arguments
+"""
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options in these arguments (of the process, if None); ends the process if wrong.
+
+    ``command`` is the command's name, ``parser`` its parser.
+    """
+    options, rest = build_parser().parse_known_args(arguments)
+    if rest and options.command == "send":
+        options.text += _words(rest, options.parser)
+    elif rest:
+        options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; also what completion scripts and a man page are made from."""
+    parser = _Parser(
+        prog="triochat",
+        description="One command opens a chat room, another joins it.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"triochat {version('triochat')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+
+    def add(
+        name: str, fill: Callable[[argparse.ArgumentParser], None], does: str, epilog: str
+    ) -> None:
+        description = f"{does[0].upper()}{does[1:]}."
+        command = commands.add_parser(name, help=does, description=description, epilog=epilog)
+        command.set_defaults(parser=command)
+        fill(command)
+
+    add("server", _add_server, "open a room", _SERVER)
+    add("client", _add_client, "join a room", _CLIENT)
+    add("send", _add_send, "say something, and wait until the server has confirmed it", _SEND)
+    add("tail", _add_tail, "print what is said in a room", _TAIL)
+    add("completion", _add_completion, "print a script that lets a shell complete", _COMPLETION)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, above the usage; leaves the lines of an epilog alone."""
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n{self.format_usage()}")
+
+
+def _words(rest: list[str], parser: argparse.ArgumentParser) -> list[str]:
+    """The words of a TEXT that came after an option: argparse takes only those before it."""
+    end = rest.index("--") if "--" in rest else len(rest)
+    for word in rest[:end]:
+        if re.fullmatch(r"-(?![\d.]+$)\S+", word):  # what argparse takes for an option
+            parser.error(f'there is no option {word} (put "--" before a TEXT that has such words)')
+    return rest[:end] + rest[end + 1 :]
+
+
+# ---- the commands
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("port", metavar="PORT", type=_listening_port, help="where to listen; 0 for any free port")
+    add(
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s)",
+    )
+    add(
+        "--handle",
+        metavar="NAME",
+        default="Server",
+        type=_handle,
+        help="the operator's name (default: %(default)s)",
+    )
+    add(
+        "--max-clients",
+        metavar="N",
+        type=_people,
+        default=1000,
+        help="people in the room at once; more wait in line (default: %(default)s)",
+    )
+    add("--turns", action="store_true", help="nobody speaks twice in a row")
+    add("--headless", action="store_true", help="only show and forward; no operator")
+    add(
+        "--log-level",
+        choices=LEVELS,
+        default="warning",
+        help="what is logged (default: %(default)s)",
+    )
+    log_file = add("--log-file", metavar="FILE", help="log to FILE (default: standard error)")
+    vars(log_file)["complete"] = "file"  # shtab reads it; it is not loaded here
+    _add_terminal(parser)
+
+
+def _add_client(parser: argparse.ArgumentParser) -> None:
+    _add_place(parser)
+    parser.add_argument(
+        "--handle", metavar="NAME", type=_handle, help="your name; asked for if left out"
+    )
+    _add_terminal(parser)
+
+
+def _add_send(parser: argparse.ArgumentParser) -> None:
+    _add_place(parser)
+    add = parser.add_argument
+    add(
+        "text",
+        metavar="TEXT",
+        nargs="*",
+        help="the message, its words joined by a space (default: each line of standard input)",
+    )
+    add("--handle", metavar="NAME", type=_handle, required=True, help="who says it")
+    add("--to", metavar="NAME", type=_handle, help="tell this member alone")
+    add(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=PATIENCE,
+        help="how long to wait for the connection, for the room (which may be full), and for each "
+        "confirmation (default: %(default)g)",
+    )
+
+
+def _add_tail(parser: argparse.ArgumentParser) -> None:
+    _add_place(parser)
+    add = parser.add_argument
+    add("--handle", metavar="NAME", type=_handle, required=True, help="who listens")
+    add("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
+    add(
+        "--count",
+        metavar="N",
+        type=_messages,
+        default=math.inf,
+        help="end after this many messages",
+    )
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, fish or zsh")
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST", help="where the room is")
+    parser.add_argument("port", metavar="PORT", type=_port, help="its port")
+
+
+def _add_terminal(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--plain", action="store_true", help="only print: no colour, no cursor movement, no redraw")
+    add("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+    add("--no-history-file", action="store_true", help="do not remember what was typed")
+
+
+# ---- the checks
+
+
+def _listening_port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port; a port is a number, 0 to 65535')
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not _listening_port(text):
+        raise argparse.ArgumentTypeError("nobody can listen on port 0; a port is 1 to 65535")
+    return int(text)
+
+
+def _people(text: str) -> int:
+    return _count(text, "people")
+
+
+def _messages(text: str) -> int:
+    return _count(text, "messages")
+
+
+def _count(text: str, what: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is not a number of {what}; it must be 1 or more'
+        )
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds above 0')
+    return seconds
+
+
+def _handle(text: str) -> str:
+    from triochat.messages import Refused  # noqa: PLC0415  --help is quick without
+    from triochat.text import accept_handle  # noqa: PLC0415
+
+    handle = accept_handle(text)
+    if isinstance(handle, Refused):
+        raise argparse.ArgumentTypeError(handle.text)
+    return handle

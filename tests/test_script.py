@@ -1,0 +1,462 @@
+import json
+import os
+import tempfile
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+import trio.testing
+
+from house import House, open_house
+from triochat.client import Client, Connect
+from triochat.exceptions import RemoteProtocolError, UnreachableError
+from triochat.pipe import WINDOW
+from triochat.script import (
+    Argument,
+    InputLines,
+    Messages,
+    Outcome,
+    Result,
+    Visit,
+    deliver,
+    tail,
+    wait_unread,
+)
+
+PATIENCE = 10.0
+WELCOME = b'{"type":"welcome","handle":"cron","server":"S","roster":["cron"]}\n'
+
+
+class Paper:
+    """An output that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    async def write(self, line: str) -> None:
+        """Keep it."""
+        await trio.lowlevel.checkpoint()
+        self.lines.append(line)
+
+
+class Text:
+    """A source of bytes that has them all at once."""
+
+    def __init__(self, text: bytes) -> None:
+        self._left = [b"", text]
+
+    async def receive_some(self) -> bytes:
+        """All bytes; then none."""
+        await trio.lowlevel.checkpoint()
+        return self._left.pop()
+
+
+def delivery(
+    messages: Messages, errors: Paper, to: str = "", patience: float = PATIENCE
+) -> Callable[[Client], Awaitable[Result]]:
+    """What `triochat send` does in a room."""
+
+    async def act(client: Client) -> Result:
+        return await deliver(client, messages, errors, to=to, patience=patience)
+
+    return act
+
+
+async def send(
+    connect: Connect, messages: Messages, *, to: str = ""
+) -> tuple[Outcome, str, list[str]]:
+    """What becomes of these messages by ``cron``: the outcome, the problem, the refusals."""
+    errors = Paper()
+    result = await Visit(connect, "cron", PATIENCE).run(delivery(messages, errors, to))
+    return result.outcome, result.problem, errors.lines
+
+
+async def send_text(house: House, text: bytes, *, to: str = "") -> tuple[Outcome, str, list[str]]:
+    """What becomes of these lines of standard input."""
+    return await send(house.listener.connect, InputLines(Text(text)), to=to)
+
+
+class Stub:
+    """A server that says and does what a test wants, and nothing by itself."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = trio.testing.memory_stream_pair()
+
+    async def connect(self) -> trio.abc.Stream:
+        """The client's end."""
+        await trio.lowlevel.checkpoint()
+        return self.theirs
+
+    async def say(self, *lines: bytes) -> None:
+        """Send these lines."""
+        await self.ours.send_all(b"".join(lines))
+
+
+# ---- send
+
+
+async def test_a_message_is_confirmed(autojump_clock: trio.testing.MockClock) -> None:
+    """One message is heard by everybody, and its sender leaves politely when it is confirmed."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        assert await send(house.listener.connect, Argument("backup > done")) == (
+            Outcome.DONE,
+            "",
+            [],
+        )
+        assert await ann.hear(3) == ["* cron joined", "cron> backup > done", "* cron left"]
+
+
+async def test_a_whisper_is_confirmed_and_heard_by_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """With a member's handle the message is for that member alone."""
+    async with open_house() as house:
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        assert (await send(house.listener.connect, Argument("psst"), to="ann"))[0] is Outcome.DONE
+        assert (await ann.hear(4))[1:] == ["* cron joined", "[cron -> you] psst", "* cron left"]
+        assert await bob.hear(2) == ["* cron joined", "* cron left"]
+
+
+async def test_a_whisper_to_nobody_is_refused(autojump_clock: trio.testing.MockClock) -> None:
+    """A wrong handle is refused with a sentence, and tells nobody anything."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        refusal = '! nobody here is called "Anna"; nothing was sent'
+        sent = await send(house.listener.connect, Argument("psst"), to="Anna")
+        assert sent == (Outcome.REFUSED, "", [refusal])
+        assert await ann.hear(2) == ["* cron joined", "* cron left"]
+
+
+async def test_every_line_is_confirmed_in_order(autojump_clock: trio.testing.MockClock) -> None:
+    """More lines than may be on their way at once all arrive, the last one without its end."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        lines = [str(number) for number in range(WINDOW * 3)]
+        assert await send_text(house, "\n".join(lines).encode()) == (Outcome.DONE, "", [])
+        said = [f"cron> {line}" for line in lines]
+        assert await ann.hear(len(lines) + 2) == ["* cron joined", *said, "* cron left"]
+
+
+async def test_no_input_is_no_failure(autojump_clock: trio.testing.MockClock) -> None:
+    """Where nothing is to be said, nothing is, and all of it is confirmed."""
+    async with open_house() as house:
+        assert await send_text(house, b"\n  \n") == (Outcome.DONE, "", [])
+
+
+async def test_refused_lines_do_not_stop_the_others(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Each refused line is told with its number, in whatever way it is wrong; the others arrive."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        text = b"one\n\n" + b"x" * 501 + b"\n\xff\n" + b"y" * 5000 + b"\n\\quit\n" + b"z" * 501
+        outcome, problem, errors = await send_text(house, text)
+        assert (outcome, problem) == (Outcome.REFUSED, "")
+        assert sorted(errors) == [
+            "! line 3: 501 characters; at most 500 are allowed; nothing was sent",
+            "! line 4: that line is not UTF-8 text; nothing was sent",
+            "! line 5: a line of more than 4096 bytes is not allowed; nothing was sent",
+            "! line 7: 501 characters; at most 500 are allowed; nothing was sent",
+        ]
+        assert await ann.hear(4) == ["* cron joined", "cron> one", "cron> \\quit", "* cron left"]
+
+
+async def test_a_refused_handle_says_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """A handle that is taken is a refusal with the server's sentence."""
+    async with open_house() as house:
+        ann = await house.plain("cron")
+        problem = 'handle "cron" is taken; try another'
+        sent = await send(house.listener.connect, Argument("hi"))
+        assert sent == (Outcome.REFUSED, problem, [])
+        assert await ann.heard_nothing()
+
+
+async def test_a_full_room_is_waited_for_within_the_patience(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Whoever is in line too long has sent nothing, and who is let in in time is confirmed."""
+    async with open_house(max_clients=1) as house:
+        ann = await house.plain("Ann")
+        start = trio.current_time()
+        outcome, problem, _ = await send(house.listener.connect, Argument("hi"))
+        assert (outcome, problem) == (
+            Outcome.LOST,
+            "not let in within 10 seconds; nothing was sent",
+        )
+        assert trio.current_time() - start == pytest.approx(PATIENCE)
+
+        async def leave_soon() -> None:
+            await trio.sleep(PATIENCE - 1)
+            await ann.type("\\quit")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(leave_soon)
+            assert (await send(house.listener.connect, Argument("hi")))[0] is Outcome.DONE
+
+
+async def test_a_connection_that_does_not_come_is_unreachable(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where nothing answers at all, it is given up like a place where nobody listens."""
+
+    async def connect() -> trio.abc.Stream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    with pytest.raises(UnreachableError, match="no answer within 10 seconds"):
+        await send(connect, Argument("hi"))
+    assert trio.current_time() == pytest.approx(PATIENCE)
+
+
+async def test_a_server_that_does_not_confirm_is_a_loss(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Without an answer in time the message counts as lost, and so does what follows it."""
+    stub = Stub()
+    await stub.say(WELCOME)
+    sent = await send(stub.connect, Argument("hi"))
+    assert sent == (Outcome.LOST, "no confirmation within 10 seconds; not confirmed", [])
+    stub = Stub()
+    await stub.say(WELCOME)
+    sent = await send(stub.connect, InputLines(Text(b"\n\none\ntwo\n")))
+    problem = "no confirmation within 10 seconds; not confirmed from line 3 on"
+    assert sent == (Outcome.LOST, problem, [])
+
+
+async def test_what_others_say_confirms_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """Only one's own echo is a receipt, not the same words by somebody else."""
+    stub = Stub()
+    await stub.say(WELCOME, b'{"type":"said","id":1,"at":"","handle":"Ann","text":"hi"}\n')
+    assert (await send(stub.connect, Argument("hi")))[0] is Outcome.LOST
+
+
+async def test_a_slow_input_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    """Patience is for the server: between two lines there may be an hour."""
+
+    class Slow(Text):
+        async def receive_some(self) -> bytes:
+            await trio.sleep(3600)
+            return await super().receive_some()
+
+    async with open_house() as house:
+        sent = await send(house.listener.connect, InputLines(Slow(b"one\n")))
+        assert sent == (Outcome.DONE, "", [])
+
+
+@pytest.mark.parametrize(
+    ("last_words", "problem"),
+    [
+        (b"", "connection lost"),
+        (b'{"type":"closing","reason":"kicked"}\n', "Server closed the connection: kicked"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("confirmed", "state"),
+    [
+        (0, "not confirmed from line 1 on"),
+        (1, "not confirmed from line 2 on"),
+        (2, "answered up to line 2"),
+    ],
+)
+async def test_a_connection_that_ends_is_a_loss(
+    last_words: bytes, problem: str, confirmed: int, state: str
+) -> None:
+    """When the connection ends too early it is told why, and from where on nothing is sure."""
+    stub = Stub()
+    into, source = trio.testing.memory_stream_one_way_pair()
+    await into.send_all(b"one\ntwo\n")  # and more to come
+    sent: list[tuple[Outcome, str, list[str]]] = []
+
+    async def run() -> None:
+        sent.append(await send(stub.connect, InputLines(source)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await stub.say(WELCOME)
+        await trio.testing.wait_all_tasks_blocked()
+        echo = b'{"type":"said","id":1,"at":"","handle":"cron","text":"x"}\n'
+        await stub.say(echo * confirmed, last_words)
+        await stub.ours.aclose()
+    assert sent == [(Outcome.LOST, f"{problem}; {state}", [])]
+
+
+async def test_a_server_that_hangs_up_at_once_is_a_loss() -> None:
+    """A connection that ends before the welcome is lost, whoever ended it."""
+    stub = Stub()
+    await stub.ours.aclose()
+    assert (await send(stub.connect, Argument("hi")))[0] is Outcome.LOST
+
+
+async def test_another_server_is_an_error() -> None:
+    """What is no triochat server is nobody's refusal."""
+    stub = Stub()
+    await stub.say(b"SSH-2.0-OpenSSH_9.2\r\n")
+    with pytest.raises(RemoteProtocolError):
+        await send(stub.connect, Argument("hi"))
+
+
+# ---- tail
+
+
+class Tail:
+    """``log``, who listens until it is done."""
+
+    def __init__(self, connect: Connect, *, as_json: bool = False, count: float = 1e9) -> None:
+        self.paper = Paper()
+        self.result: Result | None = None
+        self.visit = Visit(connect, "log")
+        self._as_json, self._count = as_json, count
+
+    async def run(self) -> None:
+        """Listen; leaves the result."""
+        self.result = await self.visit.run(self._act)
+
+    async def _act(self, client: Client) -> Result:
+        return await tail(client, self.paper, as_json=self._as_json, count=self._count)
+
+
+async def test_tail_writes_what_is_said_and_nothing_else(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Public messages and whispers to it, each a line; no coming, going or renaming."""
+    async with open_house() as house, trio.open_nursery() as nursery:
+        log = Tail(house.listener.connect, count=3)
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        nursery.start_soon(log.run)
+        await trio.testing.wait_all_tasks_blocked()
+        await ann.type("hi", "\\nick Anna", "not for you > Bob", "psst > log")
+        await trio.testing.wait_all_tasks_blocked()
+        await bob.type("bye")
+        await trio.testing.wait_all_tasks_blocked()
+        assert log.paper.lines == ["Ann> hi", "[Anna -> you] psst", "Bob> bye"]
+        assert log.result == (Outcome.DONE, "")
+        assert (await bob.hear(5))[-1] == "* log left"
+
+
+async def test_tail_writes_events_as_they_are(autojump_clock: trio.testing.MockClock) -> None:
+    """As JSON each line is the event, as a program that joins would have it."""
+    async with open_house() as house, trio.open_nursery() as nursery:
+        log = Tail(house.listener.connect, as_json=True, count=2)
+        ann = await house.ndjson("Ann")
+        nursery.start_soon(log.run)
+        assert (await ann.event())["type"] == "joined"
+        await ann.ask({"type": "say", "text": 'grüß "Gott"'})
+        await ann.ask({"type": "whisper", "to": "log", "text": "psst"})
+        heard = [await ann.event() for _ in range(2)]
+        await trio.testing.wait_all_tasks_blocked()
+        assert [json.loads(line) for line in log.paper.lines] == heard
+
+
+async def test_nothing_hostile_is_written() -> None:
+    """A server that sends what must not reach a screen does not reach it as JSON either."""
+    stub = Stub()
+    text = r"a\u009b2Jb\u001b[2J\u202ec\u2028d\u007f"
+    said = f'{{"type":"said","id":1,"at":"","handle":"x","text":"{text}"}}\n'.encode()
+    for as_json in (True, False):
+        stub = Stub()
+        await stub.say(WELCOME, said)
+        log = Tail(stub.connect, as_json=as_json, count=1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(log.run)
+            await trio.testing.wait_all_tasks_blocked()
+            await stub.ours.aclose()
+        [line] = log.paper.lines
+        assert line.isprintable()
+        if as_json:
+            assert json.loads(line)["text"] == "a2Jb\x1b[2Jc d"
+
+
+async def test_tail_ends_well_when_the_server_closes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A good-bye is no failure, and its reason is told."""
+    async with open_house() as house, trio.open_nursery() as nursery:
+        log = Tail(house.listener.connect)
+        nursery.start_soon(log.run)
+        await trio.testing.wait_all_tasks_blocked()
+        house.hub.close("shutting down")
+    assert log.result == (Outcome.DONE, "Server closed the connection: shutting down")
+
+
+async def test_tail_is_lost_without_a_good_bye() -> None:
+    """A connection that just ends is lost."""
+    stub = Stub()
+    await stub.say(WELCOME)
+    log = Tail(stub.connect)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.run)
+        await trio.testing.wait_all_tasks_blocked()
+        await stub.ours.aclose()
+    assert log.result == (Outcome.LOST, "connection lost")
+
+
+async def test_who_is_asked_to_leave_says_good_bye(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Leaving is polite from inside the room, and at once from the line before it."""
+    async with open_house(max_clients=2) as house, trio.open_nursery() as nursery:
+        ann = await house.plain("Ann")
+        first = Tail(house.listener.connect)
+        nursery.start_soon(first.run)
+        assert await ann.line() == "* log joined"
+        waiting = Visit(house.listener.connect, "next")
+        results: list[Result] = []
+
+        async def wait() -> None:
+            results.append(await waiting.run(delivery(Argument("never said"), Paper())))
+
+        async with trio.open_nursery() as inner:
+            inner.start_soon(wait)
+            await trio.testing.wait_all_tasks_blocked()
+            waiting.leave()
+        assert results == [(Outcome.DONE, "")]
+        first.visit.leave()
+        assert await ann.line() == "* log left"
+        await trio.testing.wait_all_tasks_blocked()
+        assert first.result == (Outcome.DONE, "")
+
+
+async def test_who_is_in_without_knowing_it_says_good_bye() -> None:
+    """Who is asked to leave while the welcome is on its way leaves as politely as anybody."""
+    stub = Stub()
+    log = Tail(stub.connect)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.run)
+        await trio.testing.wait_all_tasks_blocked()
+        log.visit.leave()
+        await stub.say(WELCOME)
+        await trio.testing.wait_all_tasks_blocked()
+        said = await stub.ours.receive_some()
+        await stub.ours.aclose()
+    assert log.result == (Outcome.DONE, "")
+    assert bytes(said).splitlines()[-1] == b'{"type":"quit"}'
+
+
+async def test_an_output_without_a_reader_is_noticed() -> None:
+    """When the reader of a pipe is gone that is seen without writing to it; a file has none."""
+    read_end, write_end = os.pipe()
+    with tempfile.TemporaryFile() as file:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_unread, file.fileno())
+            async with trio.open_nursery() as inner:
+                inner.start_soon(wait_unread, write_end)
+                await trio.testing.wait_all_tasks_blocked()
+                os.close(read_end)
+            assert len(nursery.child_tasks) == 1
+            nursery.cancel_scope.cancel()
+    os.close(write_end)
+
+
+async def test_somebody_who_types_is_not_a_reader_who_is_gone(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Something to read at an output, as at a terminal, does not end it."""
+    ours, theirs = os.openpty()
+    os.write(ours, b"typed\n")
+    with trio.move_on_after(60) as waiting:
+        await wait_unread(theirs)
+    assert waiting.cancelled_caught
+    os.close(ours)
+    await wait_unread(theirs)
+    os.close(theirs)
