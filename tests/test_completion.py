@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -28,12 +29,21 @@ def script_for(shell: str) -> str:
     return done.stdout
 
 
-def ask(shell: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The shell itself with these arguments; skips where it is not installed."""
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed here")
+def ask(
+    program: str, *arguments: str, text: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """This program with these arguments; skips where it is not installed."""
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed here")
     return subprocess.run(
-        [shell, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [program, *arguments],
+        input=text,
+        stdin=subprocess.DEVNULL if text is None else None,
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -49,12 +59,8 @@ def test_a_script_is_good_for_its_shell(shell: str) -> None:
     """The shell finds no error in its script, which knows every command."""
     script = script_for(shell)
     assert all(command in script for command in COMMANDS)
-    done = ask(shell, "-c", 'printf %s "$0" | "$1" -n' if shell == "bash" else "", script, shell)
+    done = ask(shell, "-n", text=script)
     assert (done.returncode, done.stderr) == (0, "")
-    assert (
-        subprocess.run([shell, "-n"], input=script, text=True, check=False, timeout=60).returncode
-        == 0
-    )
 
 
 @pytest.mark.parametrize("shell", COMPLETE)

@@ -160,16 +160,6 @@ def test_send_to_another_server_fails() -> None:
     assert (process.returncode, errors) == (1, f"triochat: {problem}\n")
 
 
-def test_send_that_cannot_read_its_input_fails(server: Server) -> None:
-    """A closed standard input is not an empty one; exit code 1."""
-    command = " ".join([*TRIOCHAT, f"send 127.0.0.1 {server.port} --handle cron <&-"])
-    done = subprocess.run(  # noqa: S602
-        command, shell=True, capture_output=True, text=True, timeout=60, check=False
-    )
-    problem = "triochat: cannot read standard input: bad file descriptor\n"
-    assert result(done) == (1, "", problem)
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -277,7 +267,10 @@ def test_tail_ends_well_with_the_server(server: Server, ann: Peer) -> None:
 def test_tail_is_lost_when_the_server_is_killed(server: Server, ann: Peer) -> None:
     """A connection that just ends is exit code 5."""
     with tailing(server.port) as process:
+        assert process.stdout
         ann.wait_line("* log joined")
+        ann.type("hi")
+        assert process.stdout.readline() == "Ann> hi\n"
         server.stop(signal.SIGKILL)
         problem = f"triochat: 127.0.0.1 port {server.port}: connection lost\n"
         assert ending(process) == (5, "", problem)

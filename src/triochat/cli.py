@@ -203,13 +203,8 @@ async def _stay(person: "Person", stream: "trio.abc.Stream") -> int:
 def _run_send(options: argparse.Namespace) -> int:
     import trio
 
-    if not options.text:
-        if os.isatty(0):
-            options.parser.error("TEXT is needed where the input is a terminal")
-        try:
-            os.read(0, 0)  # nothing, to know whether it can be read at all
-        except OSError as error:
-            return _fail(f"cannot read standard input: {(error.strerror or '').lower()}")
+    if not options.text and os.isatty(0):
+        options.parser.error("TEXT is needed where the input is a terminal")
     return trio.run(_send, options)
 
 

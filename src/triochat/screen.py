@@ -27,7 +27,7 @@ from triochat.messages import Event, Joined, Left, Notice, Refused, Said, Welcom
 from triochat.render import plain
 from triochat.text import clean, handle_key
 
-COLOURS = (167, 130, 100, 64, 28, 30, 32, 62, 134, 164, 161)
+COLOURS = (167, 30, 130, 62, 64, 161, 32, 100, 134, 28, 164)
 """Of the 256 of a terminal: each has a contrast of 3.6 or more to black and to white."""
 
 FOLD = 4

@@ -178,6 +178,7 @@ class Terminal:
     def _on_loop_resize(self) -> None:
         app = self._session.app
         app.renderer.erase()
+        app.renderer.request_absolute_cursor_position()  # or there is no room for the status
         app.invalidate()
 
     async def _on_loop_run(self) -> None:

@@ -1,0 +1,191 @@
+"""The servers that are compared: how each is started, what it speaks, whether it is here."""
+
+import importlib.util
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator import HERE, NoCompilerError, compile_c
+
+SERVERS = HERE / "servers"
+
+NGIRCD = """\
+[Global]
+Name = irc.benchmark.test
+Info = benchmark
+Listen = 127.0.0.1
+Ports = {port}
+MotdPhrase = hello
+[Limits]
+MaxConnections = 0
+MaxConnectionsIP = 0
+MaxJoins = 0
+MaxPenaltyTime = 0
+MaxNickLength = 16
+PingTimeout = 3600
+PongTimeout = 3600
+[Options]
+DNS = no
+Ident = no
+PAM = no
+"""
+"""Without its penalties for talking much, and without limits of connections."""
+
+Command = Callable[[int, Path], list[str]]
+"""The command that serves on a port; its files go into a folder that is removed afterwards."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server under test."""
+
+    name: str
+    title: str
+    dialect: str
+    command: Command
+    find_missing: Callable[[], str] = str
+    """What it needs and is not here; empty if nothing."""
+
+
+def find_program(name: str) -> str:
+    """The path of a program; also where a user's PATH may not lead. Empty if there is none."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin") or ""
+
+
+def _python(script: str, *words: str) -> Command:
+    return lambda port, _: [sys.executable, str(SERVERS / script), str(port), *words]
+
+
+def _triochat(port: int, folder: Path) -> list[str]:  # noqa: ARG001
+    words = ["server", str(port), "--headless", "--max-clients", "100000"]
+    return [sys.executable, "-m", "triochat", *words]
+
+
+def _ngircd(port: int, folder: Path) -> list[str]:
+    config = folder / "ngircd.conf"
+    config.write_text(NGIRCD.format(port=port))
+    return [find_program("ngircd"), "--nodaemon", "--config", str(config)]
+
+
+def _redis(port: int, folder: Path) -> list[str]:
+    words = f"--port {port} --bind 127.0.0.1 --protected-mode no --dir {folder} --appendonly no"
+    limits = "--maxclients 15000 --client-output-buffer-limit"
+    return [
+        find_program("redis-server"),
+        *words.split(),
+        *limits.split(),
+        "pubsub 0 0 0",
+        "--save",
+        "",
+    ]
+
+
+def _limit(port: int, folder: Path) -> list[str]:
+    return [str(compile_c(SERVERS / "limit.c", folder)), str(port)]
+
+
+def _needs_program(name: str) -> Callable[[], str]:
+    return lambda: "" if find_program(name) else f"{name} is not installed"
+
+
+def _needs_module(name: str) -> Callable[[], str]:
+    return lambda: "" if importlib.util.find_spec(name) else f"{name} is not installed"
+
+
+LINEUP = (
+    Server("triochat", "triochat (NDJSON)", "ndjson", _triochat, _needs_module("triochat")),
+    Server("plain", "triochat (plain lines)", "plain", _triochat, _needs_module("triochat")),
+    Server("protocol", "asyncio Protocol", "line", _python("asyncio_protocol.py")),
+    Server(
+        "uvloop",
+        "the same on uvloop",
+        "line",
+        _python("asyncio_protocol.py", "uvloop"),
+        _needs_module("uvloop"),
+    ),
+    Server("streams", "asyncio streams", "line", _python("asyncio_streams.py")),
+    Server(
+        "tutorial",
+        "trio tutorial chat",
+        "line",
+        _python("trio_tutorial.py"),
+        _needs_module("trio"),
+    ),
+    Server("threads", "thread per client", "line", _python("threads.py")),
+    Server("ngircd", "ngircd", "irc", _ngircd, _needs_program("ngircd")),
+    Server("redis", "Redis pub/sub", "redis", _redis, _needs_program("redis-server")),
+    Server("limit", "the limit (C, epoll)", "line", _limit),
+)
+
+REFERENCE = "protocol"
+"""The server that ratios are taken against."""
+
+
+class DidNotStartError(Exception):
+    """A server did not listen."""
+
+
+@contextmanager
+def run_server(server: Server, folder: Path) -> Iterator[tuple[int, int]]:
+    """Run a server; gives its port and process id. It is gone afterwards, whatever happened."""
+    port = find_free_port()
+    errors = folder / f"{server.name}.stderr"
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(
+            server.command(port, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    try:
+        if not is_listening(port, lambda: process.poll() is None):
+            last = errors.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise DidNotStartError(f"did not start: {last}")
+        yield port, process.pid
+    finally:
+        _stop(process)
+
+
+def find_free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def is_listening(port: int, may_come: Callable[[], bool] = lambda: True) -> bool:
+    """Wait until somebody listens on this port, ten seconds, or as long as somebody may come."""
+    for _ in range(200):
+        if not may_come():
+            break
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            time.sleep(0.2)  # that connection's end is over, too, and so is the start
+            return True
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def why_skipped(server: Server) -> str:
+    """Why a server cannot take part; empty if it can."""
+    try:
+        return server.find_missing()
+    except (NoCompilerError, ImportError) as error:
+        return str(error)

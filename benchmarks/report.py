@@ -1,0 +1,103 @@
+"""Results as tables, for a terminal and as Markdown, and as a plot."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from generator import Result
+from lineup import Server
+from workloads import Figure, Workload
+
+Results = Mapping[str, Mapping[str, Result]]
+"""By workload, then by server."""
+
+DISTURBED = 0.3
+"""Cores that other programs used, from which on a row says so."""
+
+COLOURS = {"triochat": "#d7263d", "plain": "#f46036", "limit": "#8a8a8a"}
+
+
+def table(
+    workload: Workload, servers: Sequence[Server], results: Mapping[str, Result], reference: str
+) -> str:
+    """A table for a terminal."""
+    rows = _rows(workload, servers, results, reference)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(_align, row, widths, range(len(row)))) for row in rows]
+    return "\n".join(["", workload.title, *lines, *_notes(servers, results)])
+
+
+def markdown(
+    workload: Workload, servers: Sequence[Server], results: Mapping[str, Result], reference: str
+) -> str:
+    """The same table in Markdown."""
+    head, *rows = _rows(workload, servers, results, reference)
+    rule = ["---", *("---:" for _ in head[1:])]
+    lines = ["| " + " | ".join(row) + " |" for row in (head, rule, *rows)]
+    title = workload.title[0].upper() + workload.title[1:]
+    notes = [f"\n{note}" for note in _notes(servers, results)]
+    return "\n".join([f"### {title}", "", *lines, *notes, ""])
+
+
+def draw_plot(
+    path: Path, workloads: Sequence[Workload], servers: Sequence[Server], results: Results
+) -> bool:
+    """Plot the saturated workloads; False if that cannot be done."""
+    saturated = [work for work in workloads if work.name.startswith("saturated")]
+    try:
+        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415  a table needs none
+    except ImportError:
+        return False
+    if not saturated:
+        return False
+    canvas = Canvas(figsize=(10, 1 + 0.28 * len(servers) * ((len(saturated) + 1) // 2)))
+    for place, work in enumerate(saturated, 1):
+        axes = canvas.add_subplot((len(saturated) + 1) // 2, min(2, len(saturated)), place)
+        measured = results[work.name]
+        there = [server for server in reversed(servers) if "rate" in measured[server.name]]
+        rates = [float(measured[server.name]["rate"]) for server in there]
+        colours = [COLOURS.get(server.name, "#4a6fa5") for server in there]
+        axes.barh([server.title for server in there], rates, color=colours)
+        axes.set_xscale("log")
+        axes.set_title(work.title, fontsize=10)
+        axes.set_xlabel("deliveries a second", fontsize=8)
+        axes.tick_params(labelsize=8)
+    canvas.tight_layout()
+    canvas.savefig(path, metadata={"Date": None})
+    return True
+
+
+def _rows(
+    workload: Workload, servers: Sequence[Server], results: Mapping[str, Result], reference: str
+) -> list[list[str]]:
+    against = results.get(reference, {})
+    head = ["server", *(figure.heading for figure in workload.figures)]
+    return [head, *(_row(workload, server, results[server.name], against) for server in servers)]
+
+
+def _row(workload: Workload, server: Server, result: Result, against: Result) -> list[str]:
+    cells = [_cell(figure, result, against) for figure in workload.figures]
+    disturbed = float(result.get("other_load", 0)) > DISTURBED
+    return [f"{server.title} (disturbed)" if disturbed else server.title, *cells]
+
+
+def _notes(servers: Sequence[Server], results: Mapping[str, Result]) -> list[str]:
+    """Why runs are void."""
+    there = [(server.title, results[server.name].get("why")) for server in servers]
+    return [f"{title}: void, {why}." for title, why in there if why]
+
+
+def _cell(figure: Figure, result: Result, against: Result) -> str:
+    value = result.get(figure.key)
+    if not isinstance(value, int | float):
+        return "-"
+    text = f"{value * figure.scale:,.{figure.digits}f}"
+    base = against.get(figure.key)
+    if not figure.ratio or not isinstance(base, int | float) or not base:
+        return text
+    ratio = value / base
+    shown = f"{ratio:.2g}" if ratio < 0.995 else f"{ratio:.{0 if ratio >= 9.95 else 1}f}"
+    return f"{text} ({shown}x)"
+
+
+def _align(cell: str, width: int, column: int) -> str:
+    return cell.rjust(width) if column else cell.ljust(width)
