@@ -14,7 +14,12 @@ from pathlib import Path
 import pexpect
 
 TRIOCHAT = [sys.executable, "-m", "triochat"]
-ENVIRONMENT = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm-256color"}
+ENVIRONMENT = {
+    **os.environ,
+    "PROMPT_TOOLKIT_NO_CPR": "1",
+    "TERM": "xterm-256color",
+    "XDG_STATE_HOME": "/dev/null/nowhere",
+}
 PATIENCE = 20.0  # seconds, for machines that are busy with something else
 
 

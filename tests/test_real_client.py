@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from real import PATIENCE, TRIOCHAT, Peer, Server, exit_code, run, running_server, spawn
+from real import (
+    ENVIRONMENT,
+    PATIENCE,
+    TRIOCHAT,
+    Peer,
+    Server,
+    exit_code,
+    run,
+    running_server,
+    spawn,
+)
 
 
 @pytest.fixture
@@ -101,7 +111,7 @@ def test_the_terminal_is_as_it_was(server: Server, keys: str, code: int) -> None
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        env={**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1"},
+        env=ENVIRONMENT,
     ) as client:
         seen = b""
         while b"You are Jimmy" not in seen:

@@ -10,10 +10,10 @@ import trio.testing
 from house import House, open_house
 from triochat.client import Client, Connect
 from triochat.exceptions import RemoteProtocolError, UnreachableError
-from triochat.pipe import WINDOW
+from triochat.pipe import WINDOW, InputLines
 from triochat.script import (
     Argument,
-    InputLines,
+    Input,
     Messages,
     Outcome,
     Result,
@@ -73,7 +73,7 @@ async def send(
 
 async def send_text(house: House, text: bytes, *, to: str = "") -> tuple[Outcome, str, list[str]]:
     """What becomes of these lines of standard input."""
-    return await send(house.listener.connect, InputLines(Text(text)), to=to)
+    return await send(house.listener.connect, Input(InputLines(Text(text))), to=to)
 
 
 class Stub:
@@ -219,7 +219,7 @@ async def test_a_server_that_does_not_confirm_is_a_loss(
     assert sent == (Outcome.LOST, "no confirmation within 10 seconds; not confirmed", [])
     stub = Stub()
     await stub.say(WELCOME)
-    sent = await send(stub.connect, InputLines(Text(b"\n\none\ntwo\n")))
+    sent = await send(stub.connect, Input(InputLines(Text(b"\n\none\ntwo\n"))))
     problem = "no confirmation within 10 seconds; not confirmed from line 3 on"
     assert sent == (Outcome.LOST, problem, [])
 
@@ -240,7 +240,7 @@ async def test_a_slow_input_is_waited_for(autojump_clock: trio.testing.MockClock
             return await super().receive_some()
 
     async with open_house() as house:
-        sent = await send(house.listener.connect, InputLines(Slow(b"one\n")))
+        sent = await send(house.listener.connect, Input(InputLines(Slow(b"one\n"))))
         assert sent == (Outcome.DONE, "", [])
 
 
@@ -269,7 +269,7 @@ async def test_a_connection_that_ends_is_a_loss(
     sent: list[tuple[Outcome, str, list[str]]] = []
 
     async def run() -> None:
-        sent.append(await send(stub.connect, InputLines(source)))
+        sent.append(await send(stub.connect, Input(InputLines(source))))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)

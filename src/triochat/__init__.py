@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from triochat.room import Room
     from triochat.server import serve
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Client",
     "Hub",

@@ -4,8 +4,9 @@ import argparse
 import math
 import re
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from typing import NoReturn
+
+from triochat import __version__
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -133,7 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="One command opens a chat room, another joins it.",
         epilog=_EPILOG,
     )
-    parser.add_argument("--version", action="version", version=f"triochat {version('triochat')}")
+    parser.add_argument("--version", action="version", version=f"triochat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     def add(

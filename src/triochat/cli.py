@@ -209,17 +209,19 @@ def _run_send(options: argparse.Namespace) -> int:
 
 
 async def _send(options: argparse.Namespace) -> int:
+    from triochat import pipe
     from triochat.client import connect
-    from triochat.pipe import Input, Output
-    from triochat.script import Argument, InputLines, Messages, Visit, deliver
+    from triochat.script import Argument, Input, Messages, Visit, deliver
 
     patience = options.timeout
     visit = Visit(partial(connect, options.host, options.port), options.handle, patience)
     text = " ".join(options.text)
-    messages: Messages = Argument(text) if options.text else InputLines(Input(0))
+    messages: Messages = Argument(text) if options.text else Input(pipe.InputLines(pipe.Input(0)))
 
     async def act(client: "Client") -> "Result":
-        return await deliver(client, messages, Output(2), to=options.to or "", patience=patience)
+        return await deliver(
+            client, messages, pipe.Output(2), to=options.to or "", patience=patience
+        )
 
     return await _visit(visit, act, options)
 

@@ -48,14 +48,15 @@ class Output(trio.abc.SendStream):
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._gone = False
+        self._writing = trio.StrictFIFOLock()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Write all of this; returns when it is written."""
-        with memoryview(data) as rest:
-            start = 0
+        """Write all of this; returns when it is written. Several tasks may write."""
+        async with self._writing:
+            start, rest = 0, bytes(data)
             while start < len(rest) and not self._gone:
                 await self.wait_send_all_might_not_block()
-                start += self.write_nowait(bytes(rest[start : start + select.PIPE_BUF]))
+                start += self.write_nowait(rest[start : start + select.PIPE_BUF])
 
     def write_nowait(self, data: bytes) -> int:
         """Write what can be written without waiting; how many bytes that was."""
@@ -106,6 +107,46 @@ class Input:
             return b""
 
 
+class InputLines:
+    """Lines from a stream of bytes, with their numbers; blank ones are left out.
+
+    Args:
+        source: the bytes.
+    """
+
+    def __init__(self, source: Reader) -> None:
+        self._source = source
+        self._framing = Lines(LIMIT)
+        self._lines: deque[str | Refused] = deque()
+        self._ended = False
+        self.number = 0
+
+    def count_unread(self) -> int:
+        """How many lines have come in that nobody has taken."""
+        return sum(isinstance(line, str) and bool(line.strip()) for line in self._lines)
+
+    async def receive(self) -> str | Refused:
+        """The next line, whose number is then ``number``; or why it is none.
+
+        Raises:
+            trio.EndOfChannel: there is none.
+        """
+        while True:
+            line = await self._next_line()
+            self.number += 1
+            if isinstance(line, Refused) or line.strip():
+                return line
+
+    async def _next_line(self) -> str | Refused:
+        while not self._lines:
+            if self._ended:
+                raise trio.EndOfChannel
+            data = await self._source.receive_some()
+            self._lines += self._framing.feed(data or b"\n")  # the last line may lack its end
+            self._ended = not data
+        return self._lines.popleft()
+
+
 class Pipe:
     """Standard input as the keyboard, standard output as the screen.
 
@@ -118,12 +159,9 @@ class Pipe:
     is_person = False
 
     def __init__(self, source: Reader, output: Writer, errors: Writer) -> None:
-        self._source: Reader | None = source
+        self._lines = InputLines(source)
         self._output = output
         self._errors = errors
-        self._framing = Lines(LIMIT)
-        self._lines: deque[str | Refused] = deque()
-        self._number = 0
         self._on_their_way: deque[int] = deque()
         self._answered = trio.Event()
         self._refused = 0
@@ -141,14 +179,10 @@ class Pipe:
         """The next line that is not blank. Raises `trio.EndOfChannel` at the end."""
         while len(self._on_their_way) >= WINDOW:
             await self._answered.wait()
-        while True:
-            line = await self._next_line()
-            self._number += 1
-            if isinstance(line, Refused):
-                await self._refuse(self._number, line)
-            elif line.strip():
-                self._on_their_way.append(self._number)
-                return Say(line)
+        while isinstance(line := await self._lines.receive(), Refused):
+            await self._refuse(self._lines.number, line)
+        self._on_their_way.append(self._lines.number)
+        return Say(line)
 
     async def show(self, event: Event, me: str) -> None:
         """Write an event as a line; one's own echo and refusals confirm the lines in turn."""
@@ -163,9 +197,8 @@ class Pipe:
         """Say on standard error what may be lost; whether every line was delivered."""
         if problem:
             await self._errors.write(f"! {problem}")
-        unsent = sum(isinstance(line, str) and bool(line.strip()) for line in self._lines)
-        first = self._on_their_way[0] if self._on_their_way else self._number + 1
-        if lost := len(self._on_their_way) + unsent:
+        first = self._on_their_way[0] if self._on_their_way else self._lines.number + 1
+        if lost := len(self._on_their_way) + self._lines.count_unread():
             await self._errors.write(
                 f"! not confirmed, perhaps lost: {lost} line{'s'[: lost - 1]}, from line {first} on"
             )
@@ -182,16 +215,6 @@ class Pipe:
         self._refused += 1
         where = f"line {number}: " if number else ""
         await self._errors.write(f"! {where}{plain(refused)[2:]}")
-
-    async def _next_line(self) -> str | Refused:
-        while not self._lines:
-            if self._source is None:
-                raise trio.EndOfChannel
-            data = await self._source.receive_some()
-            self._lines += self._framing.feed(data or b"\n")  # the last line may lack its end
-            if not data:
-                self._source = None
-        return self._lines.popleft()
 
 
 def open_pipe() -> Pipe:

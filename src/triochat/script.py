@@ -17,9 +17,8 @@ import trio
 from triochat.client import Client, Connect, join
 from triochat.dialects.ndjson import encode
 from triochat.exceptions import RefusedError, UnreachableError
-from triochat.framing import Lines
 from triochat.messages import Closing, Event, Refused, Said, Say, Whisper, Whispered
-from triochat.pipe import LIMIT, WINDOW, Reader, Writer
+from triochat.pipe import WINDOW, InputLines, Writer
 from triochat.render import plain
 from triochat.text import clean
 
@@ -143,36 +142,16 @@ class Argument:
         return self._left.pop()
 
 
-class InputLines:
-    """Standard input, each line a message as it stands; blank ones are left out.
+class Input:
+    """One message for each line of standard input, as it stands."""
 
-    Args:
-        source: the bytes.
-    """
-
-    def __init__(self, source: Reader) -> None:
-        self._source = source
-        self._framing = Lines(LIMIT)
-        self._lines: deque[str | Refused] = deque()
-        self._number = 0
-        self._ended = False
+    def __init__(self, lines: InputLines) -> None:
+        self._lines = lines
 
     async def receive(self) -> Message:
         """The next message. Raises `trio.EndOfChannel` at the end."""
-        while True:
-            line = await self._next_line()
-            self._number += 1
-            if isinstance(line, Refused) or line.strip():
-                return Message(self._number, line)
-
-    async def _next_line(self) -> str | Refused:
-        while not self._lines:
-            if self._ended:
-                raise trio.EndOfChannel
-            data = await self._source.receive_some()
-            self._lines += self._framing.feed(data or b"\n")  # the last line may lack its end
-            self._ended = not data
-        return self._lines.popleft()
+        line = await self._lines.receive()
+        return Message(self._lines.number, line)
 
 
 class _Delivery:
@@ -189,7 +168,6 @@ class _Delivery:
         self._patience = patience
         self._on_their_way: deque[Message] = deque()
         self._window = trio.Semaphore(WINDOW)
-        self._writing = trio.Lock()
         self._scope = trio.CancelScope()
         self._last = Message(0, "")
         self._all_said = False
@@ -261,8 +239,7 @@ class _Delivery:
     async def _refuse(self, message: Message | None, refused: Refused) -> None:
         self._any_refused = True
         where = f"line {message.number}: " if message and message.number else ""
-        async with self._writing:  # both tasks come here
-            await self._errors.write(f"! {where}{plain(refused)[2:]}")
+        await self._errors.write(f"! {where}{plain(refused)[2:]}")
 
     def _lost(self) -> str:
         problem = self._problem or f"no confirmation within {self._patience:g} seconds"
