@@ -138,8 +138,7 @@ async def _run_screen(hub: "Hub", options: argparse.Namespace) -> None:
         if hub.closed:
             return
         _print("The console is closed; the server goes on. Ctrl-C stops it.")
-    output = Output(1)
-    await run_relay(hub, output, output.write_nowait)
+    await run_relay(hub, Output(1))
 
 
 # ---- client

@@ -6,7 +6,7 @@ lines go to standard output.
 """
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
@@ -15,6 +15,7 @@ from triochat.chat import Chat, Terminal, Why
 from triochat.connection import Connection
 from triochat.hub import Hub
 from triochat.outbox import Outbox
+from triochat.pipe import Output
 from triochat.session import Session
 
 RETRY = 1.0
@@ -31,22 +32,15 @@ async def run_console(hub: Hub, terminal: Terminal) -> None:
             why = (await chat.run()).why
 
 
-async def run_relay(
-    hub: Hub, screen: trio.abc.SendStream, write: Callable[[bytes], int] | None = None
-) -> None:
+async def run_relay(hub: Hub, screen: trio.abc.SendStream) -> None:
     """Show what is said and who comes and goes, in plain lines, until the room closes.
 
     A screen that takes nothing misses what is said meanwhile; nobody waits for it.
-
-    Args:
-        hub: the room.
-        screen: takes the lines.
-        write: writes to the same screen at once, if it can; see `Outbox.write_through`.
     """
     while not hub.closed:
         outbox = Outbox(hub.backlog)
-        if write is not None:
-            outbox.write_through(write)
+        if isinstance(screen, Output):
+            outbox.write_through(Output.write_nowait, screen)
         hub.attach(outbox)
         hub.room.watch(outbox)
         try:

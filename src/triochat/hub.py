@@ -167,13 +167,11 @@ def _fan_out(batch: Iterable[Told[Outbox]]) -> None:
     writer = _Writer()
     groups = [list(group) for _, group in groupby(batch, key=lambda told: id(told.audience))]
     if len(groups) == 1:  # the usual case, and worth to be quick
-        for outbox, blob in writer.write(groups[0]):
-            outbox.put(blob)
+        writer.write(groups[0], Outbox.put)
         return
     blobs: dict[Outbox, list[bytes]] = {}
     for group in groups:
-        for outbox, blob in writer.write(group):
-            blobs.setdefault(outbox, []).append(blob)
+        writer.write(group, lambda outbox, blob: blobs.setdefault(outbox, []).append(blob))
     for outbox, parts in blobs.items():
         outbox.put(parts[0] if len(parts) == 1 else b"".join(parts))
 
@@ -184,19 +182,22 @@ class _Writer:
     def __init__(self) -> None:
         self._lines: dict[tuple[int, Dialect], bytes] = {}
 
-    def write(self, group: list[Told[Outbox]]) -> Iterator[tuple[Outbox, bytes]]:
-        """What each of an audience is to be sent of the events that are all for this audience."""
+    def write(self, group: list[Told[Outbox]], deliver: Callable[[Outbox, bytes], None]) -> None:
+        """Deliver to each of an audience the events that are all for this audience."""
         authors = {told.author for told in group}
         blobs: dict[Dialect, bytes] = {}
+        dialect: Dialect | None = None
+        blob = b""
         for outbox in group[0].audience:
-            dialect = outbox.dialect
-            blob = blobs.get(dialect)
-            if blob is None:
-                blob = blobs[dialect] = b"".join(self._write(group, dialect))
-            if not dialect.echoes and outbox in authors:
-                others = [told for told in group if told.author is not outbox]
-                blob = b"".join(self._write(others, dialect))
-            yield outbox, blob
+            if outbox.dialect is not dialect:
+                dialect = outbox.dialect
+                if dialect not in blobs:
+                    blobs[dialect] = b"".join(self._write(group, dialect))
+                blob = blobs[dialect]
+            if outbox not in authors or dialect.echoes:
+                deliver(outbox, blob)
+            elif others := [told for told in group if told.author is not outbox]:
+                deliver(outbox, b"".join(self._write(others, dialect)))
 
     def _write(self, group: list[Told[Outbox]], dialect: Dialect) -> Iterator[bytes]:
         lines = self._lines
