@@ -55,14 +55,13 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare chat servers.")
     add = parser.add_argument
-    add("--quick", action="store_true", help="one short run of each: see whether it works")
+    add("--quick", action="store_true", help="short runs: see whether it works")
     add("--only", nargs="+", metavar="WORKLOAD", help="workloads, or how their names start")
     add("--servers", nargs="+", metavar="SERVER", help=", ".join(s.name for s in LINEUP))
-    add("--runs", type=int, default=3, metavar="N", help="rounds (default: %(default)s)")
+    add("--runs", type=int, metavar="N", help="rounds (default: 3; with --quick 1)")
     add("--write", type=Path, metavar="DIR", help="write performance-table.md and .svg there")
     options = parser.parse_args()
-    if options.quick:
-        options.runs = 1
+    options.runs = options.runs or (1 if options.quick else 3)
     return options
 
 

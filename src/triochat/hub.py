@@ -11,7 +11,7 @@ full (`wait_room`), and one who has used up its burst waits while any reader is 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import groupby
 
 import trio
@@ -185,25 +185,54 @@ class _Writer:
     def write(self, group: list[Told[Outbox]], deliver: Callable[[Outbox, bytes], None]) -> None:
         """Deliver to each of an audience the events that are all for this audience."""
         authors = {told.author for told in group}
-        blobs: dict[Dialect, bytes] = {}
+        written: dict[Dialect, _Written] = {}
         dialect: Dialect | None = None
-        blob = b""
         for outbox in group[0].audience:
             if outbox.dialect is not dialect:
                 dialect = outbox.dialect
-                if dialect not in blobs:
-                    blobs[dialect] = b"".join(self._write(group, dialect))
-                blob = blobs[dialect]
-            if outbox not in authors or dialect.echoes:
+                if dialect not in written:
+                    written[dialect] = _Written(group, self._encode(group, dialect))
+                text = written[dialect]
+                blob, echoes = text.blob, dialect.echoes
+            if echoes or outbox not in authors:
                 deliver(outbox, blob)
-            elif others := [told for told in group if told.author is not outbox]:
-                deliver(outbox, b"".join(self._write(others, dialect)))
+            elif rest := text.without(outbox):
+                deliver(outbox, rest)
 
-    def _write(self, group: list[Told[Outbox]], dialect: Dialect) -> Iterator[bytes]:
+    def _encode(self, group: list[Told[Outbox]], dialect: Dialect) -> list[bytes]:
         lines = self._lines
+        encoded: list[bytes] = []
         for told in group:
             key = id(told.event), dialect
             line = lines.get(key)
             if line is None:
                 line = lines[key] = dialect.encode(told.event)
-            yield line
+            encoded.append(line)
+        return encoded
+
+
+class _Written:
+    """The events for one audience in one dialect, as one blob that can be had without some."""
+
+    def __init__(self, group: list[Told[Outbox]], lines: list[bytes]) -> None:
+        self.blob = b"".join(lines)
+        self._group = group
+        self._lines = lines
+        self._places: dict[Outbox | None, list[slice]] = {}
+
+    def without(self, author: Outbox) -> bytes:
+        """All but this author's own words, cut out of the blob."""
+        if not self._places:
+            self._find_places()
+        start, parts = 0, []
+        for own in self._places[author]:
+            parts.append(self.blob[start : own.start])
+            start = own.stop
+        parts.append(self.blob[start:])
+        return b"".join(parts)
+
+    def _find_places(self) -> None:
+        end = 0
+        for told, line in zip(self._group, self._lines, strict=True):
+            start, end = end, end + len(line)
+            self._places.setdefault(told.author, []).append(slice(start, end))
