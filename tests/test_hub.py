@@ -6,9 +6,12 @@ import trio
 import trio.testing
 
 from house import Peer, open_house
-from triochat.hub import BATCH
+from triochat.dialects import NDJSON
+from triochat.hub import BATCH, Hub
+from triochat.messages import Join, Say
 from triochat.outbox import LIMIT, PATIENCE, Outbox
 from triochat.ratelimit import BURST, RATE
+from triochat.room import Room
 
 
 async def test_twenty_talkers_are_heard_in_one_order(
@@ -42,6 +45,64 @@ async def test_twenty_talkers_are_heard_in_one_order(
     for number in range(members):
         own = [text for _, text in heard[0] if text.startswith(f"p{number}:")]
         assert own == [f"p{number}:m{message}" for message in range(messages)]
+
+
+async def test_who_speaks_alone_is_heard_at_once() -> None:
+    """What one session flushes while nobody else speaks is told before anything else happens."""
+    hub = Hub(Room())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run)
+        ann, heard = await joined(hub, "Ann")
+        hub.submit(ann, Say("one"))
+        hub.submit(ann, Say("two"))
+        assert heard == []
+        hub.flush()
+        assert [blob.count(b"said") for blob in heard] == [2]
+        nursery.cancel_scope.cancel()
+
+
+async def test_those_who_speak_in_one_pass_share_a_batch(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """While several speak in each pass of the scheduler, each pass is one blob for each member."""
+    hub = Hub(Room())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run)
+        ann, heard = await joined(hub, "Ann")
+        bob, _ = await joined(hub, "Bob")
+
+        async def speak_at_once(*outboxes: Outbox) -> list[int]:
+            heard.clear()
+            for outbox in outboxes:
+                hub.submit(outbox, Say("hello"))
+                hub.flush()
+            await trio.testing.wait_all_tasks_blocked()
+            return [blob.count(b"said") for blob in heard]
+
+        assert await speak_at_once(ann, bob, ann) == [1, 2]
+        assert await speak_at_once(ann, bob, ann) == [3]
+        assert await speak_at_once(ann, bob) == [2]
+        assert await speak_at_once(bob) == [1]
+        assert await speak_at_once(ann, bob) == [1, 1]
+        nursery.cancel_scope.cancel()
+
+
+async def joined(hub: Hub, handle: str) -> tuple[Outbox, list[bytes]]:
+    """A member without a connection, and the list of what is written to it from now on."""
+    heard: list[bytes] = []
+
+    def write(blobs: list[bytes], blob: bytes) -> int:
+        blobs.append(blob)
+        return len(blob)
+
+    outbox = Outbox(hub.backlog, NDJSON)
+    outbox.write_through(write, heard)
+    await trio.testing.wait_all_tasks_blocked()
+    hub.submit(outbox, Join(handle))
+    hub.flush()
+    await trio.testing.wait_all_tasks_blocked()
+    heard.clear()
+    return outbox, heard
 
 
 async def test_plain_peers_do_not_hear_themselves_in_a_batch(

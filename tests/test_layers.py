@@ -22,7 +22,9 @@ HOUSE = (
     {"editor", "teletype"},
     {"chat"},
     {"hub", "connection", "pipe"},
-    {"outbox", "screen"},
+    {"fanout", "screen"},
+    {"outbox"},
+    {"sockets"},
     # nothing below this line imports trio
     {"dialects"},
     {"room", "history", "grammar", "render"},
@@ -33,7 +35,7 @@ HOUSE = (
 
 GROUND = set().union(*HOUSE[HOUSE.index({"dialects"}) :])
 DOORS = {"__main__", "cli"}
-SHELLS = {"server", "client", "console", "outbox", "cli"}
+SHELLS = {"server", "client", "console", "sockets", "cli"}
 SOCKETS = {"SocketStream", "SocketListener", "socket", "serve_tcp"}
 
 FILES = {

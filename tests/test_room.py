@@ -61,7 +61,7 @@ class Stage:
             return self._show([Told(asked, (peer,))])
         assert asked is not None
         told = self.room.handle(peer, asked, NOW)
-        return self._show(told + self.room.tell_places())
+        return self._show(told + self.room.settle())
 
     def _direct(self, peer: str, direction: str) -> list[Told[str]]:
         match direction:
@@ -73,7 +73,7 @@ class Stage:
                 return self.room.handle(peer, Ping(), NOW)
             case "is cut off":
                 told = self.room.leave(peer, "connection lost")
-                return told + self.room.tell_places()
+                return told + self.room.settle()
             case _:
                 raise AssertionError(direction)
         return []
@@ -1082,17 +1082,17 @@ def test_watchers() -> None:
             relay | * Ann joined
             ann | * Server connected. You are Ann. 1 here: Ann
         bob: Bob
-            ann, relay | * Bob joined
+            relay, ann | * Bob joined
             bob | * Server connected. You are Bob. 2 here: Ann, Bob
         ann: hello
-            ann, bob, relay | Ann> hello
+            relay, ann, bob | Ann> hello
         ann: psst > Bob
             bob | [Ann -> you] psst
             ann | [you -> Bob] psst
         bob: \\nick Bobby
-            ann, bob, relay | * Bob is now Bobby
+            relay, ann, bob | * Bob is now Bobby
         (bob is cut off)
-            ann, relay | * Bobby left (connection lost)
+            relay, ann | * Bobby left (connection lost)
         relay: ?
             relay | ! handle "?" may have letters, digits, "_", "." and "-" only,
                 and no spaces; try another
@@ -1114,7 +1114,7 @@ def test_watchers_take_no_place() -> None:
         bob: Bob
             bob | * The room is full; you are number 1 in line
         ann: one
-            ann, relay | Ann> one
+            relay, ann | Ann> one
         ann: two
             ann | ! wait for somebody to answer; nobody else is here; nothing was sent
         """,

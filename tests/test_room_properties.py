@@ -124,7 +124,7 @@ class Witness:
             told = self.room.handle(step.peer, step.request, NOW)
         else:
             told = self.room.leave(step.peer, step.reason)
-        told += self.room.tell_places()
+        told += self.room.settle()
         if isinstance(step, Vanishes) or (isinstance(step.request, Quit) and step.peer != BOSS):
             self._lose(step.peer)
         for one in told:
@@ -141,13 +141,13 @@ class Witness:
     # ---- what is told, and what must hold then
 
     def _believe(self, step: Step, told: Told[str], before: dict[str, str]) -> None:
-        event, audience, author = told
+        event, audience, author = told.event, tuple(told.audience), told.author
         match event:
             case Welcome():
                 self._welcome(event, audience)
             case Joined() | Left() | Renamed() | Said():
                 self._change(event)
-                assert audience == (*self.members, RELAY)
+                assert audience == (RELAY, *self.members)
                 self._hear(event, audience)
             case Whispered(handle=handle, to=to):
                 assert author is not None
@@ -190,7 +190,7 @@ class Witness:
 
     def _notice(self, text: str, audience: tuple[str, ...]) -> None:
         if text == "all clients disconnected":
-            assert audience == (*self.members, RELAY)
+            assert audience == (RELAY, *self.members)
             assert set(self.members) <= {BOSS}
             return
         if text.endswith(" is out of the line"):

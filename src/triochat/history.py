@@ -28,9 +28,15 @@ class History:
 
     def append(self, events: Iterable[Event]) -> list[Event]:
         """The same events in the same order, the messages among them with their ids."""
-        return [
-            self._place(event) if isinstance(event, Said | Whispered) else event for event in events
-        ]
+        placed: list[Event] = []
+        for event in events:
+            if isinstance(event, Said | Whispered):
+                self._last_id += 1
+                event = msgspec.structs.replace(event, id=self._last_id)  # noqa: PLW2901
+            if isinstance(event, Said):
+                self._said.append(event)
+            placed.append(event)
+        return placed
 
     def since(self, last_id: int) -> list[Said]:
         """What was said to all after the message with this id, as far as it is kept."""
@@ -39,10 +45,3 @@ class History:
     def last(self, count: int) -> list[Said]:
         """The newest public messages, at most this many, oldest first."""
         return list(self._said)[-count:] if count > 0 else []
-
-    def _place(self, message: Said | Whispered) -> Said | Whispered:
-        self._last_id += 1
-        placed = msgspec.structs.replace(message, id=self._last_id)
-        if isinstance(placed, Said):
-            self._said.append(placed)
-        return placed

@@ -1,9 +1,15 @@
 """The hub: the room plus the outboxes. It puts requests in order and fans events out.
 
-`submit` is synchronous: the room answers at once, and what it tells joins the batch of this pass
-of trio's scheduler. The hub's own task, `run`, wakes once for all that was submitted meanwhile:
-the history gives the batch its ids, each event is written once for each dialect, and each member
-gets one blob. So the cost of a delivery falls as the load rises.
+`submit` is synchronous: the room answers at once, and what it tells joins the batch. The history
+gives the batch its ids, each event is written once for each dialect, and each peer gets one blob.
+
+Whose turn it is to fan the batch out depends on the load:
+
+* Who speaks alone is heard at once: `flush` fans out on the spot, in the session's own task.
+* Where several speak in one pass of trio's scheduler, the hub's task, `run`, wakes once for all of
+  them. So the cost of a delivery falls as the load rises.
+* In a large room the batch may grow over several passes, since it is as dear for one event as for
+  a hundred: as long as the last one took, while each pass brings more.
 
 Who may be held back, and by what: a talker waits for the next pass when the batch of this one is
 full (`wait_room`), and one who has used up its burst waits while any reader is far behind
@@ -11,14 +17,13 @@ full (`wait_room`), and one who has used up its burst waits while any reader is 
 """
 
 import time
-from collections.abc import Callable, Iterable
-from itertools import groupby
+from collections.abc import Callable
 
 import trio
 
-from triochat.dialects import Dialect
+from triochat.fanout import FanOut
 from triochat.history import History
-from triochat.messages import Answer, Closing, Notice, Refused, Request
+from triochat.messages import Answer, Closing, Request
 from triochat.outbox import Backlog, Outbox
 from triochat.room import Room, Told
 
@@ -26,7 +31,18 @@ BATCH = 1000
 """Events that one pass fans out; who submits after that waits for the next."""
 
 BREATH = 0.002
-"""Seconds; a batch that was quicker than this is not waited for to grow."""
+"""Seconds; a batch that took longer is worth that the next one grows."""
+
+
+class _Passes(trio.abc.Instrument):
+    """Counts the passes of trio's scheduler."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002
+        """A pass begins."""
+        self.count += 1
 
 
 class Hub:
@@ -52,10 +68,16 @@ class Hub:
         self.backlog = Backlog()
         self._history = history or History()
         self._clock = clock
+        self._fan_out = FanOut()
         self.outboxes: set[Outbox] = set()
         self._batch: list[Told[Outbox]] = []
         self._released: list[Outbox] = []
         self.closed = False
+        self._passes = _Passes()
+        self._flushed_in = -1
+        self._voices = 0
+        self._alone = True
+        self._spent = 0.0
         self._wake = trio.Event()
         self._sent = trio.Event()
 
@@ -68,17 +90,31 @@ class Hub:
             outbox.close()
 
     def submit(self, outbox: Outbox, asked: Request | Answer) -> None:
-        """Let the room answer a request; an answer found on the way goes back in its order."""
+        """Let the room answer a request; an answer found on the way goes back in its order.
+
+        Nobody is told before `flush`, which must follow before the session waits for more.
+        """
         if outbox.released:
             return
-        if isinstance(asked, Refused | Notice):
+        if isinstance(asked, Answer):
             self._tell([Told(asked, (outbox,))])
         else:
             self._tell(self.room.handle(outbox, asked, self._clock()))
 
+    def flush(self) -> None:
+        """All is submitted that was heard at once; tell it, now or with what others say."""
+        is_first = self._flushed_in != self._passes.count
+        if is_first and self._alone and self._spent < BREATH and not self._wake.is_set():
+            self._flushed_in, self._voices = self._passes.count, 1
+            self._pass_on()
+        else:
+            self._voices += 1
+            self._wake.set()
+
     def leave(self, outbox: Outbox, reason: str) -> None:
         """Its peer is not in the room any more, for this reason; it may still be told things."""
         self._tell(self.room.leave(outbox, reason))
+        self._wake.set()
 
     def dismiss(self, outbox: Outbox, reason: str) -> None:
         """Tell a peer that its connection is closed, and why; it may come back."""
@@ -100,11 +136,12 @@ class Hub:
 
     @property
     def is_full(self) -> bool:
-        """Whether the batch of this pass is full."""
+        """Whether the batch is full."""
         return len(self._batch) >= BATCH
 
     async def wait_room(self) -> None:
         """Return when the batch that is full now has been fanned out."""
+        self._wake.set()
         await self._sent.wait()
 
     # ---- what the server calls
@@ -117,23 +154,21 @@ class Hub:
 
     async def run(self) -> None:
         """Fan out what is submitted, until the hub was closed and the last batch is out."""
-        spent = 0.0
-        while not self.closed or self._batch:
-            await self._wake.wait()
-            await self._gather(spent)
-            self._wake = trio.Event()
-            start = time.perf_counter()
-            self._pass_on()
-            spent = time.perf_counter() - start
-            self._sent.set()
-            self._sent = trio.Event()
+        trio.lowlevel.add_instrument(self._passes)
+        try:
+            while not self.closed or self._batch:
+                await self._wake.wait()
+                await self._gather(self._spent)
+                self._wake = trio.Event()
+                self._alone, self._voices = self._voices <= 1, 0
+                self._pass_on()
+                self._sent.set()
+                self._sent = trio.Event()
+        finally:
+            trio.lowlevel.remove_instrument(self._passes)
 
     async def _gather(self, seconds: float) -> None:
-        """Wait while each pass brings more to tell, at most as long as the last batch took.
-
-        In a large room a batch is as dear for one event as for a hundred. So there, under load,
-        half of the time goes to hearing.
-        """
+        """Wait while each pass brings more to tell, at most as long as the last batch took."""
         if seconds < BREATH:
             return
         until = time.perf_counter() + seconds
@@ -143,96 +178,22 @@ class Hub:
             await trio.lowlevel.checkpoint()
 
     def _pass_on(self) -> None:
-        self._batch += self.room.tell_places()
+        start = time.perf_counter()
+        if self.room.is_unsettled:
+            self._batch += self.room.settle()
         batch, self._batch = self._batch, []
         released, self._released = self._released, []
-        events = self._history.append(told.event for told in batch)
-        _fan_out(told._replace(event=event) for event, told in zip(events, batch, strict=True))
+        if batch:
+            self._fan_out.send(self._history.append([told.event for told in batch]), batch)
         for outbox in released:
             outbox.close()
+        self._spent = time.perf_counter() - start
 
     def _tell(self, told: list[Told[Outbox]]) -> None:
-        if self.closed or not (told or self.room.line_changed):
+        if self.closed:
             return
         self._batch += told
-        self._wake.set()
         for event, audience, _ in told:
             if isinstance(event, Closing):
                 for outbox in audience:
                     self.release(outbox)
-
-
-def _fan_out(batch: Iterable[Told[Outbox]]) -> None:
-    """Give each outbox, as one blob, all of a batch that is for it."""
-    writer = _Writer()
-    groups = [list(group) for _, group in groupby(batch, key=lambda told: id(told.audience))]
-    if len(groups) == 1:  # the usual case, and worth to be quick
-        writer.write(groups[0], Outbox.put)
-        return
-    blobs: dict[Outbox, list[bytes]] = {}
-    for group in groups:
-        writer.write(group, lambda outbox, blob: blobs.setdefault(outbox, []).append(blob))
-    for outbox, parts in blobs.items():
-        outbox.put(parts[0] if len(parts) == 1 else b"".join(parts))
-
-
-class _Writer:
-    """Writes the events of one batch, each once for each dialect."""
-
-    def __init__(self) -> None:
-        self._lines: dict[tuple[int, Dialect], bytes] = {}
-
-    def write(self, group: list[Told[Outbox]], deliver: Callable[[Outbox, bytes], None]) -> None:
-        """Deliver to each of an audience the events that are all for this audience."""
-        authors = {told.author for told in group}
-        written: dict[Dialect, _Written] = {}
-        dialect: Dialect | None = None
-        for outbox in group[0].audience:
-            if outbox.dialect is not dialect:
-                dialect = outbox.dialect
-                if dialect not in written:
-                    written[dialect] = _Written(group, self._encode(group, dialect))
-                text = written[dialect]
-                blob, echoes = text.blob, dialect.echoes
-            if echoes or outbox not in authors:
-                deliver(outbox, blob)
-            elif rest := text.without(outbox):
-                deliver(outbox, rest)
-
-    def _encode(self, group: list[Told[Outbox]], dialect: Dialect) -> list[bytes]:
-        lines = self._lines
-        encoded: list[bytes] = []
-        for told in group:
-            key = id(told.event), dialect
-            line = lines.get(key)
-            if line is None:
-                line = lines[key] = dialect.encode(told.event)
-            encoded.append(line)
-        return encoded
-
-
-class _Written:
-    """The events for one audience in one dialect, as one blob that can be had without some."""
-
-    def __init__(self, group: list[Told[Outbox]], lines: list[bytes]) -> None:
-        self.blob = b"".join(lines)
-        self._group = group
-        self._lines = lines
-        self._places: dict[Outbox | None, list[slice]] = {}
-
-    def without(self, author: Outbox) -> bytes:
-        """All but this author's own words, cut out of the blob."""
-        if not self._places:
-            self._find_places()
-        start, parts = 0, []
-        for own in self._places[author]:
-            parts.append(self.blob[start : own.start])
-            start = own.stop
-        parts.append(self.blob[start:])
-        return b"".join(parts)
-
-    def _find_places(self) -> None:
-        end = 0
-        for told, line in zip(self._group, self._lines, strict=True):
-            start, end = end, end + len(line)
-            self._places.setdefault(told.author, []).append(slice(start, end))

@@ -17,12 +17,13 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import trio
 
 from triochat.dialects import PLAIN, Dialect
+from triochat.sockets import is_plain_socket
 
 T = TypeVar("T")
 
@@ -72,6 +73,21 @@ class Backlog:
                 await self._cleared.wait()
 
 
+def put_all(outboxes: "Iterable[Outbox]", blob: bytes) -> None:
+    """`Outbox.put` the same bytes into each. A server does nothing as often as this loop."""
+    size = len(blob)
+    for outbox in outboxes:
+        sent = 0
+        if outbox._direct is not None:
+            try:
+                sent = outbox._write(outbox._direct, blob)
+            except OSError as error:
+                if outbox._has_failed(error):
+                    continue
+        if sent != size:
+            outbox._queue_up(blob[sent:])
+
+
 class Outbox:
     """What one peer is still to be sent, and how: its dialect, its ending.
 
@@ -113,7 +129,7 @@ class Outbox:
 
     def write_through_to(self, stream: trio.abc.Stream) -> None:
         """Let `put` write to this stream, if it is a plain socket."""
-        if isinstance(stream, trio.SocketStream) and os.name == "posix":
+        if is_plain_socket(stream):
             self.write_through(os.write, stream.socket.fileno())
 
     def write_through(self, write: Callable[[T, bytes], int], target: T) -> None:
@@ -131,23 +147,19 @@ class Outbox:
 
     def put(self, blob: bytes) -> None:
         """Send these bytes after all that was put before; never blocks. Evicts who fell behind."""
-        if self._direct is not None:
-            try:
-                sent = self._write(self._direct, blob)
-            except BlockingIOError:
-                sent = 0
-            except ConnectionError:  # the reader of this session is about to see the same
-                return
-            except OSError:  # bytes are lost, so nothing may follow them
-                self.evict("connection lost")
-                return
-            if sent == len(blob):
-                return
-            blob = blob[sent:]
-        if not self.closed:
-            self._queue_up(blob)
+        put_all([self], blob)
+
+    def _has_failed(self, error: OSError) -> bool:
+        """Whether to forget bytes that could not be written at once; else they are queued."""
+        if isinstance(error, BlockingIOError):
+            return False
+        if not isinstance(error, ConnectionError):  # of that the reader hears, too
+            self.evict("connection lost")
+        return True
 
     def _queue_up(self, blob: bytes) -> None:
+        if self.closed:
+            return
         self._direct = None
         self._queued += len(blob)
         self._channel.send_nowait(blob)

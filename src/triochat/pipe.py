@@ -10,6 +10,7 @@ share: what would block waits until the system says that it will not.
 
 import os
 import select
+import stat
 from collections import deque
 from typing import Protocol
 
@@ -47,6 +48,7 @@ class Output(trio.abc.SendStream):
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._may_block = _may_block(fd)
         self._gone = False
         self._writing = trio.StrictFIFOLock()
 
@@ -71,7 +73,7 @@ class Output(trio.abc.SendStream):
         return len(data) if self._gone else sent
 
     def _is_writable(self) -> bool:
-        return bool(select.select([], [self._fd], [], 0)[1])
+        return not self._may_block or bool(select.select([], [self._fd], [], 0)[1])
 
     async def write(self, line: str) -> None:
         """Write a line; returns when it is written."""
@@ -87,6 +89,15 @@ class Output(trio.abc.SendStream):
     async def aclose(self) -> None:
         """The descriptor is the process's own, and stays open."""
         await trio.lowlevel.checkpoint()
+
+
+def _may_block(fd: int) -> bool:
+    """Whether writing there may have to wait for a reader; not so for files and /dev/null."""
+    try:
+        mode = os.fstat(fd).st_mode
+        return not (stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd)))
+    except OSError:
+        return True
 
 
 class Input:

@@ -13,9 +13,10 @@ server's own handle, who does not count against the capacity) and watchers (who 
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime
-from typing import Generic, NamedTuple, TypeVar
+from itertools import islice
+from typing import Generic, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 from triochat.messages import (
     Closing,
@@ -51,14 +52,86 @@ MAX_LINE = 1000
 """Peers in line at once; the next ones are refused."""
 
 _NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
+_MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting would take longer
 _SHOWN = 40  # characters of an unknown handle that are repeated in its refusal
+
+
+class Everyone(Generic[P]):
+    """Those who hear everything public at some moment, in the order in which they came.
+
+    A moment later there is another one, *akin* to this: they share two lists, of who came and of
+    who went, each up to a point. So a thousand who come or go do not make a thousand copies, and it
+    can be seen in what two of them differ.
+    """
+
+    __slots__ = ("_came", "_came_count", "_went", "_went_count")
+
+    def __init__(self, came: list[P], went: list[P] | None = None) -> None:
+        self._came = came
+        self._went = [] if went is None else went
+        self._came_count = len(came)
+        self._went_count = len(self._went)
+
+    def __len__(self) -> int:
+        return self._came_count - self._went_count
+
+    def __iter__(self) -> Iterator[P]:
+        came = islice(self._came, self._came_count)
+        if not self._went_count:
+            return came
+        went = set(self._went[: self._went_count])
+        return (peer for peer in came if peer not in went)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, tuple | Everyone) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def including(self, peer: P) -> "Everyone[P]":
+        """Everyone after this peer came. Only the newest of those akin can be asked."""
+        if peer in self._went:
+            return Everyone([*self, peer])
+        self._came.append(peer)
+        return Everyone(self._came, self._went)
+
+    def excluding(self, peer: P) -> "Everyone[P]":
+        """Everyone after this peer went. Only the newest of those akin can be asked."""
+        self._went.append(peer)
+        return Everyone(self._came, self._went)
+
+    def settled(self) -> "Everyone[P]":
+        """The same peers, akin to no others: holds on to nobody who went."""
+        return Everyone(list(self)) if self._went_count else self
+
+    def union(self, other: "Everyone[P]") -> "Everyone[P]":
+        """Those who are in this one, or in another that is akin to it."""
+        both = Everyone(self._came, self._went)
+        both._came_count = max(self._came_count, other._came_count)
+        both._went_count = min(self._went_count, other._went_count)
+        return both
+
+    def is_akin(self, other: object) -> "TypeGuard[Everyone[P]]":
+        """Whether the other one is everyone at another moment, with nobody having come again."""
+        return isinstance(other, Everyone) and self._came is other._came
+
+    def gained_since(self, other: "Everyone[P]") -> list[P]:
+        """Who is here, and was not in the other one, which is akin and no later."""
+        return self._came[other._came_count : self._came_count]
+
+    def lost_since(self, other: "Everyone[P]") -> list[P]:
+        """Who was in the other one, which is akin and no later, and is not here any more."""
+        return self._went[other._went_count : self._went_count]
+
+
+Audience: TypeAlias = tuple[P, ...] | Everyone[P]
+"""Who is to have an event: these peers, each once, in this order."""
 
 
 class Told(NamedTuple, Generic[P]):
     """An event, and the peers that are to have it; `author` is the one whose words it carries."""
 
     event: Event
-    audience: tuple[P, ...]
+    audience: Audience[P]
     author: P | None = None
 
 
@@ -72,7 +145,7 @@ class Room(Generic[P]):
         place: where it can be reached, told to the operator, e.g. ``port 9999``.
 
     Attributes:
-        line_changed: somebody has left the line; `tell_places` has something to say.
+        is_unsettled: somebody has left the room or the line; `settle` has something to do.
     """
 
     def __init__(
@@ -91,11 +164,11 @@ class Room(Generic[P]):
         self._members: dict[P, str] = {}
         self._line: dict[P, str] = {}
         self._places: dict[P, int] = {}
-        self.line_changed = False
-        self._watchers: dict[P, None] = {}
+        self.is_unsettled = False
+        self._watchers: set[P] = set()
         self._taken: dict[str, P] = {}
         self._sorted: list[tuple[str, str]] = []
-        self._everyone: tuple[P, ...] = ()
+        self._everyone = Everyone[P]([])
         self._roster: Roster | None = None
         self._last_speaker: P | None = None
         self._second = (-1, "")
@@ -119,8 +192,9 @@ class Room(Generic[P]):
 
     def watch(self, peer: P) -> None:
         """Let this peer hear everything public without being a member."""
-        self._watchers[peer] = None
-        self._gather()
+        self._watchers.add(peer)
+        if peer not in self._members:
+            self._everyone = self._everyone.including(peer)
 
     def handle(self, peer: P, request: Request, now: float) -> list[Told[P]]:
         """What a request leads to.
@@ -150,31 +224,32 @@ class Room(Generic[P]):
 
     def leave(self, peer: P, reason: str = "quit") -> list[Told[P]]:
         """A peer is gone, for this reason; a peer that was never here changes nothing."""
-        self._watchers.pop(peer, None)
+        if peer in self._watchers:
+            self._watchers.discard(peer)
+            if peer not in self._members:
+                self._exclude(peer)
         if peer in self._line:
             self._leave_line(peer)
             return []
         if peer not in self._members:
-            self._gather()
             return []
         handle = self._remove(peer)
         return [Told(Left(handle, reason), self._everyone), *self._admit()]
 
-    def tell_places(self) -> list[Told[P]]:
+    def settle(self) -> list[Told[P]]:
         """What those in line are to be told, whose place has changed since they were last told.
 
-        Not part of what the other methods return: whoever calls them calls this now and then, so
-        that a thousand who leave the line do not each tell all the others.
+        Not part of what the other methods return: whoever calls them calls this once for all of
+        them that belong together, so that a thousand who leave do not each move all the others.
         """
-        if not self.line_changed:
-            return []
+        self.is_unsettled = False
+        self._everyone = self._everyone.settled()
         told = [
             self._tell_place(peer, place)
             for place, peer in enumerate(self._line, 1)
             if self._places.get(peer) != place
         ]
         self._places = {peer: place for place, peer in enumerate(self._line, 1)}
-        self.line_changed = False
         return told
 
     # ---- coming, going, names
@@ -216,7 +291,7 @@ class Room(Generic[P]):
             self._last_speaker = self._operator
         self._members[peer] = handle
         self._remember(handle)
-        self._gather()
+        self._everyone = others if peer in self._watchers else others.including(peer)
         return [
             Told(Joined(handle), others),
             Told(Welcome(handle, self.server, self.roster), (peer,)),
@@ -227,7 +302,8 @@ class Room(Generic[P]):
         self._forget(handle)
         if self._last_speaker == peer:
             self._last_speaker = None
-        self._gather()
+        if peer not in self._watchers:
+            self._exclude(peer)
         return handle
 
     def _remember(self, handle: str) -> None:
@@ -257,8 +333,9 @@ class Room(Generic[P]):
         self._remember(new)
         return [Told(Renamed(old, new), self._everyone)]
 
-    def _gather(self) -> None:
-        self._everyone = tuple({**self._members, **self._watchers})
+    def _exclude(self, peer: P) -> None:
+        self._everyone = self._everyone.excluding(peer)
+        self.is_unsettled = True
 
     # ---- capacity
 
@@ -284,7 +361,7 @@ class Room(Generic[P]):
     def _leave_line(self, peer: P) -> str:
         handle = self._line.pop(peer)
         del self._taken[handle_key(handle)]
-        self.line_changed = True
+        self.is_unsettled = True
         return handle
 
     def _admit(self) -> list[Told[P]]:
@@ -382,7 +459,7 @@ class Room(Generic[P]):
     def _disconnect_all(self) -> list[Told[P]]:
         clients = [*(peer for peer in self._members if peer != self._operator), *self._line]
         self._line.clear()
-        self.line_changed = True
+        self.is_unsettled = True
         for peer in clients:
             if peer in self._members:
                 self._remove(peer)
@@ -408,7 +485,7 @@ class Room(Generic[P]):
         second, millisecond = divmod(round(now * 1000), 1000)
         if second != self._second[0]:
             self._second = (second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}")
-        return f"{self._second[1]}.{millisecond:03d}Z"
+        return self._second[1] + _MILLISECONDS[millisecond]
 
 
 def _refuse(peer: P, code: str, text: str) -> list[Told[P]]:

@@ -27,6 +27,7 @@ from triochat.hub import Hub
 from triochat.messages import Answer, Join, Quit, Refused, Request
 from triochat.outbox import Outbox
 from triochat.ratelimit import TokenBucket
+from triochat.sockets import receiver
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,11 @@ class Session:
         self._hub = hub
         self._name = name
         self._ours = ours
+        self._receive = receiver(stream)
         self._lines = Lines()
         self._bucket = TokenBucket()
         self._handshake = trio.CancelScope()
+        self._joined = False
         self._reason = "connection lost"
 
     async def run(self) -> None:
@@ -101,7 +104,7 @@ class Session:
                 if await self._hear(self._lines.feed(data)):
                     self._reason = "quit"
                     return
-                data = await self._stream.receive_some(CHUNK)
+                data = await self._receive(CHUNK)
             self._end_of_input()
         if self._handshake.cancelled_caught:
             self._reason = f"no handle within {HANDSHAKE:.0f} seconds"
@@ -113,16 +116,20 @@ class Session:
             with trio.move_on_after(GREETING_DELAY):
                 return await self._choose_dialect()
             self._hub.submit(self.outbox, GREETING)
+            self._hub.flush()
         return await self._choose_dialect()
 
     async def _choose_dialect(self) -> bytes | bytearray:
-        data = await self._stream.receive_some(CHUNK)
+        data = await self._receive(CHUNK)
         if not self._ours:
             self.outbox.dialect = choose(data)
         return data
 
     async def _hear(self, lines: list[str | Refused]) -> bool:
-        """Hand on what these lines ask for; True as soon as one asks to quit."""
+        """Hand on what these lines ask for; True as soon as one asks to quit.
+
+        While a reader is far behind, a talker who has used up its burst is held to its rate.
+        """
         for line in lines:
             asked = self._understand(line)
             if asked is None:
@@ -130,33 +137,32 @@ class Session:
             if isinstance(asked, Quit) and not self._ours:
                 return True
             self._hub.submit(self.outbox, asked)
-            if isinstance(asked, Join) and self._handle:
-                self._handshake.deadline = math.inf
-                log.debug("%s: is %s (%s)", self._name, self._handle, self.outbox.dialect.name)
+            if isinstance(asked, Join):
+                self._note_handle()
             if self._hub.is_full:
                 await self._hub.wait_room()
-        await self._keep_pace(len(lines))
+        self._hub.flush()
+        if (delay := self._bucket.spend(len(lines), trio.current_time())) and self._hub.backlog:
+            with trio.move_on_after(delay):
+                await self._hub.backlog.wait_clear()
         return False
 
     def _understand(self, line: str | Refused) -> Request | Answer | None:
         if isinstance(line, Refused):
             return line
-        return self.outbox.dialect.decode(line, joined=self._handle is not None)
+        return self.outbox.dialect.decode(line, joined=self._joined)
 
-    async def _keep_pace(self, lines: int) -> None:
-        """While a reader is far behind, hold a talker who has used up its burst to its rate."""
-        delay = self._bucket.spend(lines, trio.current_time())
-        if delay and self._hub.backlog:
-            with trio.move_on_after(delay):
-                await self._hub.backlog.wait_clear()
+    def _note_handle(self) -> None:
+        """Once the room has taken its handle, the peer may stay as long as it likes."""
+        if handle := self._hub.room.handle_of(self.outbox):
+            self._joined = True
+            self._handshake.deadline = math.inf
+            log.debug("%s: is %s (%s)", self._name, handle, self.outbox.dialect.name)
 
     def _end_of_input(self) -> None:
         """For `nc` the end is how one leaves; a program that does not say quit has died."""
         if unfinished := self._lines.end():
             self._hub.submit(self.outbox, unfinished)
+            self._hub.flush()
         if self._ours or self.outbox.dialect is PLAIN:
             self._reason = "quit"
-
-    @property
-    def _handle(self) -> str | None:
-        return self._hub.room.handle_of(self.outbox)

@@ -71,15 +71,13 @@ def accept_text(text: str) -> str | Refused:
             "message-too-long",
             f"{len(cleaned)} characters; at most {TEXT_LENGTH} are allowed; nothing was sent",
         )
-    if not any(_is_visible(character) for character in cleaned):
+    if not cleaned.strip() or not (cleaned.isascii() or any(map(_is_visible, cleaned))):
         return Refused("message-empty", "the message is empty; nothing was sent")
     return cleaned
 
 
 def _is_visible(character: str) -> bool:
     """Whether it leaves a mark of its own; also true of characters too new for this Python."""
-    if character.isascii():
-        return character.isprintable() and character != " "
     category = unicodedata.category(character)
     return category[0] != "Z" and category not in ("Cf", "Cc") and character not in _BLANK_LETTERS
 

@@ -27,7 +27,7 @@ class Ndjson:
 
     def encode(self, event: Event) -> bytes:
         """The event as a JSON object on one line."""
-        return encode(event)
+        return _encoder.encode(event) + b"\n"
 
 
 def encode(message: Request | Event) -> bytes:

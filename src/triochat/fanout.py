@@ -1,0 +1,161 @@
+"""Fan-out: a batch of events to one blob for each peer that is to have any of them.
+
+Nearly all of a batch is for everybody. So what is told to its largest audience, the *common*
+events, is written once for each dialect, as one blob that most peers get as it stands. For the
+others the blob is edited: a peer may be told something of its own in between, may come or go in
+the middle, may not hear its own words. Each peer gets its events in the order of the batch, in one
+`put`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from enum import Enum, auto
+from itertools import accumulate
+
+from triochat.dialects import Dialect
+from triochat.messages import Event
+from triochat.outbox import Outbox, put_all
+from triochat.room import Audience, Everyone, Told
+
+
+class Change(Enum):
+    """How what one peer is told differs from the common events, from a place among them on."""
+
+    COMES = auto()  # it is told them from here on, and was not before
+    GOES = auto()  # it is told no more of them
+    MISSES = auto()  # it is not told this one
+
+
+Edits = defaultdict[Outbox, list[tuple[int, Change | Event]]]
+"""For each peer for whom the blob does not fit: at which places something changes, or an event that
+it alone is told comes before the common one."""
+
+
+class FanOut:
+    """Puts batches into outboxes, and remembers who speaks which dialect."""
+
+    def __init__(self) -> None:
+        self._everyone: Audience[Outbox] = ()
+        self._speakers: dict[Dialect, list[Outbox]] = {}
+
+    def send(self, events: Sequence[Event], batch: Sequence[Told[Outbox]]) -> None:
+        """Put into each outbox what is for it.
+
+        Args:
+            events: as the history gave them back, with their ids.
+            batch: the same events as the room told them, with their audiences and authors.
+        """
+        main = _find_main(batch)
+        common, edits = _sort(events, batch, main)
+        for dialect, outboxes in self._by_dialect(main).items():
+            text = _Text(common, dialect)
+            if edits:
+                _put_edited(text, outboxes, edits)
+            else:
+                put_all(outboxes, text.blob)
+        for outbox, own in edits.items():  # who is not of the main audience
+            lines = [outbox.dialect.encode(it) for _, it in own if not isinstance(it, Change)]
+            outbox.put(b"".join(lines))
+
+    def _by_dialect(self, main: Audience[Outbox]) -> dict[Dialect, list[Outbox]]:
+        """The outboxes of each dialect; first those that most speak, so that most hear first."""
+        if main is self._everyone:
+            return self._speakers
+        speakers: dict[Dialect, list[Outbox]] = {}
+        for outbox in main:
+            speakers.setdefault(outbox.dialect, []).append(outbox)
+        speakers = dict(sorted(speakers.items(), key=lambda group: -len(group[1])))
+        if isinstance(main, Everyone):
+            self._everyone, self._speakers = main, speakers
+        return speakers
+
+
+def _put_edited(text: "_Text", outboxes: list[Outbox], edits: Edits) -> None:
+    """Put the text into these outboxes; take those edits that are for them."""
+    put_all([outbox for outbox in outboxes if outbox not in edits], text.blob)
+    for outbox in outboxes:
+        if (own := edits.pop(outbox, None)) and (edited := text.edit(own)):
+            outbox.put(edited)
+
+
+def _find_main(batch: Sequence[Told[Outbox]]) -> Audience[Outbox]:
+    """The largest audience; of akin ones, those who are in any of them."""
+    if len(batch) == 1:
+        return batch[0].audience
+    audiences = [told.audience for told in batch]
+    main = max(audiences, key=len)
+    if isinstance(main, Everyone):
+        for audience in audiences:
+            if audience is not main and main.is_akin(audience):
+                main = main.union(audience)
+    return main
+
+
+def _sort(
+    events: Sequence[Event], batch: Sequence[Told[Outbox]], main: Audience[Outbox]
+) -> tuple[list[Event], Edits]:
+    """The events for the main audience, and what differs for whom."""
+    common: list[Event] = []
+    edits: Edits = defaultdict(list)
+    last: Everyone[Outbox] | None = None
+    for event, (_, audience, author) in zip(events, batch, strict=True):
+        place = len(common)
+        if audience is not last and (audience is not main or last is not None):
+            if not isinstance(main, Everyone) or not main.is_akin(audience):
+                for outbox in audience:
+                    if outbox is not author or outbox.dialect.echoes:
+                        edits[outbox].append((place, event))
+                continue
+            if last is None:
+                came, went = [], main.gained_since(audience)
+            else:
+                came, went = audience.gained_since(last), audience.lost_since(last)
+            for outbox in came:
+                edits[outbox].append((place, Change.COMES))
+            for outbox in went:
+                edits[outbox].append((place, Change.GOES))
+            last = audience
+        common.append(event)
+        if author is not None and not author.dialect.echoes:
+            edits[author].append((place, Change.MISSES))
+    return common, edits
+
+
+class _Text:
+    """The common events in one dialect."""
+
+    def __init__(self, common: list[Event], dialect: Dialect) -> None:
+        self._encode = dialect.encode
+        self._lines = [*map(dialect.encode, common)]
+        self._starts: list[int] = []
+        self._others: dict[int, bytes] = {}
+        self.blob = b"".join(self._lines)
+
+    def edit(self, edits: list[tuple[int, Change | Event]]) -> bytes:
+        """The blob for one peer: with what it alone is told, without what it is not."""
+        starts = self._starts = self._starts or [*accumulate(map(len, self._lines), initial=0)]
+        start, is_here = 0, True
+        parts: list[bytes] = []
+        for place, edit in edits:
+            if is_here:
+                parts.append(self.blob[start : starts[place]])
+            start = starts[place]
+            match edit:
+                case Change.COMES:
+                    is_here = True
+                case Change.GOES:
+                    is_here = False
+                case Change.MISSES:
+                    start = starts[place + 1]
+                case event:
+                    parts.append(self._write(event))
+        if is_here:
+            parts.append(self.blob[start:])
+        return b"".join(parts)
+
+    def _write(self, event: Event) -> bytes:
+        """An event that is not for all of them, written once for those who are told it."""
+        key = id(event)
+        if key not in self._others:
+            self._others[key] = self._encode(event)
+        return self._others[key]
