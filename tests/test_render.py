@@ -2,9 +2,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given
-from rich.console import Console
-from rich.style import Style
+from hypothesis import given
 
 from strategies import any_text, events
 from triochat.messages import (
@@ -21,7 +19,7 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.render import handle_style, plain, rich_text
+from triochat.render import plain
 
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -50,20 +48,10 @@ def said(text: str, handle: str = "Ann") -> Said:
     return Said(1, AT, handle, text)
 
 
-def drawn(event: Event, me: str = "") -> str:
-    """What a terminal is sent for an event, without colours."""
-    console = Console(width=10_000, color_system=None, force_terminal=False)
-    with console.capture() as capture:
-        console.print(rich_text(event, me), soft_wrap=True)
-    return capture.get()
-
-
 @pytest.mark.parametrize(("event", "words"), EVENTS)
 def test_words(event: Event, words: str) -> None:
-    """Every event has its words, the same on paper and on a screen."""
+    """Every event has its words."""
     assert plain(event) == words
-    assert rich_text(event).plain == words
-    assert drawn(event) == f"{words}\n"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +66,6 @@ def test_whispers_say_who_and_to_whom(me: str, words: str) -> None:
     """A whisper names the other of the two, and calls its reader you."""
     whisper = Whispered(1, AT, "Ann", "Bob", "psst")
     assert plain(whisper, me) == words
-    assert rich_text(whisper, me).plain == words
 
 
 def test_a_whisper_to_oneself() -> None:
@@ -102,37 +89,12 @@ def test_a_whisper_to_oneself() -> None:
 def test_markup_is_text(text: str) -> None:
     """What rich would take for markup, a link or an emoji is shown as it was typed."""
     assert plain(said(text)) == f"Ann> {text}"
-    assert rich_text(said(text)).plain == f"Ann> {text}"
-    assert drawn(said(text)) == f"Ann> {text}\n"
-
-
-def test_text_has_no_style() -> None:
-    """Only the handle of a message is coloured, whatever its text."""
-    [span] = rich_text(said("[red]Ann> x[/red] http://x 42")).spans
-    assert (span.start, span.end, span.style) == (0, 4, handle_style("Ann"))
-
-
-@pytest.mark.parametrize(
-    ("event", "spans"),
-    [
-        (Whispered(1, AT, "Ann", "Bob", "a]b"), [(0, 12, "bold magenta"), (12, 16, "italic")]),
-        (Refused("code", "no"), [(0, 4, "bold red")]),
-        (Notice("hm"), [(0, 4, "cyan")]),
-        (Roster(()), [(0, 10, "cyan")]),
-        (Closing("x"), [(0, 33, "bold yellow")]),
-        (Joined("Ann"), [(0, 12, "dim")]),
-    ],
-)
-def test_styles(event: Event, spans: list[tuple[int, int, str]]) -> None:
-    """What is private, refused or ending stands out; who comes and goes does not."""
-    assert [(span.start, span.end, span.style) for span in rich_text(event).spans] == spans
 
 
 def test_escape_sequences_are_text() -> None:
     """Of an escape sequence only its harmless characters are left."""
     event = said("\x1b[2J\x1b]0;title\x07\x9b31mx\u202ey", "A\x1b[31mnn")
     assert plain(event) == "A[31mnn> [2J]0;title31mxy"
-    assert drawn(event) == "A[31mnn> [2J]0;title31mxy\n"
 
 
 def test_a_text_cannot_forge_a_line() -> None:
@@ -150,26 +112,3 @@ def test_nothing_but_text_reaches_a_screen(event: Event, me: str) -> None:
     assert "M" * 5 not in "".join(unicodedata.category(character)[0] for character in text)
     if not isinstance(event, Notice):
         assert "\n" not in text
-
-
-@given(events(any_text), any_text)
-@example(said("hi", "\ud800"), "\udfff")
-def test_paper_and_screen_say_the_same(event: Event, me: str) -> None:
-    """Plain and rich have the same words, and a terminal gets just these."""
-    words = plain(event, me)
-    assert rich_text(event, me).plain == words
-    assert drawn(event, me) == f"{words}\n"
-
-
-@given(any_text)
-@example("\ud800")
-def test_every_handle_has_a_colour(handle: str) -> None:
-    """Any handle has a colour, in whatever case it is written."""
-    assert Style.parse(handle_style(handle)).bold is True
-    assert handle_style(handle) == handle_style(handle.casefold())
-
-
-def test_colours_are_the_same_everywhere() -> None:
-    """A handle's colour depends on nothing but the handle."""
-    assert handle_style("Ann") == handle_style("ANN") == "bold bright_cyan"
-    assert handle_style("Bob") == "bold yellow"

@@ -1,10 +1,7 @@
-"""Events as text: a plain line for anything, and the same line as rich `Text` for a screen.
+"""Events as text: the words that paper and screen have in common.
 
-Both say the same words. Nothing in an event is ever markup or an escape sequence here: texts are
-cleaned again, whoever sent them, and styles are laid over spans, never written into the text.
+Nothing in an event is ever an escape sequence here: texts are cleaned again, whoever sent them.
 """
-
-from typing import TYPE_CHECKING
 
 from triochat.messages import (
     Closing,
@@ -21,11 +18,6 @@ from triochat.messages import (
     Whispered,
 )
 from triochat.text import clean
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta", "red")
 
 
 def plain(event: Event, me: str = "") -> str:
@@ -75,30 +67,3 @@ def _statement(event: Event) -> str:
 
 def _roster(handles: tuple[str, ...]) -> str:
     return f"{len(handles)} here: {', '.join(handles)}"
-
-
-def rich_text(event: Event, me: str = "") -> "Text":
-    """The same words as `plain`, styled for a screen."""
-    from rich.text import Text  # noqa: PLC0415  a headless server need not load it
-
-    text = Text(plain(event, me))
-    match event:
-        case Said(handle=handle):
-            text.stylize(handle_style(handle), 0, len(clean(handle)) + 1)
-        case Whispered():
-            text.stylize("bold magenta", 0, text.plain.find("]") + 1)
-            text.stylize("italic", text.plain.find("]") + 1)
-        case Refused():
-            text.stylize("bold red")
-        case Notice() | Welcome() | Roster():
-            text.stylize("cyan")
-        case Closing():
-            text.stylize("bold yellow")
-        case _:
-            text.stylize("dim")
-    return text
-
-
-def handle_style(handle: str) -> str:
-    """The colour in which this handle stands on every screen."""
-    return f"bold {_COLOURS[sum(map(ord, handle.casefold())) % len(_COLOURS)]}"
