@@ -1,5 +1,8 @@
+import errno
 import json
+import math
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 import trio
@@ -7,8 +10,9 @@ import trio.testing
 
 from house import Peer, open_house
 from triochat.dialects import NDJSON
+from triochat.history import History
 from triochat.hub import BATCH, Hub
-from triochat.messages import Join, Say
+from triochat.messages import Closing, Event, Join, Said, Say
 from triochat.outbox import LIMIT, PATIENCE, Outbox
 from triochat.ratelimit import BURST, RATE
 from triochat.room import Room
@@ -47,6 +51,13 @@ async def test_twenty_talkers_are_heard_in_one_order(
         assert own == [f"p{number}:m{message}" for message in range(messages)]
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No batch takes so long that the hub's task gathers, however slow the machine is."""
+    monkeypatch.setattr("triochat.hub.BREATH", math.inf)
+
+
+@pytest.mark.usefixtures("small")
 async def test_who_speaks_alone_is_heard_at_once() -> None:
     """What one session flushes while nobody else speaks is told before anything else happens."""
     hub = Hub(Room())
@@ -61,6 +72,7 @@ async def test_who_speaks_alone_is_heard_at_once() -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.usefixtures("small")
 async def test_those_who_speak_in_one_pass_share_a_batch(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -85,6 +97,68 @@ async def test_those_who_speak_in_one_pass_share_a_batch(
         assert await speak_at_once(bob) == [1]
         assert await speak_at_once(ann, bob) == [1, 1]
         nursery.cancel_scope.cancel()
+
+
+async def test_to_flush_nothing_does_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """Who had nothing to say does not make the next one share a batch."""
+    hub = Hub(Room())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run)
+        ann, heard = await joined(hub, "Ann")
+        hub.flush()
+        hub.submit(ann, Say("one"))
+        hub.flush()
+        assert len(heard) == 1
+        nursery.cancel_scope.cancel()
+
+
+class Full(History):
+    """A log that has no space left as soon as somebody speaks."""
+
+    def append(self, events: Iterable[Event]) -> list[Event]:
+        """Keep nothing."""
+        events = list(events)
+        if any(isinstance(event, Said) for event in events):
+            raise OSError(errno.ENOSPC, "no space left")
+        return super().append(events)
+
+
+async def test_what_cannot_be_kept_is_not_told_and_ends_the_room(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """When the history fails nobody hears what it lost, and the hub ends with its error."""
+    hub = Hub(Room(), Full())
+    heard: list[bytes] = []
+
+    async def speak() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hub.run)
+            ann, blobs = await joined(hub, "Ann")
+            hub.submit(ann, Say("hello"))
+            hub.flush()
+            heard.extend(blobs)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await speak()
+    assert caught.group_contains(OSError, match="no space left")
+    assert heard == []
+
+
+async def test_nobody_hears_of_a_place_after_the_good_bye(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Closing is the last that those in line are told, whoever left before them."""
+    hub = Hub(Room(max_clients=1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run)
+        _, _ = await joined(hub, "Ann")
+        bob, _ = await joined(hub, "Bob")
+        cid, heard = await joined(hub, "Cid")
+        hub.attach(cid)
+        hub.leave(bob, "quit")
+        hub.close("bye")
+    [blob] = heard
+    assert blob.endswith(NDJSON.encode(Closing("bye")))
 
 
 async def joined(hub: Hub, handle: str) -> tuple[Outbox, list[bytes]]:

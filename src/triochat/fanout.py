@@ -46,19 +46,24 @@ class FanOut:
             batch: the same events as the room told them, with their audiences and authors.
         """
         main = _find_main(batch)
-        common, edits = _sort(events, batch, main)
+        common, edits = _compare(events, batch, main)
+        texts: dict[Dialect, _Text] = {}
         for dialect, outboxes in self._by_dialect(main).items():
-            text = _Text(common, dialect)
+            text = texts[dialect] = _Text(common, dialect)
             if edits:
                 _put_edited(text, outboxes, edits)
             else:
                 put_all(outboxes, text.blob)
         for outbox, own in edits.items():  # who is not of the main audience
-            lines = [outbox.dialect.encode(it) for _, it in own if not isinstance(it, Change)]
-            outbox.put(b"".join(lines))
+            text = texts.get(outbox.dialect) or _Text(common, outbox.dialect)
+            texts[outbox.dialect] = text
+            outbox.put(text.edit([(0, Change.GOES), *own]))
 
     def _by_dialect(self, main: Audience[Outbox]) -> dict[Dialect, list[Outbox]]:
-        """The outboxes of each dialect; first those that most speak, so that most hear first."""
+        """The outboxes of each dialect; first those of the dialect that most speak.
+
+        Nearly always the audience is the same as for the last batch. Then so is the answer.
+        """
         if main is self._everyone:
             return self._speakers
         speakers: dict[Dialect, list[Outbox]] = {}
@@ -66,7 +71,7 @@ class FanOut:
             speakers.setdefault(outbox.dialect, []).append(outbox)
         speakers = dict(sorted(speakers.items(), key=lambda group: -len(group[1])))
         if isinstance(main, Everyone):
-            self._everyone, self._speakers = main, speakers
+            self._everyone, self._speakers = (main, speakers) if main.is_settled else ((), {})
         return speakers
 
 
@@ -74,16 +79,17 @@ def _put_edited(text: "_Text", outboxes: list[Outbox], edits: Edits) -> None:
     """Put the text into these outboxes; take those edits that are for them."""
     put_all([outbox for outbox in outboxes if outbox not in edits], text.blob)
     for outbox in outboxes:
-        if (own := edits.pop(outbox, None)) and (edited := text.edit(own)):
+        own = edits.pop(outbox, None)
+        if own and not outbox.closed and (edited := text.edit(own)):
             outbox.put(edited)
 
 
 def _find_main(batch: Sequence[Told[Outbox]]) -> Audience[Outbox]:
-    """The largest audience; of akin ones, those who are in any of them."""
+    """Everyone, or else the largest audience; of akin ones, those who are in any of them."""
     if len(batch) == 1:
         return batch[0].audience
     audiences = [told.audience for told in batch]
-    main = max(audiences, key=len)
+    main = max(audiences, key=lambda audience: (isinstance(audience, Everyone), len(audience)))
     if isinstance(main, Everyone):
         for audience in audiences:
             if audience is not main and main.is_akin(audience):
@@ -91,34 +97,46 @@ def _find_main(batch: Sequence[Told[Outbox]]) -> Audience[Outbox]:
     return main
 
 
-def _sort(
+def _compare(
     events: Sequence[Event], batch: Sequence[Told[Outbox]], main: Audience[Outbox]
 ) -> tuple[list[Event], Edits]:
-    """The events for the main audience, and what differs for whom."""
+    """The events that are told to the main audience, and what differs from them for whom.
+
+    Where everyone is not the same throughout the batch, main is a union and no event's audience.
+    """
     common: list[Event] = []
     edits: Edits = defaultdict(list)
-    last: Everyone[Outbox] | None = None
+    last = main
     for event, (_, audience, author) in zip(events, batch, strict=True):
         place = len(common)
-        if audience is not last and (audience is not main or last is not None):
-            if not isinstance(main, Everyone) or not main.is_akin(audience):
+        if audience is not last:
+            changes = _find_changes(last, audience, main)
+            if changes is None:
                 for outbox in audience:
                     if outbox is not author or outbox.dialect.echoes:
                         edits[outbox].append((place, event))
                 continue
-            if last is None:
-                came, went = [], main.gained_since(audience)
-            else:
-                came, went = audience.gained_since(last), audience.lost_since(last)
-            for outbox in came:
-                edits[outbox].append((place, Change.COMES))
-            for outbox in went:
-                edits[outbox].append((place, Change.GOES))
+            for outbox, change in changes:
+                edits[outbox].append((place, change))
             last = audience
         common.append(event)
         if author is not None and not author.dialect.echoes:
             edits[author].append((place, Change.MISSES))
     return common, edits
+
+
+def _find_changes(
+    last: Audience[Outbox], audience: Audience[Outbox], main: Audience[Outbox]
+) -> list[tuple[Outbox, Change]] | None:
+    """Who of the main audience comes and goes before this one; None if it is another audience."""
+    if not isinstance(main, Everyone) or not main.is_akin(audience):
+        return None
+    if last is main or not main.is_akin(last):  # it is the first: who comes later is not there yet
+        return [(outbox, Change.GOES) for outbox in main.gained_since(audience)]
+    return [
+        *((outbox, Change.COMES) for outbox in audience.gained_since(last)),
+        *((outbox, Change.GOES) for outbox in audience.lost_since(last)),
+    ]
 
 
 class _Text:

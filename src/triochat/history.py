@@ -4,8 +4,8 @@ Ids are given out here and nowhere else, one after the other. Whispers take an i
 have their place in the order of those who see them, but are not kept. The newest public messages
 stay in a ring in memory.
 
-The hub calls `append` once for each batch that it fans out and sends only what comes back; a log
-on disk, or one that several servers share, stands behind the same three methods.
+The hub calls `append` once for each batch that it fans out, in the task of whoever speaks alone or
+in its own, and sends only what comes back; another log stands behind the same three methods.
 """
 
 from collections import deque

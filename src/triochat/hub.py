@@ -74,10 +74,11 @@ class Hub:
         self._released: list[Outbox] = []
         self.closed = False
         self._passes = _Passes()
-        self._flushed_in = -1
-        self._voices = 0
-        self._alone = True
-        self._spent = 0.0
+        self._flushed_in = -1  # the pass in which a session fanned out last
+        self._voices = 0  # flushes since the hub's task, or a session alone, last fanned out
+        self._alone = True  # at most one session has flushed for the last batch of the hub's task
+        self._spent = 0.0  # seconds that the last batch took
+        self._failure: Exception | None = None  # what went wrong in a session's task
         self._wake = trio.Event()
         self._sent = trio.Event()
 
@@ -103,10 +104,12 @@ class Hub:
 
     def flush(self) -> None:
         """All is submitted that was heard at once; tell it, now or with what others say."""
+        if not self._batch:
+            return
         is_first = self._flushed_in != self._passes.count
         if is_first and self._alone and self._spent < BREATH and not self._wake.is_set():
             self._flushed_in, self._voices = self._passes.count, 1
-            self._pass_on()
+            self._try_to_pass_on()
         else:
             self._voices += 1
             self._wake.set()
@@ -153,11 +156,17 @@ class Hub:
         self._wake.set()
 
     async def run(self) -> None:
-        """Fan out what is submitted, until the hub was closed and the last batch is out."""
+        """Fan out what is submitted, until the hub was closed and the last batch is out.
+
+        Raises:
+            Exception: what the history raises; then the batch is lost, and the room must end.
+        """
         trio.lowlevel.add_instrument(self._passes)
         try:
             while not self.closed or self._batch:
                 await self._wake.wait()
+                if self._failure:
+                    raise self._failure
                 await self._gather(self._spent)
                 self._wake = trio.Event()
                 self._alone, self._voices = self._voices <= 1, 0
@@ -177,17 +186,25 @@ class Hub:
             size = len(self._batch)
             await trio.lowlevel.checkpoint()
 
+    def _try_to_pass_on(self) -> None:
+        """A failure ends the room, as in the hub's task; not the session that it happened in."""
+        try:
+            self._pass_on()
+        except Exception as error:  # noqa: BLE001  not lost: `run` raises it
+            self._failure = error
+            self._wake.set()
+
     def _pass_on(self) -> None:
-        start = time.perf_counter()
         if self.room.is_unsettled:
-            self._batch += self.room.settle()
+            self._tell(self.room.settle())
         batch, self._batch = self._batch, []
         released, self._released = self._released, []
         if batch:
+            start = time.perf_counter()
             self._fan_out.send(self._history.append([told.event for told in batch]), batch)
+            self._spent = time.perf_counter() - start
         for outbox in released:
             outbox.close()
-        self._spent = time.perf_counter() - start
 
     def _tell(self, told: list[Told[Outbox]]) -> None:
         if self.closed:

@@ -93,7 +93,8 @@ class Outbox:
 
     Attributes:
         scope: the cancel scope of the session.
-        dialect: in which the hub writes what it puts here.
+        dialect: in which the hub writes what it puts here; does not change once the peer is in the
+            room.
         closed: nothing can be put any more.
         evicted: why the session was ended from this side; empty if it was not.
         released: the hub hears no more of this peer, and closes the outbox with its next batch.

@@ -66,9 +66,9 @@ class Everyone(Generic[P]):
 
     __slots__ = ("_came", "_came_count", "_went", "_went_count")
 
-    def __init__(self, came: list[P], went: list[P] | None = None) -> None:
+    def __init__(self, came: list[P], went: dict[P, None] | None = None) -> None:
         self._came = came
-        self._went = [] if went is None else went
+        self._went = {} if went is None else went  # used as an ordered set
         self._came_count = len(came)
         self._went_count = len(self._went)
 
@@ -79,13 +79,18 @@ class Everyone(Generic[P]):
         came = islice(self._came, self._came_count)
         if not self._went_count:
             return came
-        went = set(self._went[: self._went_count])
+        went = set(islice(self._went, self._went_count))
         return (peer for peer in came if peer not in went)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, tuple | Everyone) and tuple(self) == tuple(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody of those akin has gone."""
+        return not self._went
 
     def including(self, peer: P) -> "Everyone[P]":
         """Everyone after this peer came. Only the newest of those akin can be asked."""
@@ -96,12 +101,12 @@ class Everyone(Generic[P]):
 
     def excluding(self, peer: P) -> "Everyone[P]":
         """Everyone after this peer went. Only the newest of those akin can be asked."""
-        self._went.append(peer)
+        self._went[peer] = None
         return Everyone(self._came, self._went)
 
     def settled(self) -> "Everyone[P]":
-        """The same peers, akin to no others: holds on to nobody who went."""
-        return Everyone(list(self)) if self._went_count else self
+        """The same peers, holding on to nobody who went; akin to no others if there was one."""
+        return self if self.is_settled else Everyone(list(self))
 
     def union(self, other: "Everyone[P]") -> "Everyone[P]":
         """Those who are in this one, or in another that is akin to it."""
@@ -115,12 +120,12 @@ class Everyone(Generic[P]):
         return isinstance(other, Everyone) and self._came is other._came
 
     def gained_since(self, other: "Everyone[P]") -> list[P]:
-        """Who is here, and was not in the other one, which is akin and no later."""
+        """Who came after the other one, which is akin and no later; some may have gone again."""
         return self._came[other._came_count : self._came_count]
 
     def lost_since(self, other: "Everyone[P]") -> list[P]:
-        """Who was in the other one, which is akin and no later, and is not here any more."""
-        return self._went[other._went_count : self._went_count]
+        """Who went after the other one, which is akin and no later; some may have come after it."""
+        return [*islice(self._went, other._went_count, self._went_count)]
 
 
 Audience: TypeAlias = tuple[P, ...] | Everyone[P]
@@ -192,9 +197,9 @@ class Room(Generic[P]):
 
     def watch(self, peer: P) -> None:
         """Let this peer hear everything public without being a member."""
-        self._watchers.add(peer)
-        if peer not in self._members:
+        if peer not in self._members and peer not in self._watchers:
             self._everyone = self._everyone.including(peer)
+        self._watchers.add(peer)
 
     def handle(self, peer: P, request: Request, now: float) -> list[Told[P]]:
         """What a request leads to.
@@ -239,8 +244,9 @@ class Room(Generic[P]):
     def settle(self) -> list[Told[P]]:
         """What those in line are to be told, whose place has changed since they were last told.
 
-        Not part of what the other methods return: whoever calls them calls this once for all of
-        them that belong together, so that a thousand who leave do not each move all the others.
+        Not part of what the other methods return: their caller calls this when `is_unsettled`, once
+        for all that happened meanwhile, so that a thousand who leave do not each move all others.
+        Forgets who is gone.
         """
         self.is_unsettled = False
         self._everyone = self._everyone.settled()
