@@ -120,17 +120,18 @@ async def test_write_through_keeps_the_order() -> None:
     left, right = trio.socket.socketpair()
     ours, theirs = trio.SocketStream(left), trio.SocketStream(right)
     outbox = Outbox(Backlog())
-    outbox.write_through_to(ours)
-    outbox.put(b"first\n")
-    assert await theirs.receive_some() == b"first\n"  # no sender task runs yet
     blobs = [bytes([number]) * 20_000 for number in range(40)]
-    for blob in blobs:
-        outbox.put(blob)
-    outbox.close()
-    outbox.scope.deadline = float("inf")
     got = bytearray()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(outbox.send_to, ours)
+        outbox.send_in(nursery, ours)
+        outbox.put(b"first\n")
+        assert await theirs.receive_some() == b"first\n"
+        assert not nursery.child_tasks
+        for blob in blobs:
+            outbox.put(blob)
+        assert len(nursery.child_tasks) == 1
+        outbox.close()
+        outbox.scope.deadline = float("inf")
         async for data in theirs:
             got += data
     assert got == b"".join(blobs)
@@ -143,8 +144,39 @@ async def test_write_through_to_a_dead_socket_is_harmless() -> None:
     left, right = trio.socket.socketpair()
     ours = trio.SocketStream(left)
     outbox = Outbox(Backlog())
-    outbox.write_through_to(ours)
-    right.close()
-    outbox.put(b"hello?\n")
-    outbox.abandon()
+    async with trio.open_nursery() as nursery:
+        outbox.send_in(nursery, ours)
+        right.close()
+        outbox.put(b"hello?\n")
+        outbox.abandon()
     await ours.aclose()
+
+
+async def test_an_idle_plain_socket_has_no_sender_task() -> None:
+    """A sender is started when something is queued, or at the end; never twice, nor afterwards."""
+    left, right = trio.socket.socketpair()
+    ours, theirs = trio.SocketStream(left), trio.SocketStream(right)
+    outbox = Outbox(Backlog())
+    async with trio.open_nursery() as nursery:
+        outbox.send_in(nursery, ours)
+        outbox.put(b"good-bye\n")
+        assert not nursery.child_tasks
+        outbox.start_sender()
+        outbox.start_sender()
+        outbox.close()
+        assert len(nursery.child_tasks) == 1
+    assert await theirs.receive_some() == b"good-bye\n"
+    assert await theirs.receive_some() == b""
+    outbox.start_sender()
+    await ours.aclose()
+    await theirs.aclose()
+
+
+async def test_an_outbox_that_was_closed_before_still_ends_its_stream() -> None:
+    """A session that begins while the room closes ends its stream at once."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    outbox = Outbox(Backlog())
+    outbox.close()
+    async with trio.open_nursery() as nursery:
+        outbox.send_in(nursery, ours)
+        assert await theirs.receive_some() == b""

@@ -6,7 +6,8 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
 * Bytes leave in the order in which they were put, and nothing is put after `close`.
 * Bytes are written by one writer at a time. While nothing is queued `put` may write to a plain
   socket itself (write-through); what the socket does not take, and everything after it, goes
-  through the memory channel to the sender task, until that has caught up.
+  through the memory channel to the sender task, until that has caught up. The task is not started
+  before there is something for it to do: an idle member is a task less.
 * The sender takes all that is queued and sends it as one: one `send_all` an event would let a
   burst of talkers outrun it.
 * A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for 64 KiB, is
@@ -104,8 +105,10 @@ class Outbox:
         "_backlog",
         "_channel",
         "_direct",
+        "_nursery",
         "_queue",
         "_queued",
+        "_stream",
         "_target",
         "_write",
         "closed",
@@ -126,12 +129,26 @@ class Outbox:
         self._target: object = None
         self._direct: object = None
         self._queued = 0
+        self._nursery: trio.Nursery | None = None
+        self._stream: trio.abc.SendStream | None = None
         self._channel, self._queue = trio.open_memory_channel[bytes](math.inf)
 
-    def write_through_to(self, stream: trio.abc.Stream) -> None:
-        """Let `put` write to this stream, if it is a plain socket."""
+    def send_in(self, nursery: trio.Nursery, stream: trio.abc.SendStream) -> None:
+        """Send to this stream what is put, with a sender task in this nursery as soon as needed.
+
+        `start_sender` or `abandon` MUST come before the nursery closes.
+        """
+        self._nursery, self._stream = nursery, stream
         if is_plain_socket(stream):
             self.write_through(os.write, stream.socket.fileno())
+        if self._queued or self.closed:
+            self.start_sender()
+
+    def start_sender(self) -> None:
+        """Start the sender task, if it does not run yet."""
+        if self._nursery is not None and self._stream is not None:
+            self._nursery.start_soon(self.send_to, self._stream)
+            self._nursery = self._stream = None
 
     def write_through(self, write: Callable[[T, bytes], int], target: T) -> None:
         """Let `put` write by itself while nothing is queued.
@@ -144,7 +161,8 @@ class Outbox:
             target: what it writes to.
         """
         self._write = write
-        self._target = self._direct = target
+        self._target = target
+        self._direct = None if self._queued else target
 
     def put(self, blob: bytes) -> None:
         """Send these bytes after all that was put before; never blocks. Evicts who fell behind."""
@@ -164,6 +182,7 @@ class Outbox:
         self._direct = None
         self._queued += len(blob)
         self._channel.send_nowait(blob)
+        self.start_sender()
         if self._queued > LIMIT // 2:
             self._backlog.add(self)
             if self._queued > LIMIT:
@@ -175,6 +194,7 @@ class Outbox:
             self.closed = True
             self._direct = None
             self._channel.close()
+            self.start_sender()
             self.scope.deadline = min(self.scope.deadline, trio.current_time() + LINGER)
 
     def evict(self, reason: str) -> None:
@@ -187,6 +207,7 @@ class Outbox:
         """Take no more and send no more: the stream is about to be closed."""
         self.closed = True
         self._target = self._direct = None
+        self._nursery = self._stream = None
         self._channel.close()
         self._backlog.discard(self)
 

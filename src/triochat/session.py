@@ -1,8 +1,9 @@
 """The life of one connection at the server, from its first byte to its last.
 
-A session is one task with one child: the task reads requests and hands them to the hub; the child
-sends what the hub puts into the session's outbox. Whichever way it ends, when `serve_session`
-returns the peer is out of the room, the room has been told why, and the stream is closed.
+A session is one task, with a child as soon as one is needed: the task reads requests and hands them
+to the hub; the child sends what the hub could not write at once. Whichever way it ends, when
+`Session.run` returns the peer is out of the room, the room has been told why, and the stream is
+closed.
 
 =====================================  ==========================================================
 the peer says ``quit`` or ends         the room hears that it left; what is queued for it is sent
@@ -70,7 +71,6 @@ class Session:
         """Serve the peer until either side ends it. Raises nothing but cancellation."""
         log.debug("%s: connected", self._name)
         self._hub.attach(self.outbox)
-        self.outbox.write_through_to(self._stream)
         try:
             await self._run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -87,8 +87,11 @@ class Session:
     async def _run(self) -> None:
         with self.outbox.scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.outbox.send_to, self._stream)
-                await self._converse()
+                self.outbox.send_in(nursery, self._stream)
+                try:
+                    await self._converse()
+                finally:
+                    self.outbox.start_sender()
                 self._hub.leave(self.outbox, self._reason)
                 self._hub.release(self.outbox)
                 async for _ in self._stream:  # closing with bytes unread would reset the
