@@ -490,7 +490,7 @@ class Room(Generic[P]):
         """The time as it stands on the wire; the seconds' part is kept for the next message."""
         second, millisecond = divmod(round(now * 1000), 1000)
         if second != self._second[0]:
-            self._second = (second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}")
+            self._second = (second, datetime.fromtimestamp(second, UTC).isoformat()[:-6])
         return self._second[1] + _MILLISECONDS[millisecond]
 
 
