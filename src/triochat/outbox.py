@@ -6,8 +6,8 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
 * Bytes leave in the order in which they were put, and nothing is put after `close`.
 * Bytes are written by one writer at a time. While nothing is queued `put` may write to a plain
   socket itself (write-through); what the socket does not take, and everything after it, goes
-  through the memory channel to the sender task, until that has caught up. The task is not started
-  before there is something for it to do: an idle member is a task less.
+  through the memory channel to the sender task, until that has caught up. Neither is there
+  before it is needed: without them an idle member takes a third less memory.
 * The sender takes all that is queued and sends it as one: one `send_all` an event would let a
   burst of talkers outrun it.
 * A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for 64 KiB, is
@@ -19,7 +19,7 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
 import math
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import trio
 
@@ -27,6 +27,8 @@ from triochat.dialects import PLAIN, Dialect
 from triochat.sockets import is_plain_socket
 
 T = TypeVar("T")
+
+_Channel: TypeAlias = tuple[trio.MemorySendChannel[bytes], trio.MemoryReceiveChannel[bytes]]
 
 LIMIT = 1 << 20
 """Bytes that may wait for one peer."""
@@ -103,7 +105,6 @@ class Outbox:
 
     __slots__ = (
         "_backlog",
-        "_channel",
         "_direct",
         "_nursery",
         "_queue",
@@ -131,7 +132,7 @@ class Outbox:
         self._queued = 0
         self._nursery: trio.Nursery | None = None
         self._stream: trio.abc.SendStream | None = None
-        self._channel, self._queue = trio.open_memory_channel[bytes](math.inf)
+        self._queue: _Channel | None = None
 
     def send_in(self, nursery: trio.Nursery, stream: trio.abc.SendStream) -> None:
         """Send to this stream what is put, with a sender task in this nursery as soon as needed.
@@ -181,7 +182,7 @@ class Outbox:
             return
         self._direct = None
         self._queued += len(blob)
-        self._channel.send_nowait(blob)
+        self._channel()[0].send_nowait(blob)
         self.start_sender()
         if self._queued > LIMIT // 2:
             self._backlog.add(self)
@@ -193,7 +194,7 @@ class Outbox:
         if not self.closed:
             self.closed = True
             self._direct = None
-            self._channel.close()
+            self._channel()[0].close()
             self.start_sender()
             self.scope.deadline = min(self.scope.deadline, trio.current_time() + LINGER)
 
@@ -208,7 +209,7 @@ class Outbox:
         self.closed = True
         self._target = self._direct = None
         self._nursery = self._stream = None
-        self._channel.close()
+        self._channel()[0].close()
         self._backlog.discard(self)
 
     async def send_to(self, stream: trio.abc.SendStream) -> None:
@@ -217,16 +218,21 @@ class Outbox:
         Raises:
             trio.BrokenResourceError: the peer is gone.
         """
-        async for blob in self._queue:
-            await self._send(stream, b"".join([blob, *self._take_queued()]))
+        _, queue = self._channel()
+        async for blob in queue:
+            count = queue.statistics().current_buffer_used
+            more = [queue.receive_nowait() for _ in range(count)]
+            await self._send(stream, b"".join([blob, *more]))
         if isinstance(stream, trio.abc.HalfCloseableStream):
             await stream.send_eof()
         else:
             self.scope.cancel()
 
-    def _take_queued(self) -> list[bytes]:
-        count = self._queue.statistics().current_buffer_used
-        return [self._queue.receive_nowait() for _ in range(count)]
+    def _channel(self) -> _Channel:
+        """Both ends of the memory channel, which is made when it is first needed, like the task."""
+        if self._queue is None:
+            self._queue = trio.open_memory_channel[bytes](math.inf)
+        return self._queue
 
     async def _send(self, stream: trio.abc.SendStream, blob: bytes) -> None:
         for start in range(0, len(blob), _PIECE):
