@@ -173,10 +173,14 @@ async def test_an_idle_plain_socket_has_no_sender_task() -> None:
 
 
 async def test_an_outbox_that_was_closed_before_still_ends_its_stream() -> None:
-    """A session that begins while the room closes ends its stream at once."""
-    ours, theirs = trio.testing.memory_stream_pair()
+    """A session that begins while the room closes ends its stream at once; nothing is put."""
+    left, right = trio.socket.socketpair()
+    ours, theirs = trio.SocketStream(left), trio.SocketStream(right)
     outbox = Outbox(Backlog())
     outbox.close()
     async with trio.open_nursery() as nursery:
         outbox.send_in(nursery, ours)
+        outbox.put(b"late\n")
         assert await theirs.receive_some() == b""
+    await ours.aclose()
+    await theirs.aclose()

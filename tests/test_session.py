@@ -1,4 +1,6 @@
 import json
+import socket
+import struct
 
 import pytest
 import trio
@@ -7,7 +9,7 @@ import trio.testing
 from house import House, Peer, open_house
 from triochat import session
 from triochat.outbox import LINGER
-from triochat.session import HANDSHAKE
+from triochat.session import HANDSHAKE, Session
 
 AT = "2026-01-02T03:03:04.678Z"
 
@@ -245,3 +247,25 @@ async def open_operator(house: House) -> Peer:
     await peer.ask({"type": "join", "handle": "Server"})
     assert (await peer.event())["type"] == "welcome"
     return peer
+
+
+async def test_a_reset_is_told_whoever_the_system_told_it_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A peer whose reset a writer was told, and the reader was not, has not quit but is lost."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        async with trio.open_nursery() as nursery:
+            bob = Session(stream, house.hub)
+            nursery.start_soon(bob.run)
+            theirs.sendall(b"Bob\n")
+            assert await ann.line() == "* Bob joined"
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            theirs.close()
+            bob.outbox.put(b"hello?\n")
+        assert bob.outbox.reset
+        assert await ann.line() == "* Bob left (connection lost)"

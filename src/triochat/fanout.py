@@ -1,10 +1,10 @@
 """Fan-out: a batch of events to one blob for each peer that is to have any of them.
 
-Nearly all of a batch is for everybody. So what is told to its largest audience, the *common*
-events, is written once for each dialect, as one blob that most peers get as it stands. For the
-others the blob is edited: a peer may be told something of its own in between, may come or go in
-the middle, may not hear its own words. Each peer gets its events in the order of the batch, in one
-`put`.
+Nearly all of a batch is for everybody. So what is told to everyone (or else to the largest
+audience), the *common* events, is written once for each dialect, as one blob that most peers get
+as it stands. For the others the blob is edited: a peer may be told something of its own in between,
+may come or go in the middle, may not hear its own words. Each peer gets its events in the order of
+the batch, in one `put`.
 """
 
 from collections import defaultdict
@@ -55,9 +55,9 @@ class FanOut:
             else:
                 put_all(outboxes, text.blob)
         for outbox, own in edits.items():  # who is not of the main audience
-            text = texts.get(outbox.dialect) or _Text(common, outbox.dialect)
-            texts[outbox.dialect] = text
-            outbox.put(text.edit([(0, Change.GOES), *own]))
+            if outbox.dialect not in texts:
+                texts[outbox.dialect] = _Text(common, outbox.dialect)
+            outbox.put(texts[outbox.dialect].edit([(0, Change.GOES), *own]))
 
     def _by_dialect(self, main: Audience[Outbox]) -> dict[Dialect, list[Outbox]]:
         """The outboxes of each dialect; first those of the dialect that most speak.
@@ -106,17 +106,16 @@ def _compare(
     """
     common: list[Event] = []
     edits: Edits = defaultdict(list)
-    last = main
+    last: Everyone[Outbox] | None = None
     for event, (_, audience, author) in zip(events, batch, strict=True):
         place = len(common)
-        if audience is not last:
-            changes = _find_changes(last, audience, main)
-            if changes is None:
+        if audience is not (main if last is None else last):
+            if not isinstance(main, Everyone) or not main.is_akin(audience):
                 for outbox in audience:
                     if outbox is not author or outbox.dialect.echoes:
                         edits[outbox].append((place, event))
                 continue
-            for outbox, change in changes:
+            for outbox, change in _find_changes(main, last, audience):
                 edits[outbox].append((place, change))
             last = audience
         common.append(event)
@@ -126,12 +125,10 @@ def _compare(
 
 
 def _find_changes(
-    last: Audience[Outbox], audience: Audience[Outbox], main: Audience[Outbox]
-) -> list[tuple[Outbox, Change]] | None:
-    """Who of the main audience comes and goes before this one; None if it is another audience."""
-    if not isinstance(main, Everyone) or not main.is_akin(audience):
-        return None
-    if last is main or not main.is_akin(last):  # it is the first: who comes later is not there yet
+    main: Everyone[Outbox], last: Everyone[Outbox] | None, audience: Everyone[Outbox]
+) -> list[tuple[Outbox, Change]]:
+    """Who of the main audience comes and goes between the last audience and this one."""
+    if last is None:  # this is the first: who comes later is not there yet
         return [(outbox, Change.GOES) for outbox in main.gained_since(audience)]
     return [
         *((outbox, Change.COMES) for outbox in audience.gained_since(last)),

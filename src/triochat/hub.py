@@ -75,7 +75,7 @@ class Hub:
         self.closed = False
         self._passes = _Passes()
         self._flushed_in = -1  # the pass in which a session fanned out last
-        self._voices = 0  # flushes since the hub's task, or a session alone, last fanned out
+        self._voices = 0  # sessions that have flushed since a batch was last told
         self._alone = True  # at most one session has flushed for the last batch of the hub's task
         self._spent = 0.0  # seconds that the last batch took
         self._failure: Exception | None = None  # what went wrong in a session's task
@@ -159,13 +159,13 @@ class Hub:
         """Fan out what is submitted, until the hub was closed and the last batch is out.
 
         Raises:
-            Exception: what the history raises; then the batch is lost, and the room must end.
+            Exception: the history's, or a bug's; then the batch is lost, and the room must end.
         """
         trio.lowlevel.add_instrument(self._passes)
         try:
             while not self.closed or self._batch:
                 await self._wake.wait()
-                if self._failure:
+                if self._failure is not None:
                     raise self._failure
                 await self._gather(self._spent)
                 self._wake = trio.Event()

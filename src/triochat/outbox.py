@@ -100,14 +100,16 @@ class Outbox:
             room.
         closed: nothing can be put any more.
         evicted: why the session was ended from this side; empty if it was not.
+        reset: the peer has reset the connection. The system says so once, and said it to `put`;
+            who reads sees what the peer said before, then an ordinary end.
         released: the hub hears no more of this peer, and closes the outbox with its next batch.
     """
 
     __slots__ = (
         "_backlog",
         "_direct",
+        "_ends",
         "_nursery",
-        "_queue",
         "_queued",
         "_stream",
         "_target",
@@ -116,6 +118,7 @@ class Outbox:
         "dialect",
         "evicted",
         "released",
+        "reset",
         "scope",
     )
 
@@ -125,6 +128,7 @@ class Outbox:
         self.evicted = ""
         self.closed = False
         self.released = False
+        self.reset = False
         self._backlog = backlog
         self._write: Callable[[Any, bytes], int] = os.write
         self._target: object = None
@@ -132,7 +136,7 @@ class Outbox:
         self._queued = 0
         self._nursery: trio.Nursery | None = None
         self._stream: trio.abc.SendStream | None = None
-        self._queue: _Channel | None = None
+        self._ends: _Channel | None = None
 
     def send_in(self, nursery: trio.Nursery, stream: trio.abc.SendStream) -> None:
         """Send to this stream what is put, with a sender task in this nursery as soon as needed.
@@ -163,7 +167,7 @@ class Outbox:
         """
         self._write = write
         self._target = target
-        self._direct = None if self._queued else target
+        self._direct = None if self._queued or self.closed else target
 
     def put(self, blob: bytes) -> None:
         """Send these bytes after all that was put before; never blocks. Evicts who fell behind."""
@@ -173,7 +177,9 @@ class Outbox:
         """Whether to forget bytes that could not be written at once; else they are queued."""
         if isinstance(error, BlockingIOError):
             return False
-        if not isinstance(error, ConnectionError):  # of that the reader hears, too
+        if isinstance(error, ConnectionResetError):
+            self.reset = True
+        elif not isinstance(error, ConnectionError):  # the reader hears of the others
             self.evict("connection lost")
         return True
 
@@ -209,7 +215,8 @@ class Outbox:
         self.closed = True
         self._target = self._direct = None
         self._nursery = self._stream = None
-        self._channel()[0].close()
+        if self._ends is not None:
+            self._ends[0].close()
         self._backlog.discard(self)
 
     async def send_to(self, stream: trio.abc.SendStream) -> None:
@@ -230,9 +237,9 @@ class Outbox:
 
     def _channel(self) -> _Channel:
         """Both ends of the memory channel, which is made when it is first needed, like the task."""
-        if self._queue is None:
-            self._queue = trio.open_memory_channel[bytes](math.inf)
-        return self._queue
+        if self._ends is None:
+            self._ends = trio.open_memory_channel[bytes](math.inf)
+        return self._ends
 
     async def _send(self, stream: trio.abc.SendStream, blob: bytes) -> None:
         for start in range(0, len(blob), _PIECE):

@@ -56,6 +56,17 @@ _MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting woul
 _SHOWN = 40  # characters of an unknown handle that are repeated in its refusal
 
 
+class _Kin(Generic[P]):
+    """What akin audiences share: who came and who went, in order, and who is gone."""
+
+    __slots__ = ("came", "gone", "went")
+
+    def __init__(self, came: list[P]) -> None:
+        self.came = came
+        self.went: list[P] = []
+        self.gone: set[P] = set()
+
+
 class Everyone(Generic[P]):
     """Those who hear everything public at some moment, in the order in which they came.
 
@@ -64,22 +75,21 @@ class Everyone(Generic[P]):
     can be seen in what two of them differ.
     """
 
-    __slots__ = ("_came", "_came_count", "_went", "_went_count")
+    __slots__ = ("_came_count", "_kin", "_went_count")
 
-    def __init__(self, came: list[P], went: dict[P, None] | None = None) -> None:
-        self._came = came
-        self._went = {} if went is None else went  # used as an ordered set
-        self._came_count = len(came)
-        self._went_count = len(self._went)
+    def __init__(self, kin: _Kin[P]) -> None:
+        self._kin = kin
+        self._came_count = len(kin.came)
+        self._went_count = len(kin.went)
 
     def __len__(self) -> int:
         return self._came_count - self._went_count
 
     def __iter__(self) -> Iterator[P]:
-        came = islice(self._came, self._came_count)
+        came = islice(self._kin.came, self._came_count)
         if not self._went_count:
             return came
-        went = set(islice(self._went, self._went_count))
+        went = set(self._kin.went[: self._went_count])
         return (peer for peer in came if peer not in went)
 
     def __eq__(self, other: object) -> bool:
@@ -90,42 +100,43 @@ class Everyone(Generic[P]):
     @property
     def is_settled(self) -> bool:
         """Whether nobody of those akin has gone."""
-        return not self._went
+        return not self._kin.went
 
     def including(self, peer: P) -> "Everyone[P]":
         """Everyone after this peer came. Only the newest of those akin can be asked."""
-        if peer in self._went:
-            return Everyone([*self, peer])
-        self._came.append(peer)
-        return Everyone(self._came, self._went)
+        if peer in self._kin.gone:
+            return Everyone(_Kin([*self, peer]))
+        self._kin.came.append(peer)
+        return Everyone(self._kin)
 
     def excluding(self, peer: P) -> "Everyone[P]":
         """Everyone after this peer went. Only the newest of those akin can be asked."""
-        self._went[peer] = None
-        return Everyone(self._came, self._went)
+        self._kin.went.append(peer)
+        self._kin.gone.add(peer)
+        return Everyone(self._kin)
 
     def settled(self) -> "Everyone[P]":
-        """The same peers, holding on to nobody who went; akin to no others if there was one."""
-        return self if self.is_settled else Everyone(list(self))
+        """The same peers, holding on to nobody who went. If anybody did, akin to no others."""
+        return self if self.is_settled else Everyone(_Kin(list(self)))
 
     def union(self, other: "Everyone[P]") -> "Everyone[P]":
         """Those who are in this one, or in another that is akin to it."""
-        both = Everyone(self._came, self._went)
+        both = Everyone(self._kin)
         both._came_count = max(self._came_count, other._came_count)
         both._went_count = min(self._went_count, other._went_count)
         return both
 
     def is_akin(self, other: object) -> "TypeGuard[Everyone[P]]":
         """Whether the other one is everyone at another moment, with nobody having come again."""
-        return isinstance(other, Everyone) and self._came is other._came
+        return isinstance(other, Everyone) and self._kin is other._kin
 
     def gained_since(self, other: "Everyone[P]") -> list[P]:
         """Who came after the other one, which is akin and no later; some may have gone again."""
-        return self._came[other._came_count : self._came_count]
+        return self._kin.came[other._came_count : self._came_count]
 
     def lost_since(self, other: "Everyone[P]") -> list[P]:
         """Who went after the other one, which is akin and no later; some may have come after it."""
-        return [*islice(self._went, other._went_count, self._went_count)]
+        return self._kin.went[other._went_count : self._went_count]
 
 
 Audience: TypeAlias = tuple[P, ...] | Everyone[P]
@@ -173,7 +184,7 @@ class Room(Generic[P]):
         self._watchers: set[P] = set()
         self._taken: dict[str, P] = {}
         self._sorted: list[tuple[str, str]] = []
-        self._everyone = Everyone[P]([])
+        self._everyone = Everyone(_Kin[P]([]))
         self._roster: Roster | None = None
         self._last_speaker: P | None = None
         self._second = (-1, "")

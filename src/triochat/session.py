@@ -90,7 +90,7 @@ class Session:
                 self.outbox.send_in(nursery, self._stream)
                 try:
                     await self._converse()
-                finally:
+                finally:  # even when it fails: until `detach` something may be put, and queued
                     self.outbox.start_sender()
                 self._hub.leave(self.outbox, self._reason)
                 self._hub.release(self.outbox)
@@ -167,5 +167,5 @@ class Session:
         if unfinished := self._lines.end():
             self._hub.submit(self.outbox, unfinished)
             self._hub.flush()
-        if self._ours or self.outbox.dialect is PLAIN:
+        if self._ours or (self.outbox.dialect is PLAIN and not self.outbox.reset):
             self._reason = "quit"

@@ -26,8 +26,8 @@ class Ndjson:
             return Refused("bad-request", f"not a request: {reason}; nothing was sent")
 
     def encode(self, event: Event) -> bytes:
-        """The event as a JSON object on one line."""  # not by `encode`: this runs for each event
-        return _encoder.encode(event) + b"\n"
+        """The event as a JSON object on one line."""
+        return _encoder.encode(event) + b"\n"  # no call of `encode`: nothing runs as often
 
 
 def encode(message: Request | Event) -> bytes:
