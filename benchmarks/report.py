@@ -13,6 +13,9 @@ Results = Mapping[str, Mapping[str, Result]]
 DISTURBED = 0.3
 """Cores that other programs used, from which on a row says so."""
 
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+"""Between these two lines of a page the tables stand."""
+
 COLOURS = {"triochat": "#d7263d", "plain": "#f46036", "limit": "#8a8a8a"}
 
 
@@ -36,6 +39,19 @@ def markdown(
     title = workload.title[0].upper() + workload.title[1:]
     notes = [f"\n{note}" for note in _notes(servers, results)]
     return "\n".join([f"### {title}", "", *lines, *notes, ""])
+
+
+def has_place_for_tables(page: Path) -> bool:
+    """Whether there is such a page, and the two lines in it."""
+    return (
+        page.is_file() and BEGIN in (text := page.read_text()) and END in text.partition(BEGIN)[2]
+    )
+
+
+def replace_tables(page: Path, tables: str) -> None:
+    """Write the tables into a page, in place of those that stand there."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{rest.partition(END)[2]}")
 
 
 def draw_plot(

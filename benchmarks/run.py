@@ -18,7 +18,16 @@ from statistics import median
 
 from generator import NoCompilerError, Result, compile_c, generate
 from lineup import LINEUP, REFERENCE, DidNotStartError, Server, run_server, why_skipped
-from report import Results, draw_plot, markdown, table
+from report import (
+    BEGIN,
+    END,
+    Results,
+    draw_plot,
+    has_place_for_tables,
+    markdown,
+    replace_tables,
+    table,
+)
 from workloads import WORKLOADS, Options, Workload
 
 DISTURBED = 0.15
@@ -59,8 +68,10 @@ def _parse() -> argparse.Namespace:
     add("--only", nargs="+", metavar="WORKLOAD", help="workloads, or how their names start")
     add("--servers", nargs="+", metavar="SERVER", help=", ".join(s.name for s in LINEUP))
     add("--runs", type=int, metavar="N", help="rounds (default: 3; with --quick 1)")
-    add("--write", type=Path, metavar="DIR", help="write performance-table.md and .svg there")
+    add("--write", type=Path, metavar="FILE.md", help="write the tables there, a plot beside it")
     options = parser.parse_args()
+    if options.write and not has_place_for_tables(options.write):
+        parser.error(f"{options.write} has no place for tables between {BEGIN} and {END}")
     options.runs = options.runs or (1 if options.quick else 3)
     return options
 
@@ -181,19 +192,17 @@ def _median(values: list[float | str]) -> float | str:
 
 
 def _write(
-    folder: Path,
+    page: Path,
     workloads: list[Workload],
     servers: list[Server],
     results: Results,
     skipped: dict[str, str],
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     text = [markdown(work, servers, results[work.name], REFERENCE) for work in workloads]
     text += [f"{title}: skipped, {why}.\n" for title, why in skipped.items()]
-    path = folder / "performance-table.md"
-    path.write_text("\n".join(text))
-    print(f"written: {path}")
-    plot = folder / "performance.svg"
+    replace_tables(page, "\n".join(text))
+    print(f"written: {page}")
+    plot = page.with_suffix(".svg")
     if draw_plot(plot, workloads, servers, results):
         print(f"written: {plot}")
     else:

@@ -11,7 +11,7 @@ import trio.testing
 from house import Peer, open_house
 from triochat.dialects import NDJSON
 from triochat.history import History
-from triochat.hub import BATCH, Hub
+from triochat.hub import BATCH, BLOB, Hub
 from triochat.messages import Closing, Event, Join, Said, Say
 from triochat.outbox import LIMIT, PATIENCE, Outbox
 from triochat.ratelimit import BURST, RATE
@@ -317,6 +317,23 @@ async def test_a_batch_is_bounded(autojump_clock: trio.testing.MockClock) -> Non
         await bob.type(*lines)
         await ann.line()
         assert await ann.hear(len(lines)) == [f"Bob> {line}" for line in lines]
+
+
+async def test_a_batch_is_what_a_socket_takes_at_once() -> None:
+    """Long messages make batches of fewer events; nothing is lost between two batches."""
+    hub = Hub(Room())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run)
+        ann, heard = await joined(hub, "Ann")
+        for _ in range(BATCH * 3):
+            hub.submit(ann, Say("x" * 500))
+            if hub.is_full:
+                await hub.wait_room()
+        hub.flush()
+        await trio.testing.wait_all_tasks_blocked()
+        assert sum(blob.count(b"said") for blob in heard) == BATCH * 3
+        assert max(map(len, heard[1:])) < BLOB * 1.1  # the first knew no message yet
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_batch_for_one_member_is_one_blob(

@@ -38,12 +38,15 @@ class FanOut:
         self._everyone: Audience[Outbox] = ()
         self._speakers: dict[Dialect, list[Outbox]] = {}
 
-    def send(self, events: Sequence[Event], batch: Sequence[Told[Outbox]]) -> None:
+    def send(self, events: Sequence[Event], batch: Sequence[Told[Outbox]]) -> int:
         """Put into each outbox what is for it.
 
         Args:
             events: as the history gave them back, with their ids.
             batch: the same events as the room told them, with their audiences and authors.
+
+        Returns:
+            How many bytes most of the peers were told, or more.
         """
         main = _find_main(batch)
         common, edits = _compare(events, batch, main)
@@ -58,6 +61,7 @@ class FanOut:
             if outbox.dialect not in texts:
                 texts[outbox.dialect] = _Text(common, outbox.dialect)
             outbox.put(texts[outbox.dialect].edit([(0, Change.GOES), *own]))
+        return max((len(text.blob) for text in texts.values()), default=0)
 
     def _by_dialect(self, main: Audience[Outbox]) -> dict[Dialect, list[Outbox]]:
         """The outboxes of each dialect; first those of the dialect that most speak.

@@ -28,7 +28,11 @@ from triochat.outbox import Backlog, Outbox
 from triochat.room import Room, Told
 
 BATCH = 1000
-"""Events that one pass fans out; who submits after that waits for the next."""
+"""Events that one pass fans out at most; who submits after that waits for the next."""
+
+BLOB = 1 << 16
+"""Bytes that one pass tells everybody, more or less. A socket takes as much at once; the rest would
+go through the queues, and cost twice as much."""
 
 BREATH = 0.002
 """Seconds; a batch that took longer is worth that the next one grows."""
@@ -77,6 +81,7 @@ class Hub:
         self._flushed_in = -1  # the pass in which a session fanned out last
         self._voices = 0  # sessions that have flushed since a batch was last told
         self._alone = True  # at most one session has flushed for the last batch of the hub's task
+        self._capacity = BATCH  # events that this batch may have
         self._spent = 0.0  # seconds that the last batch took
         self._failure: Exception | None = None  # what went wrong in a session's task
         self._wake = trio.Event()
@@ -140,7 +145,7 @@ class Hub:
     @property
     def is_full(self) -> bool:
         """Whether the batch is full."""
-        return len(self._batch) >= BATCH
+        return len(self._batch) >= self._capacity
 
     async def wait_room(self) -> None:
         """Return when the batch that is full now has been fanned out."""
@@ -182,7 +187,7 @@ class Hub:
             return
         until = time.perf_counter() + seconds
         size = 0
-        while size < len(self._batch) < BATCH and time.perf_counter() < until:
+        while size < len(self._batch) < self._capacity and time.perf_counter() < until:
             size = len(self._batch)
             await trio.lowlevel.checkpoint()
 
@@ -201,7 +206,9 @@ class Hub:
         released, self._released = self._released, []
         if batch:
             start = time.perf_counter()
-            self._fan_out.send(self._history.append([told.event for told in batch]), batch)
+            events = self._history.append([told.event for told in batch])
+            size = self._fan_out.send(events, batch)
+            self._capacity = min(BATCH, 1 + BLOB * len(batch) // (size + 1))  # if they are alike
             self._spent = time.perf_counter() - start
         for outbox in released:
             outbox.close()
