@@ -28,7 +28,7 @@ HOUSE = (
     # nothing below this line imports trio
     {"dialects"},
     {"room", "history", "grammar", "render"},
-    {"framing", "ratelimit", "text"},
+    {"framing", "ratelimit", "text", "audience"},
     {"messages", "exceptions"},
 )
 """The rows of the house, top to bottom; `triochat` itself is its face, and loads on demand."""

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import accumulate
 
+from triochat.audience import Audience, Everyone
 from triochat.dialects import Dialect
 from triochat.messages import Event
 from triochat.outbox import Outbox, put_all
-from triochat.room import Audience, Everyone, Told
+from triochat.room import Told
 
 
 class Change(Enum):

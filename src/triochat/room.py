@@ -13,11 +13,11 @@ server's own handle, who does not count against the capacity) and watchers (who 
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Generic, NamedTuple, TypeAlias, TypeGuard, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from triochat.audience import Audience, Everyone
 from triochat.messages import (
     Closing,
     Event,
@@ -54,93 +54,6 @@ MAX_LINE = 1000
 _NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
 _MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting would take longer
 _SHOWN = 40  # characters of an unknown handle that are repeated in its refusal
-
-
-class _Kin(Generic[P]):
-    """What akin audiences share: who came and who went, in order, and who is gone."""
-
-    __slots__ = ("came", "gone", "went")
-
-    def __init__(self, came: list[P]) -> None:
-        self.came = came
-        self.went: list[P] = []
-        self.gone: set[P] = set()
-
-
-class Everyone(Generic[P]):
-    """Those who hear everything public at some moment, in the order in which they came.
-
-    A moment later there is another one, *akin* to this: they share two lists, of who came and of
-    who went, each up to a point. So a thousand who come or go do not make a thousand copies, and it
-    can be seen in what two of them differ.
-    """
-
-    __slots__ = ("_came_count", "_kin", "_went_count")
-
-    def __init__(self, kin: _Kin[P]) -> None:
-        self._kin = kin
-        self._came_count = len(kin.came)
-        self._went_count = len(kin.went)
-
-    def __len__(self) -> int:
-        return self._came_count - self._went_count
-
-    def __iter__(self) -> Iterator[P]:
-        came = islice(self._kin.came, self._came_count)
-        if not self._went_count:
-            return came
-        went = set(self._kin.went[: self._went_count])
-        return (peer for peer in came if peer not in went)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, tuple | Everyone) and tuple(self) == tuple(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nobody of those akin has gone."""
-        return not self._kin.went
-
-    def including(self, peer: P) -> "Everyone[P]":
-        """Everyone after this peer came. Only the newest of those akin can be asked."""
-        if peer in self._kin.gone:
-            return Everyone(_Kin([*self, peer]))
-        self._kin.came.append(peer)
-        return Everyone(self._kin)
-
-    def excluding(self, peer: P) -> "Everyone[P]":
-        """Everyone after this peer went. Only the newest of those akin can be asked."""
-        self._kin.went.append(peer)
-        self._kin.gone.add(peer)
-        return Everyone(self._kin)
-
-    def settled(self) -> "Everyone[P]":
-        """The same peers, holding on to nobody who went. If anybody did, akin to no others."""
-        return self if self.is_settled else Everyone(_Kin(list(self)))
-
-    def union(self, other: "Everyone[P]") -> "Everyone[P]":
-        """Those who are in this one, or in another that is akin to it."""
-        both = Everyone(self._kin)
-        both._came_count = max(self._came_count, other._came_count)
-        both._went_count = min(self._went_count, other._went_count)
-        return both
-
-    def is_akin(self, other: object) -> "TypeGuard[Everyone[P]]":
-        """Whether the other one is everyone at another moment, with nobody having come again."""
-        return isinstance(other, Everyone) and self._kin is other._kin
-
-    def gained_since(self, other: "Everyone[P]") -> list[P]:
-        """Who came after the other one, which is akin and no later; some may have gone again."""
-        return self._kin.came[other._came_count : self._came_count]
-
-    def lost_since(self, other: "Everyone[P]") -> list[P]:
-        """Who went after the other one, which is akin and no later; some may have come after it."""
-        return self._kin.went[other._went_count : self._went_count]
-
-
-Audience: TypeAlias = tuple[P, ...] | Everyone[P]
-"""Who is to have an event: these peers, each once, in this order."""
 
 
 class Told(NamedTuple, Generic[P]):
@@ -184,7 +97,7 @@ class Room(Generic[P]):
         self._watchers: set[P] = set()
         self._taken: dict[str, P] = {}
         self._sorted: list[tuple[str, str]] = []
-        self._everyone = Everyone(_Kin[P]([]))
+        self._everyone = Everyone[P]()
         self._roster: Roster | None = None
         self._last_speaker: P | None = None
         self._second = (-1, "")
