@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import trio
 import trio.testing
@@ -123,7 +125,7 @@ async def test_write_through_keeps_the_order() -> None:
     blobs = [bytes([number]) * 20_000 for number in range(40)]
     got = bytearray()
     async with trio.open_nursery() as nursery:
-        outbox.send_in(nursery, ours)
+        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
         outbox.put(b"first\n")
         assert await theirs.receive_some() == b"first\n"
         assert not nursery.child_tasks
@@ -145,7 +147,7 @@ async def test_write_through_to_a_dead_socket_is_harmless() -> None:
     ours = trio.SocketStream(left)
     outbox = Outbox(Backlog())
     async with trio.open_nursery() as nursery:
-        outbox.send_in(nursery, ours)
+        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
         right.close()
         outbox.put(b"hello?\n")
         outbox.abandon()
@@ -158,7 +160,7 @@ async def test_an_idle_plain_socket_has_no_sender_task() -> None:
     ours, theirs = trio.SocketStream(left), trio.SocketStream(right)
     outbox = Outbox(Backlog())
     async with trio.open_nursery() as nursery:
-        outbox.send_in(nursery, ours)
+        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
         outbox.put(b"good-bye\n")
         assert not nursery.child_tasks
         outbox.start_sender()
@@ -179,7 +181,7 @@ async def test_an_outbox_that_was_closed_before_still_ends_its_stream() -> None:
     outbox = Outbox(Backlog())
     outbox.close()
     async with trio.open_nursery() as nursery:
-        outbox.send_in(nursery, ours)
+        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
         outbox.put(b"late\n")
         assert await theirs.receive_some() == b""
     await ours.aclose()

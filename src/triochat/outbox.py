@@ -109,9 +109,8 @@ class Outbox:
         "_backlog",
         "_direct",
         "_ends",
-        "_nursery",
         "_queued",
-        "_stream",
+        "_start",
         "_target",
         "_write",
         "closed",
@@ -134,16 +133,19 @@ class Outbox:
         self._target: object = None
         self._direct: object = None
         self._queued = 0
-        self._nursery: trio.Nursery | None = None
-        self._stream: trio.abc.SendStream | None = None
+        self._start: Callable[[], object] | None = None
         self._ends: _Channel | None = None
 
-    def send_in(self, nursery: trio.Nursery, stream: trio.abc.SendStream) -> None:
-        """Send to this stream what is put, with a sender task in this nursery as soon as needed.
+    def send_lazily(self, stream: trio.abc.SendStream, start: Callable[[], object]) -> None:
+        """Send to this stream what is put, with no sender task before there is need of one.
 
-        `start_sender` or `abandon` MUST come before the nursery closes.
+        Args:
+            stream: if it is a plain socket, what it takes at once needs no task.
+            start: starts the task, which is `send_to` this stream; called once, when something is
+                queued or nothing more comes. `start_sender` or `abandon` MUST come before it
+                cannot be called any more.
         """
-        self._nursery, self._stream = nursery, stream
+        self._start = start
         if is_plain_socket(stream):
             self.write_through(os.write, stream.socket.fileno())
         if self._queued or self.closed:
@@ -151,9 +153,9 @@ class Outbox:
 
     def start_sender(self) -> None:
         """Start the sender task, if it does not run yet."""
-        if self._nursery is not None and self._stream is not None:
-            self._nursery.start_soon(self.send_to, self._stream)
-            self._nursery = self._stream = None
+        if self._start is not None:
+            start, self._start = self._start, None
+            start()
 
     def write_through(self, write: Callable[[T, bytes], int], target: T) -> None:
         """Let `put` write by itself while nothing is queued.
@@ -214,7 +216,7 @@ class Outbox:
         """Take no more and send no more: the stream is about to be closed."""
         self.closed = True
         self._target = self._direct = None
-        self._nursery = self._stream = None
+        self._start = None
         if self._ends is not None:
             self._ends[0].close()
         self._backlog.discard(self)

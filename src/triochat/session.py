@@ -18,6 +18,7 @@ a bug in this session                  logged; the room hears "server error", ev
 
 import logging
 import math
+from functools import partial
 
 import trio
 
@@ -87,7 +88,8 @@ class Session:
     async def _run(self) -> None:
         with self.outbox.scope:
             async with trio.open_nursery() as nursery:
-                self.outbox.send_in(nursery, self._stream)
+                start = partial(nursery.start_soon, self.outbox.send_to, self._stream)
+                self.outbox.send_lazily(self._stream, start)
                 try:
                     await self._converse()
                 finally:  # even when it fails: until `detach` something may be put, and queued
