@@ -133,7 +133,8 @@ def parse(line: str, place: Place = Place.LINE) -> Request | Answer | Bell | Non
         if stripped[1:2] == stripped[0]:
             return Say(stripped[1:])
         return _parse_command(stripped[1:], place)
-    if (whisper := _WHISPER.match(line)) and (to := _name_in(whisper[2])):
+    whisper = ">" in line and _WHISPER.match(line)  # most lines are told by a glance
+    if whisper and (to := _name_in(whisper[2])):
         return Whisper(to, whisper[1])
     return Say(line)
 
