@@ -11,9 +11,9 @@ import trio.testing
 from house import Peer, open_house
 from triochat.dialects import NDJSON
 from triochat.history import History
-from triochat.hub import BATCH, BLOB, Hub
+from triochat.hub import BATCH, Hub
 from triochat.messages import Closing, Event, Join, Said, Say
-from triochat.outbox import LIMIT, PATIENCE, Outbox
+from triochat.outbox import LIMIT, PATIENCE, Backlog, Outbox
 from triochat.ratelimit import BURST, RATE
 from triochat.room import Room
 
@@ -319,21 +319,41 @@ async def test_a_batch_is_bounded(autojump_clock: trio.testing.MockClock) -> Non
         assert await ann.hear(len(lines)) == [f"Bob> {line}" for line in lines]
 
 
-async def test_a_batch_is_what_a_socket_takes_at_once() -> None:
-    """Long messages make batches of fewer events; nothing is lost between two batches."""
-    hub = Hub(Room())
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(hub.run)
-        ann, heard = await joined(hub, "Ann")
-        for _ in range(BATCH * 3):
-            hub.submit(ann, Say("x" * 500))
-            if hub.is_full:
-                await hub.wait_room()
-        hub.flush()
-        await trio.testing.wait_all_tasks_blocked()
-        assert sum(blob.count(b"said") for blob in heard) == BATCH * 3
-        assert max(map(len, heard[1:])) < BLOB * 1.1  # the first knew no message yet
-        nursery.cancel_scope.cancel()
+async def test_a_batch_is_bounded_however_many_talk(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The longest messages of many at once are told in batches that no outbox is too small for."""
+    async with open_house() as house:
+        talkers = [await house.ndjson(f"t{number}") for number in range(100)]
+        reader = await house.ndjson("reader")
+        sizes: list[int] = []
+        house.hub.outboxes.add(spy := Spy(house.hub.backlog, sizes))
+        house.room.watch(spy)
+        line = '{"type":"say","text":"%s"}' % ("\N{GRINNING FACE}" * 500)
+        async with trio.open_nursery() as nursery:
+            for talker in talkers:
+                nursery.start_soon(talker.type, *[line] * 7)
+        said = 0
+        with trio.fail_after(10):
+            while said < 700:
+                said += (await reader.event())["type"] == "said"
+        assert sum(sizes) > 700 * 2000
+        assert max(sizes) < LIMIT
+        assert sorted(sizes)[-2] < LIMIT // 10  # only the first did not know how long they are
+        assert len(house.room.roster) == 101
+
+
+class Spy(Outbox):
+    """An outbox that keeps nothing but the sizes of what is put."""
+
+    def __init__(self, backlog: Backlog, sizes: list[int]) -> None:
+        super().__init__(backlog, NDJSON)
+        self.write_through(self._note, sizes)
+
+    @staticmethod
+    def _note(sizes: list[int], blob: bytes) -> int:
+        sizes.append(len(blob))
+        return len(blob)
 
 
 async def test_a_batch_for_one_member_is_one_blob(

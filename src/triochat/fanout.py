@@ -47,7 +47,7 @@ class FanOut:
             batch: the same events as the room told them, with their audiences and authors.
 
         Returns:
-            How many bytes most of the peers were told, or more.
+            The bytes of an event for everyone, on average; 0 if there was none.
         """
         main = _find_main(batch)
         common, edits = _compare(events, batch, main)
@@ -62,7 +62,9 @@ class FanOut:
             if outbox.dialect not in texts:
                 texts[outbox.dialect] = _Text(common, outbox.dialect)
             outbox.put(texts[outbox.dialect].edit([(0, Change.GOES), *own]))
-        return max((len(text.blob) for text in texts.values()), default=0)
+        if not isinstance(main, Everyone):
+            return 0
+        return max((len(text.blob) for text in texts.values()), default=0) // len(common)
 
     def _by_dialect(self, main: Audience[Outbox]) -> dict[Dialect, list[Outbox]]:
         """The outboxes of each dialect; first those of the dialect that most speak.

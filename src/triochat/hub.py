@@ -27,12 +27,13 @@ from triochat.messages import Answer, Closing, Request
 from triochat.outbox import Backlog, Outbox
 from triochat.room import Room, Told
 
-BATCH = 1000
-"""Events that one pass fans out at most; who submits after that waits for the next."""
+BATCH = 400
+"""Events that one pass fans out at most; who has more to say waits for the next. So many of the
+longest messages are less than an outbox may hold."""
 
 BLOB = 1 << 16
-"""Bytes that one pass tells everybody, more or less. A socket takes as much at once; the rest would
-go through the queues, and cost twice as much."""
+"""Bytes that one pass tells everybody, if messages are as long as in the one before. A socket takes
+as much at once; the rest would go through the queues, and cost twice as much."""
 
 BREATH = 0.002
 """Seconds; a batch that took longer is worth that the next one grows."""
@@ -207,8 +208,8 @@ class Hub:
         if batch:
             start = time.perf_counter()
             events = self._history.append([told.event for told in batch])
-            size = self._fan_out.send(events, batch)
-            self._capacity = min(BATCH, 1 + BLOB * len(batch) // (size + 1))  # if they are alike
+            if size := self._fan_out.send(events, batch):
+                self._capacity = min(BATCH, 1 + BLOB // size)
             self._spent = time.perf_counter() - start
         for outbox in released:
             outbox.close()

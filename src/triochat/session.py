@@ -141,11 +141,11 @@ class Session:
                 continue
             if isinstance(asked, Quit) and not self._ours:
                 return True
+            while self._hub.is_full:
+                await self._hub.wait_room()
             self._hub.submit(self.outbox, asked)
             if isinstance(asked, Join):
                 self._note_handle()
-            if self._hub.is_full:
-                await self._hub.wait_room()
         self._hub.flush()
         if (delay := self._bucket.spend(len(lines), trio.current_time())) and self._hub.backlog:
             with trio.move_on_after(delay):
