@@ -35,7 +35,7 @@ def main() -> int:
             cost = _cost(
                 server, folder, workload="saturated", members=100, talkers=1, window=window
             )
-            print(f"| {window} | {cost * 100:.1f} | {cost:.3f} |", flush=True)
+            print(f"| {window} | {cost * 100:.0f} | {cost:.2f} |", flush=True)
     return 0
 
 

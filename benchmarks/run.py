@@ -70,6 +70,8 @@ def _parse() -> argparse.Namespace:
     add("--runs", type=int, metavar="N", help="rounds (default: 3; with --quick 1)")
     add("--write", type=Path, metavar="FILE.md", help="write the tables there, a plot beside it")
     options = parser.parse_args()
+    if options.write and (options.quick or options.only or options.servers):
+        parser.error("--write replaces all tables: not with --quick, --only or --servers")
     if options.write and not has_place_for_tables(options.write):
         parser.error(f"{options.write} has no place for tables between {BEGIN} and {END}")
     options.runs = options.runs or (1 if options.quick else 3)

@@ -6,8 +6,8 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
 * Bytes leave in the order in which they were put, and nothing is put after `close`.
 * Bytes are written by one writer at a time. While nothing is queued `put` may write to a plain
   socket itself (write-through); what the socket does not take, and everything after it, goes
-  through the memory channel to the sender task, until that has caught up. Neither is there
-  before it is needed: without them an idle member takes a third less memory.
+  through the memory channel to the sender task, until that has caught up. Channel and task
+  are made when first needed: without them an idle member takes a third less memory.
 * The sender takes all that is queued and sends it as one: one `send_all` an event would let a
   burst of talkers outrun it.
 * A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for 64 KiB, is
