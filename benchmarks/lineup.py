@@ -62,9 +62,9 @@ def _python(script: str, *words: str) -> Command:
     return lambda port, _: [sys.executable, str(SERVERS / script), str(port), *words]
 
 
-def _triochat(port: int, folder: Path) -> list[str]:  # noqa: ARG001
-    words = ["server", str(port), "--headless", "--max-clients", "100000"]
-    return [sys.executable, "-m", "triochat", *words]
+def _triochat(python: str = sys.executable) -> Command:
+    words = ["--headless", "--max-clients", "100000"]
+    return lambda port, _: [python, "-m", "triochat", "server", str(port), *words]
 
 
 def _ngircd(port: int, folder: Path) -> list[str]:
@@ -99,8 +99,8 @@ def _needs_module(name: str) -> Callable[[], str]:
 
 
 LINEUP = (
-    Server("triochat", "triochat (NDJSON)", "ndjson", _triochat, _needs_module("triochat")),
-    Server("plain", "triochat (plain lines)", "plain", _triochat, _needs_module("triochat")),
+    Server("triochat", "triochat (NDJSON)", "ndjson", _triochat(), _needs_module("triochat")),
+    Server("plain", "triochat (plain lines)", "plain", _triochat(), _needs_module("triochat")),
     Server("protocol", "asyncio Protocol", "line", _python("asyncio_protocol.py")),
     Server(
         "uvloop",
@@ -122,6 +122,15 @@ LINEUP = (
     Server("redis", "Redis pub/sub", "redis", _redis, _needs_program("redis-server")),
     Server("limit", "the limit (C, epoll)", "line", _limit),
 )
+
+
+def other_triochat(python: str) -> tuple[Server, ...]:
+    """Another triochat, as it is installed for this interpreter."""
+    return (
+        Server("other", "another triochat (NDJSON)", "ndjson", _triochat(python)),
+        Server("other-plain", "another triochat (plain lines)", "plain", _triochat(python)),
+    )
+
 
 REFERENCE = "protocol"
 """The server that ratios are taken against."""

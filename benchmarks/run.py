@@ -17,7 +17,15 @@ from pathlib import Path
 from statistics import median
 
 from generator import NoCompilerError, Result, compile_c, generate
-from lineup import LINEUP, REFERENCE, DidNotStartError, Server, run_server, why_skipped
+from lineup import (
+    LINEUP,
+    REFERENCE,
+    DidNotStartError,
+    Server,
+    other_triochat,
+    run_server,
+    why_skipped,
+)
 from report import (
     BEGIN,
     END,
@@ -42,7 +50,7 @@ def main() -> int:
     options = _parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and clean up
     allow_many_files()
-    servers, skipped = _choose_servers(options.servers)
+    servers, skipped = _choose_servers(options.servers, options.against)
     workloads = [work for work in WORKLOADS if _is_wanted(work, options.only)]
     if not servers or not workloads:
         sys.exit("nothing to run; see --help")
@@ -67,22 +75,28 @@ def _parse() -> argparse.Namespace:
     add("--quick", action="store_true", help="short runs: see whether it works")
     add("--only", nargs="+", metavar="WORKLOAD", help="workloads, or how their names start")
     add("--servers", nargs="+", metavar="SERVER", help=", ".join(s.name for s in LINEUP))
+    add("--against", metavar="PYTHON", help="an interpreter that has another triochat")
     add("--runs", type=int, metavar="N", help="rounds (default: 3; with --quick 1)")
     add("--write", type=Path, metavar="FILE.md", help="write the tables there, a plot beside it")
     options = parser.parse_args()
-    if options.write and (options.quick or options.only or options.servers):
-        parser.error("--write replaces all tables: not with --quick, --only or --servers")
+    if options.write and (options.quick or options.only or options.servers or options.against):
+        parser.error(
+            "--write replaces all tables: it needs all servers and workloads, and no other"
+        )
     if options.write and not has_place_for_tables(options.write):
         parser.error(f"{options.write} has no place for tables between {BEGIN} and {END}")
     options.runs = options.runs or (1 if options.quick else 3)
     return options
 
 
-def _choose_servers(wanted: list[str] | None) -> tuple[list[Server], dict[str, str]]:
+def _choose_servers(
+    wanted: list[str] | None, against: str | None
+) -> tuple[list[Server], dict[str, str]]:
     """The servers that take part, and why others do not."""
-    if unknown := set(wanted or ()) - {server.name for server in LINEUP}:
+    lineup = (*LINEUP, *other_triochat(against)) if against else LINEUP
+    if unknown := set(wanted or ()) - {server.name for server in lineup}:
         sys.exit(f"unknown server: {', '.join(sorted(unknown))}")
-    chosen = [server for server in LINEUP if not wanted or server.name in wanted]
+    chosen = [server for server in lineup if not wanted or server.name in wanted]
     skipped = {server.title: why for server in chosen if (why := why_skipped(server))}
     for title, why in skipped.items():
         print(f"{title}: skipped, {why}")

@@ -10,7 +10,6 @@ import trio.testing
 
 from triochat.framing import Lines
 from triochat.hub import Hub
-from triochat.outbox import Outbox
 from triochat.room import Room
 from triochat.testing import MemoryListener, open_memory_room
 
@@ -105,7 +104,7 @@ async def open_house(
     lockstep: bool = False,
 ) -> AsyncIterator[House]:
     """A served room with these rules; stopped politely at the end."""
-    room: Room[Outbox] = Room(server, max_clients=max_clients, turns=turns, place="port 9999")
+    room = Room(server, max_clients=max_clients, turns=turns, place="port 9999")
     hub = Hub(room, clock=lambda: EPOCH)
     async with open_memory_room(hub, lockstep=lockstep) as listener:
         yield House(hub, listener)

@@ -26,6 +26,7 @@ from triochat.messages import (
     Whispered,
     Who,
 )
+from triochat.order import AnyRequest, Expired, Typed
 
 settings.register_profile("ground", deadline=None, max_examples=100)
 settings.load_profile("ground")
@@ -67,15 +68,40 @@ def events(text: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
     handles = st.lists(text, max_size=3).map(tuple)
     ids = st.integers(min_value=0, max_value=2**53)
     return st.one_of(
-        st.builds(Welcome, text, text, handles),
-        st.builds(Joined, text),
+        st.builds(Welcome, text, text, handles, ids),
+        st.builds(Joined, text, ids, text),
         st.builds(Said, ids, text, text, text),
         st.builds(Whispered, ids, text, text, text, text),
-        st.builds(Renamed, text, text),
-        st.builds(Left, text, text),
+        st.builds(Renamed, text, text, ids, text),
+        st.builds(Left, text, text, ids, text),
         st.builds(Roster, handles),
         st.builds(Notice, text),
-        st.builds(Refused, text, text),
+        st.builds(Refused, text, text, ids),
         st.just(Pong()),
         st.builds(Closing, text, st.booleans()),
     )
+
+
+typed_lines = st.sampled_from(
+    [
+        "",
+        " ",
+        "?",
+        "\\who",
+        "/quit",
+        "\\help",
+        "\\nick Bob",
+        "psst > Ann",
+        "\\kick Cid",
+        "//x",
+        "\\foo",
+    ]
+)
+"""Lines that mean something to the grammar."""
+
+any_request: st.SearchStrategy[AnyRequest] = st.one_of(
+    requests(any_text),
+    st.builds(Typed, st.one_of(any_text, typed_lines)),
+    st.sampled_from([Notice("an answer"), Refused("no", "an answer"), Expired("too late")]),
+)
+"""Whatever a peer, or its connection, may ask the room for before it is gone."""

@@ -14,12 +14,14 @@ from triochat.messages import (
     Closing,
     Event,
     Joined,
+    Quit,
     Rename,
     Said,
     Say,
     Welcome,
     Whispered,
 )
+from triochat.order import Peer
 from triochat.render import plain
 
 REMEDY = "\\help lists them, \\\\ at the start says the line as it stands; nothing was sent"
@@ -98,14 +100,16 @@ async def open_person(
 async def test_a_program_joins_says_and_hears(autojump_clock: trio.testing.MockClock) -> None:
     """A program's own message comes back as its receipt, in the order of the room."""
     async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
-        assert bot.welcome == Welcome("bot", "Server", ("bot",))
+        assert bot.welcome == Welcome("bot", "Server", ("bot",), last=1)
         ann = await house.plain("Ann")
-        assert await bot.receive() == Joined("Ann")
+        joined = await bot.receive()
+        assert isinstance(joined, Joined)
+        assert (joined.id, joined.handle) == (2, "Ann")
         await bot.say("hello")
         await bot.whisper("ann", "psst")
         said, whispered = await bot.receive(), await bot.receive()
         assert isinstance(said, Said)
-        assert (said.id, said.handle, said.text) == (1, "bot", "hello")
+        assert (said.id, said.handle, said.text) == (3, "bot", "hello")
         assert isinstance(whispered, Whispered)
         assert (whispered.to, whispered.text) == ("Ann", "psst")
         assert await ann.hear(2) == ["bot> hello", "[bot -> you] psst"]
@@ -276,7 +280,8 @@ async def test_the_operators_quit_asks_to_reconnect(
     """When the operator ends every connection, people are asked whether they want back."""
     typist = Typist()
     async with open_house() as house, open_person(house, typist, "Bob") as (_, ended):
-        house.hub.dismiss(house.hub.outboxes.copy().pop(), "the operator ended the chat")
+        house.hub.feed.ask(Peer("boss", is_operator=True), [Quit()])
+        house.hub.feed.flush()
         await trio.testing.wait_all_tasks_blocked()
         assert typist.prompt == "Reconnect? [y/N] "
         await typist.type("n")

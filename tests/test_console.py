@@ -112,8 +112,8 @@ async def test_an_operator_that_was_put_out_comes_back(
 ) -> None:
     """A console that fell behind is opened again, as operator."""
     async with open_house() as house, open_operator(house) as operator:
-        (outbox,) = house.hub.outboxes
-        outbox.evict("fell behind")
+        (link,) = house.hub.feed.fan_out.links.values()
+        link.outbox.evict("fell behind")
         await settle()
         assert house.room.roster == ("Server",)
         await operator.type("still here")

@@ -2,120 +2,156 @@ import gc
 import weakref
 from collections import defaultdict
 
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triochat.dialects import NDJSON, PLAIN
+from triochat.backlog import Backlog
+from triochat.dialects import NdjsonSpeaker, PlainSpeaker
 from triochat.fanout import FanOut
-from triochat.history import History
-from triochat.messages import Join, Kick, Ping, Quit, Request, Say, Whisper
-from triochat.outbox import Backlog, Outbox
-from triochat.room import Room, Told
-
-Asked = tuple[int, Request | None]
+from triochat.link import Link
+from triochat.messages import Join, Kick, Ping, Quit, Say, Whisper
+from triochat.order import HOUSE, AnyRequest, Asked, Gone, Peer, Settle
+from triochat.outbox import Way
+from triochat.room import Room
+from triochat.telling import Follows, Telling, Told, Unfollows
 
 COUNT = 6
 OPERATOR = 2
+RELAY = 0
 
 handles = st.sampled_from(["Ann", "Bob", "Cid", "Dee", "Server"])
-requests = st.one_of(
+requests: st.SearchStrategy[AnyRequest] = st.one_of(
     st.builds(Join, handles),
     st.builds(Say, st.sampled_from(["one", "two", ""])),
     st.builds(Whisper, handles, st.just("psst")),
     st.builds(Kick, handles),
     st.just(Ping()),
     st.just(Quit()),
-    st.none(),
+    st.just(Gone("lost")),
 )
 batches = st.lists(st.lists(st.tuples(st.integers(0, COUNT - 1), requests), max_size=12))
 
 
 class Stage:
-    """A room of outboxes of both dialects, and all that was written to each."""
+    """A room of peers of both dialects, and all that was written to each."""
 
     def __init__(self) -> None:
-        self.room: Room[Outbox] = Room(max_clients=3)
-        self.outboxes = [
-            Outbox(Backlog(), NDJSON if number % 2 else PLAIN) for number in range(COUNT)
-        ]
-        self.written: defaultdict[Outbox, list[bytes]] = defaultdict(list)
-        for outbox in self.outboxes:
-            outbox.write_through(self._write, outbox)
-        self.room.watch(self.outboxes[0])
-        self.room.appoint(self.outboxes[OPERATOR])
+        self.room = Room(max_clients=3)
+        self.fan_out = FanOut()
+        self.peers = [Peer(str(number), "", number == OPERATOR) for number in range(COUNT)]
+        self.written: defaultdict[Peer, list[bytes]] = defaultdict(list)
+        for number, peer in enumerate(self.peers):
+            stream, _ = trio.testing.memory_stream_one_way_pair()
+            link = Link(Backlog(), stream, NdjsonSpeaker() if number % 2 else PlainSpeaker())
+            link.outbox.write_through(self._write, peer)
+            self.fan_out.links[peer] = link
+        self.fan_out.follow(self.peers[RELAY])
 
-    def tell(self, asked: list[Asked]) -> list[Told[Outbox]]:
-        """What the room tells because of all this; to ask nothing is to begin to watch."""
-        told: list[Told[Outbox]] = []
+    def ask(self, *asked: tuple[int, AnyRequest]) -> list[Telling]:
+        """What the room tells because of all this."""
+        told: list[Telling] = []
         for number, request in asked:
-            if request is None:
-                self.room.watch(self.outboxes[number])
-            else:
-                told += self.room.handle(self.outboxes[number], request, 0.0)
-        return told + self.room.settle()
+            told += self.room.apply(Asked(self.peers[number], (request,), 0.0))
+        return told + self.room.apply(Asked(HOUSE, (Settle(),), 0.0))
 
-    def _write(self, outbox: Outbox, blob: bytes) -> int:
-        self.written[outbox].append(blob)
+    def send(self, *asked: tuple[int, AnyRequest]) -> None:
+        """The same, and let it be told."""
+        self.fan_out.send(self.ask(*asked))
+
+    def disconnect(self, number: int) -> None:
+        """The connection of this peer is gone."""
+        self.fan_out.unfollow(self.peers[number])
+        del self.fan_out.links[self.peers[number]]
+
+    def _write(self, peer: Peer, blob: bytes) -> int:
+        self.written[peer].append(blob)
         return len(blob)
 
 
 @settings(max_examples=400)
 @given(batches)
-def test_a_batch_says_what_its_events_say_one_by_one(story: list[list[Asked]]) -> None:
+async def test_a_batch_says_what_its_events_say_one_by_one(
+    story: list[list[tuple[int, AnyRequest]]],
+) -> None:
     """Each peer gets, in one blob, what is for it and nothing else, in the order of the room."""
-    stage, history, fan_out = Stage(), History(), FanOut()
+    stage = Stage()
+    links, followers = stage.fan_out.links, [stage.peers[RELAY]]
     for asked in story:
         stage.written.clear()
-        if not (batch := stage.tell(asked)):
-            continue
-        events = history.append([told.event for told in batch])
-        expected: dict[Outbox, bytes] = {}
-        for event, (_, audience, author) in zip(events, batch, strict=True):
-            for outbox in audience:
-                if outbox is not author or outbox.dialect.echoes:
-                    line = outbox.dialect.encode(event)
-                    expected[outbox] = expected.get(outbox, b"") + line
-        fan_out.send(events, batch)
-        assert {outbox: blobs[0] for outbox, blobs in stage.written.items()} == expected
+        batch = stage.ask(*asked)
+        expected: defaultdict[Peer, bytes] = defaultdict(bytes)
+        is_open = {peer for peer in links if links[peer].outbox.way is Way.OPEN}
+        for telling in batch:
+            match telling:
+                case Told(events=events, to=to, author=author):
+                    for peer in followers if to is None else to:
+                        dialect = links[peer].speaker.dialect
+                        if peer in is_open and (peer != author or dialect.echoes):
+                            expected[peer] += b"".join(dialect.encode([one]) for one in events)
+                case Follows(peer=peer) if peer not in followers:
+                    followers.append(peer)
+                case Unfollows(peer=peer) if peer in followers:
+                    followers.remove(peer)
+        stage.fan_out.send(batch)
+        assert {peer: blobs[0] for peer, blobs in stage.written.items()} == expected
         assert all(len(blobs) == 1 for blobs in stage.written.values())
 
 
-def test_many_who_come_in_at_once_are_one_blob_for_all_others() -> None:
+async def test_many_who_come_in_at_once_are_one_blob_for_all_others() -> None:
     """Who was there hears of a crowd in one line each, as one blob that is written once."""
     stage = Stage()
-    stage.tell([(1, Join("Ann")), (3, Join("Bob"))])
-    batch = stage.tell([(5, Join("Cid")), (1, Say("hello"))])
-    FanOut().send([told.event for told in batch], batch)
-    ann, bob, cid = (stage.written[stage.outboxes[number]] for number in (1, 3, 5))
+    stage.send((1, Join("Ann")), (3, Join("Bob")))
+    stage.written.clear()
+    stage.send((5, Join("Cid")), (1, Say("hello")))
+    ann, bob, cid = (stage.written[stage.peers[number]] for number in (1, 3, 5))
     assert ann[0] is bob[0]
     assert cid[0].startswith(b'{"type":"welcome"')
     assert cid[0].endswith(ann[0].partition(b"\n")[2])
 
 
-def test_what_many_strangers_are_told_is_written_once() -> None:
+async def test_what_many_strangers_are_told_is_the_same() -> None:
     """An event to many who are not in the room is the same bytes for each of one dialect."""
     stage = Stage()
-    stage.tell([(1, Join("Ann")), (3, Join("Bob")), (5, Join("Cid")), (OPERATOR, Join("Server"))])
-    batch = stage.tell([(OPERATOR, Quit())])
-    FanOut().send([told.event for told in batch], batch)
-    ann, bob, cid = (stage.written[stage.outboxes[number]] for number in (1, 3, 5))
+    stage.send((1, Join("Ann")), (3, Join("Bob")), (5, Join("Cid")), (OPERATOR, Join("Server")))
+    stage.written.clear()
+    stage.send((OPERATOR, Quit()))
+    ann, bob, cid = (stage.written[stage.peers[number]] for number in (1, 3, 5))
     assert ann == bob == cid
     assert b'"type":"closing"' in ann[0]
 
 
-def test_nobody_who_is_gone_is_remembered() -> None:
-    """The outboxes of those who left can be freed as soon as the others have heard of it."""
-    stage, fan_out = Stage(), FanOut()
-
-    def send(asked: list[Asked]) -> None:
-        batch = stage.tell(asked)
-        fan_out.send([told.event for told in batch], batch)
-
-    send([(1, Join("Ann")), (3, Join("Bob"))])
-    send([(1, Say("hello"))])
-    gone = weakref.ref(stage.outboxes[3].scope)
-    send([(3, Quit())])
-    stage.outboxes.clear()
+async def test_a_connection_ends_after_what_it_is_told() -> None:
+    """The good-bye is put before the outbox closes, and nothing after it."""
+    stage = Stage()
+    stage.send((1, Join("Ann")), (3, Join("Bob")))
     stage.written.clear()
+    stage.send((1, Say("bye")), (1, Quit()), (3, Say("who was that?")))
+    [ann] = stage.written[stage.peers[1]]
+    assert ann.count(b"\n") == 1
+    assert b"bye" in ann
+    outbox = stage.fan_out.links[stage.peers[1]].outbox
+    assert (outbox.way, outbox.why) == (Way.ENDING, "quit")
+
+
+async def test_who_is_not_connected_here_is_told_nothing() -> None:
+    """A peer whose connection is gone, or is another server's, is no trouble."""
+    stage = Stage()
+    stage.send((1, Join("Ann")), (3, Join("Bob")))
+    stage.written.clear()
+    stage.disconnect(1)
+    stage.send((3, Whisper("Ann", "psst")), (3, Say("hello")), (1, Quit()), (1, Gone("quit")))
+    assert set(stage.written) == {stage.peers[3], stage.peers[RELAY]}
+
+
+async def test_nobody_who_is_gone_is_remembered() -> None:
+    """The links of those who left can be freed as soon as their connection is gone."""
+    stage = Stage()
+    stage.send((1, Join("Ann")), (3, Join("Bob")))
+    stage.send((1, Say("hello")))
+    gone = weakref.ref(stage.fan_out.links[stage.peers[3]].outbox.scope)
+    stage.send((3, Quit()))
+    stage.disconnect(3)
+    stage.send((3, Gone("quit")))
     gc.collect()
     assert gone() is None

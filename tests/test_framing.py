@@ -1,3 +1,4 @@
+import re
 from itertools import combinations_with_replacement, pairwise
 
 from hypothesis import given
@@ -154,6 +155,32 @@ def test_any_bytes_any_cuts(data: bytes, cuts: list[int], limit: int) -> None:
     assert lines == wanted
     rest = data.rpartition(b"\n")[2]
     assert end == (UNFINISHED if rest and len(rest.removesuffix(b"\r")) <= limit else None)
+
+
+plain_bytes = st.lists(
+    st.sampled_from([b"\n", b"\r", b"\n\n", b"x", b"one\n", b"x" * 8, b"y" * 9, b"\xc3\xa9"])
+).map(b"".join)
+"""Bytes that are nearly all printable ASCII, as most are."""
+
+
+@given(st.lists(plain_bytes), st.integers(0, 10))
+def test_lines_that_are_read_at_once(pieces: list[bytes], limit: int) -> None:
+    """Where most lines are ASCII, and come many in a piece, each means what it means alone."""
+    data = b"".join(pieces)
+    whole = fed([data], limit)
+    assert fed(pieces, limit) == whole
+    assert fed(re.findall(rb"[^\n]*\n|[^\n]+", data), limit) == whole
+    assert fed([bytes([byte]) for byte in data], limit) == whole
+
+
+def test_a_bytearray() -> None:
+    """Bytes may come in a buffer that is used again: what was fed is not changed with it."""
+    lines, buffer = Lines(), bytearray(b"one\nt")
+    assert lines.feed(buffer) == ["one"]
+    buffer[:] = b"wo\nxyz"
+    assert lines.feed(buffer) == ["two"]
+    buffer.clear()
+    assert lines.feed(b"\n") == ["xyz"]
 
 
 @given(st.lists(tricky_bytes), st.integers(0, 10))

@@ -3,8 +3,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategies import any_text
-from triochat.grammar import COMMANDS, MARKS, Bell, Place, help_text, parse
-from triochat.messages import Kick, Notice, Quit, Refused, Rename, Request, Say, Whisper, Who
+from triochat.grammar import COMMANDS, MARKS, Bell, Place, help_text, introduce, parse
+from triochat.messages import Join, Kick, Notice, Quit, Refused, Rename, Request, Say, Whisper, Who
 from triochat.text import clean, could_be_handle, normalise_handle, strip_invisible
 
 HELP = r"""
@@ -299,6 +299,48 @@ def test_a_command_is_never_said_by_mistake(typed: str, mark: str) -> None:
     if name not in COMMANDS:
         assert isinstance(asked, Refused)
         assert asked.code == "unknown-command"
+
+
+# ---- strangers
+
+
+NOT_JOINED = Refused("not-joined", "first a handle, please; nothing was sent")
+
+
+@pytest.mark.parametrize("line", ["Jimmy", " Jimmy ", "\tJimmy\t"])
+def test_a_stranger_s_line_is_a_handle(line: str) -> None:
+    """What a stranger types is a handle, without the white space around it."""
+    assert introduce(line) == Join("Jimmy")
+
+
+@pytest.mark.parametrize("line", ["a b", "?", "hello > Joe", "", "5 > 3", "{", "\x0bJim"])
+def test_any_line_of_a_stranger_is_a_handle(line: str) -> None:
+    """Of strangers nothing is said or whispered; the room tells what is no handle."""
+    assert introduce(line) == Join(line)
+
+
+def test_what_strangers_may_do() -> None:
+    r"""``\quit`` and ``\help`` mean the same to a stranger as to a member."""
+    assert introduce("\\quit") == parse("\\quit") == Quit()
+    assert introduce(" /quit") == parse(" /quit") == Quit()
+    assert introduce("\\help") == parse("\\help") == Notice(HELP)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["\\who", "/say hi", "\\msg Joe hi", "\\nick Jim", "\\kick Joe", "\\foo", "\\\\Jim", "/"],
+)
+def test_commands_of_strangers(line: str) -> None:
+    """Every other command needs a handle first."""
+    assert introduce(line) == NOT_JOINED
+
+
+@given(any_text)
+def test_any_line_of_a_stranger(line: str) -> None:
+    """Whatever a stranger types, it joins, quits, is helped or is refused; nothing is said."""
+    asked = introduce(line)
+    assert isinstance(asked, Join | Quit | Notice | Refused)
+    assert isinstance(asked, Join) == (not line.strip().startswith(MARKS))
 
 
 # ---- help

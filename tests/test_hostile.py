@@ -13,6 +13,7 @@ import trio.testing
 from rich.console import Console
 
 from house import House, Peer, open_house
+from triochat import order
 from triochat.chat import Chat, Status
 from triochat.connection import Connection
 from triochat.dialects.ndjson import decode_event, encode
@@ -38,6 +39,7 @@ from triochat.render import plain
 from triochat.room import Room
 from triochat.screen import Screen, Shown
 from triochat.teletype import Teletype
+from triochat.telling import Told
 
 TABLE = Path(__file__).parent.parent / "docs" / "hostile-text.md"
 AT = "2026-01-02T21:07:04.678Z"
@@ -226,14 +228,14 @@ async def test_as_a_handle(autojump_clock: trio.testing.MockClock, hostile: Host
 @each
 def test_as_a_reason_to_kick(hostile: Hostile) -> None:
     """The operator's own words are cleaned as anybody's."""
-    room: Room[str] = Room()
-    room.appoint("boss")
-    for peer, handle in (("boss", "Server"), ("a", "Ann"), ("j", "Joe")):
-        room.handle(peer, Join(handle), 0)
+    room, boss = Room(), order.Peer("boss", is_operator=True)
+    for peer, handle in ((boss, "Server"), (order.Peer("a"), "Ann"), (order.Peer("j"), "Joe")):
+        room.apply(order.Asked(peer, [Join(handle)], 0))
     requests = [Kick("Joe", hostile.sent), parse(f"\\kick Ann {hostile.sent}", Place.CONSOLE)]
     for request, handle in zip(requests, ("Joe", "Ann"), strict=True):
         assert isinstance(request, Kick)
-        read = [plain(told.event) for told in room.handle("boss", request, 0)]
+        told = [one for one in room.apply(order.Asked(boss, [request], 0)) if isinstance(one, Told)]
+        read = [plain(event) for one in told for event in one.events]
         if not hostile.refused:
             reason = f"kicked: {hostile.shown}"
             assert read == [

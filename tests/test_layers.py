@@ -22,18 +22,24 @@ HOUSE = (
     {"editor", "teletype"},
     {"chat"},
     {"hub", "connection", "pipe"},
+    {"feed"},
     {"fanout", "screen"},
+    {"link"},
     {"outbox"},
-    {"sockets"},
+    {"backlog", "sockets"},
     # nothing below this line imports trio
-    {"dialects"},
-    {"room", "history", "grammar", "render"},
-    {"framing", "ratelimit", "text", "audience"},
+    {"dialects", "history", "pace", "ratelimit"},
+    {"room"},
+    {"rules", "deeds"},
+    {"state"},
+    {"members", "telling"},
+    {"order", "grammar", "render", "framing"},
+    {"text"},
     {"messages", "exceptions"},
 )
 """The rows of the house, top to bottom; `triochat` itself is its face, and loads on demand."""
 
-GROUND = set().union(*HOUSE[HOUSE.index({"dialects"}) :])
+GROUND = set().union(*HOUSE[HOUSE.index({"dialects", "history", "pace", "ratelimit"}) :])
 DOORS = {"__main__", "cli"}
 SHELLS = {"server", "client", "console", "sockets", "cli"}
 SOCKETS = {"SocketStream", "SocketListener", "socket", "serve_tcp"}

@@ -1,10 +1,12 @@
+import os
 from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
-from triochat.outbox import LIMIT, LINGER, STALL, Backlog, Outbox
+from triochat.backlog import Backlog
+from triochat.outbox import LIMIT, LINGER, STALL, Outbox, Way
 
 
 async def test_what_is_queued_goes_out_as_one(autojump_clock: trio.testing.MockClock) -> None:
@@ -13,7 +15,7 @@ async def test_what_is_queued_goes_out_as_one(autojump_clock: trio.testing.MockC
     outbox = Outbox(Backlog())
     for blob in (b"one\n", b"two\n", b"three\n"):
         outbox.put(blob)
-    outbox.close()
+    outbox.close("bye")
     await outbox.send_to(ours)
     assert await theirs.receive_some() == b"one\ntwo\nthree\n"
     assert await theirs.receive_some() == b""
@@ -23,7 +25,7 @@ async def test_nothing_is_put_after_close() -> None:
     """What is put after close is not sent, and does no harm."""
     ours, theirs = trio.testing.memory_stream_pair()
     outbox = Outbox(Backlog())
-    outbox.close()
+    outbox.close("bye")
     outbox.put(b"late\n")
     await outbox.send_to(ours)
     assert await theirs.receive_some() == b""
@@ -37,8 +39,8 @@ async def test_too_many_bytes_evict() -> None:
         assert not outbox.scope.cancel_called
         outbox.put(b"x")
         assert outbox.scope.cancel_called
-    assert outbox.evicted == "fell behind"
-    assert outbox.closed
+    assert outbox.why == "fell behind"
+    assert outbox.way is Way.GONE
 
 
 async def test_a_stalled_peer_is_evicted(autojump_clock: trio.testing.MockClock) -> None:
@@ -48,7 +50,7 @@ async def test_a_stalled_peer_is_evicted(autojump_clock: trio.testing.MockClock)
     outbox.put(b"hello\n")
     with outbox.scope:
         await outbox.send_to(ours)
-    assert outbox.evicted == "fell behind"
+    assert outbox.why == "fell behind"
     assert trio.current_time() == pytest.approx(STALL)
 
 
@@ -60,7 +62,7 @@ async def test_a_slow_peer_that_makes_progress_stays(
     outbox = Outbox(Backlog())
     size = LIMIT
     outbox.put(bytes(size))
-    outbox.close()
+    outbox.close("bye")
     outbox.scope.deadline = float("inf")
     got = 0
     async with trio.open_nursery() as nursery:
@@ -69,7 +71,7 @@ async def test_a_slow_peer_that_makes_progress_stays(
             got += len(data)
             await trio.sleep(STALL - 1)
     assert got == size
-    assert outbox.evicted == ""
+    assert outbox.why == "bye"
 
 
 async def test_close_bounds_the_ending(autojump_clock: trio.testing.MockClock) -> None:
@@ -77,7 +79,7 @@ async def test_close_bounds_the_ending(autojump_clock: trio.testing.MockClock) -
     ours, _theirs = trio.testing.lockstep_stream_pair()
     outbox = Outbox(Backlog())
     outbox.put(b"good-bye\n")
-    outbox.close()
+    outbox.close("bye")
     with outbox.scope:
         await outbox.send_to(ours)
     assert trio.current_time() == pytest.approx(LINGER)
@@ -125,14 +127,15 @@ async def test_write_through_keeps_the_order() -> None:
     blobs = [bytes([number]) * 20_000 for number in range(40)]
     got = bytearray()
     async with trio.open_nursery() as nursery:
-        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.send_lazily(partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.write_through(os.write, ours.socket.fileno())
         outbox.put(b"first\n")
         assert await theirs.receive_some() == b"first\n"
         assert not nursery.child_tasks
         for blob in blobs:
             outbox.put(blob)
         assert len(nursery.child_tasks) == 1
-        outbox.close()
+        outbox.close("bye")
         outbox.scope.deadline = float("inf")
         async for data in theirs:
             got += data
@@ -147,7 +150,8 @@ async def test_write_through_to_a_dead_socket_is_harmless() -> None:
     ours = trio.SocketStream(left)
     outbox = Outbox(Backlog())
     async with trio.open_nursery() as nursery:
-        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.send_lazily(partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.write_through(os.write, ours.socket.fileno())
         right.close()
         outbox.put(b"hello?\n")
         outbox.abandon()
@@ -160,12 +164,13 @@ async def test_an_idle_plain_socket_has_no_sender_task() -> None:
     ours, theirs = trio.SocketStream(left), trio.SocketStream(right)
     outbox = Outbox(Backlog())
     async with trio.open_nursery() as nursery:
-        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.send_lazily(partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.write_through(os.write, ours.socket.fileno())
         outbox.put(b"good-bye\n")
         assert not nursery.child_tasks
         outbox.start_sender()
         outbox.start_sender()
-        outbox.close()
+        outbox.close("bye")
         assert len(nursery.child_tasks) == 1
     assert await theirs.receive_some() == b"good-bye\n"
     assert await theirs.receive_some() == b""
@@ -179,9 +184,10 @@ async def test_an_outbox_that_was_closed_before_still_ends_its_stream() -> None:
     left, right = trio.socket.socketpair()
     ours, theirs = trio.SocketStream(left), trio.SocketStream(right)
     outbox = Outbox(Backlog())
-    outbox.close()
+    outbox.close("bye")
     async with trio.open_nursery() as nursery:
-        outbox.send_lazily(ours, partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.send_lazily(partial(nursery.start_soon, outbox.send_to, ours))
+        outbox.write_through(os.write, ours.socket.fileno())
         outbox.put(b"late\n")
         assert await theirs.receive_some() == b""
     await ours.aclose()

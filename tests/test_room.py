@@ -15,12 +15,14 @@ come out to the letter: who is told, in which order, and nobody else.
 
 import re
 from textwrap import dedent
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import pytest
 
-from triochat.dialects import PLAIN
 from triochat.messages import (
     Closing,
+    Event,
     Join,
     Joined,
     Kick,
@@ -31,6 +33,8 @@ from triochat.messages import (
     Quit,
     Refused,
     Rename,
+    Renamed,
+    Roster,
     Said,
     Say,
     Welcome,
@@ -38,62 +42,128 @@ from triochat.messages import (
     Whispered,
     Who,
 )
+from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Peer, Settle, Typed, arrival
 from triochat.render import plain
-from triochat.room import Room, Told
+from triochat.room import Room
+from triochat.rules import QUEUE
+from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 
 NOW = 1767323045.5
 AT = "2026-01-02T03:04:05.500Z"
 
+E = TypeVar("E", bound=Event)
+
+
+class Heard(NamedTuple):
+    """An event, who hears it, and whose words it carries; peers by their names."""
+
+    event: Event
+    audience: tuple[str, ...]
+    author: str | None = None
+
+
+def bare(event: E) -> E:
+    """The event without what the room gives to each: the id and the time."""
+    given: dict[str, Any] = {"id": 0, "at": "", "last": 0}
+    fields = {name: value for name, value in given.items() if hasattr(event, name)}
+    return msgspec.structs.replace(event, **fields)
+
 
 class Stage:
-    """A room of peers who are strings; plays one line of a transcript at a time."""
+    """A room, and peers who are known by names; plays one line of a transcript at a time.
 
-    def __init__(self, room: Room[str]) -> None:
-        self.room = room
+    It plays the part of the connections, too: it knows who follows, and tells the room that a peer
+    is gone whose connection the room has ended, so that a name may come again as another peer.
+    """
+
+    def __init__(self, room: Room | None = None) -> None:
+        self.room = room or Room()
+        self.operators: set[str] = set()
+        self.followers: list[str] = []
+        self.ended: dict[str, None] = {}
+
+    def peer(self, name: str) -> Peer:
+        """Who is called so on this stage."""
+        return Peer(name, is_operator=name in self.operators)
+
+    def handle_of(self, name: str) -> str | None:
+        """What the room calls the peer."""
+        return self.room.members.handle_of(self.peer(name))
+
+    def tell(self, name: str, *requests: AnyRequest, now: float = NOW) -> list[Heard]:
+        """What is heard because this peer asks for all this at once, and of nothing else."""
+        return self._follow(self.room.apply(Asked(self.peer(name), requests, now)))
+
+    def ask(self, name: str, *requests: AnyRequest, now: float = NOW) -> list[Heard]:
+        """The same, with ids and times left out, when all is done that the house does."""
+        for gone in [*self.ended]:
+            assert self.tell(gone, Gone("")) == [], "who is gone is not missed twice"
+            del self.ended[gone]
+        heard = self.tell(name, *requests, now=now)
+        if self.room.state.is_unsettled:
+            heard += self._follow(self.room.apply(Asked(HOUSE, (Settle(),), now)))
+        assert not self.room.state.is_unsettled
+        return [Heard(bare(event), audience, author) for event, audience, author in heard]
 
     def play(self, line: str) -> list[str]:
         """What everybody is told because of this line, in order."""
         if direction := re.fullmatch(r"\((\w+) (.+)\)", line):
             return self._show(self._direct(direction[1], direction[2]))
         peer, typed = line.split(": ", 1)
-        asked = PLAIN.decode(typed, joined=self.room.handle_of(peer) is not None)
-        if isinstance(asked, Refused | Notice):
-            return self._show([Told(asked, (peer,))])
-        assert asked is not None
-        told = self.room.handle(peer, asked, NOW)
-        return self._show(told + self.room.settle())
+        return self._show(self.ask(peer, Typed(typed)))
 
-    def _direct(self, peer: str, direction: str) -> list[Told[str]]:
+    def _direct(self, name: str, direction: str) -> list[Heard]:
         match direction:
             case "is the operator":
-                self.room.appoint(peer)
+                self.operators.add(name)
             case "watches":
-                self.room.watch(peer)
+                self.followers.append(name)
             case "pings":
-                return self.room.handle(peer, Ping(), NOW)
+                return self.ask(name, Ping())
+            case "is too late":
+                return self.ask(name, Expired("no handle in time"))
             case "is cut off":
-                told = self.room.leave(peer, "connection lost")
-                return told + self.room.settle()
+                if name in self.followers and self.handle_of(name) is None:
+                    self.followers.remove(name)
+                return self.ask(name, Gone("connection lost"))
             case _:
                 raise AssertionError(direction)
         return []
 
-    def _show(self, told: list[Told[str]]) -> list[str]:
+    def _follow(self, tellings: list[Telling]) -> list[Heard]:
+        heard: list[Heard] = []
+        for telling in tellings:
+            match telling:
+                case Told(events=events, to=to, author=author):
+                    audience = tuple(self.followers if to is None else (peer.id for peer in to))
+                    assert not set(audience) & set(self.ended), "nothing is told after the end"
+                    by = None if author is None else author.id
+                    heard += [Heard(event, audience, by) for event in events]
+                case Follows(peer=peer):
+                    assert peer.id not in self.followers
+                    self.followers.append(peer.id)
+                case Unfollows(peer=peer):
+                    self.followers.remove(peer.id)
+                case Ends(peer=peer):
+                    self.ended[peer.id] = None
+        return heard
+
+    def _show(self, heard: list[Heard]) -> list[str]:
         shown: list[str] = []
-        for event, audience, _ in told:
+        for event, audience, _ in heard:
             readers: dict[str, list[str]] = {}
             for peer in audience:
-                words = plain(event, self.room.handle_of(peer) or "")
+                words = plain(event, self.handle_of(peer) or "")
                 readers.setdefault(words, []).append(peer)
             shown += [f"    {', '.join(peers)} | {words}" for words, peers in readers.items()]
         return shown
 
 
-def transcript(script: str, room: Room[str] | None = None) -> None:
+def transcript(script: str, stage: Stage | None = None) -> None:
     """Play what is done in this script, and compare what everybody is told."""
     __tracebackhide__ = True
     wanted = re.sub(r"\n {8,}", " ", dedent(script).strip()).split("\n")
-    stage = Stage(room or Room())
+    stage = stage or Stage()
     played: list[str] = []
     for line in wanted:
         if not line.startswith(" "):
@@ -101,14 +171,14 @@ def transcript(script: str, room: Room[str] | None = None) -> None:
     assert played == wanted
 
 
-def peopled(*peers: str, turns: bool = False, max_clients: int = 1000) -> Room[str]:
+def peopled(*peers: str, turns: bool = False, max_clients: int = 1000) -> Stage:
     """A room in which these peers are already; ``boss`` is its operator."""
-    room: Room[str] = Room(turns=turns, max_clients=max_clients, place="port 9999")
+    stage = Stage(Room(turns=turns, max_clients=max_clients, place="port 9999"))
     for peer in peers:
         if peer == "boss":
-            room.appoint(peer)
-        room.handle(peer, Join("Server" if peer == "boss" else peer.capitalize()), NOW)
-    return room
+            stage.operators.add(peer)
+        stage.ask(peer, Join("Server" if peer == "boss" else peer.capitalize()))
+    return stage
 
 
 # ---- joining
@@ -158,12 +228,13 @@ def test_a_taken_handle() -> None:
 @pytest.mark.parametrize("handle", ["you", "YOU", "\uff59ou", "Server", "sERVER"])
 def test_a_reserved_handle(handle: str) -> None:
     """Nobody is called ``you``, and no client like the server, with or without an operator."""
-    room: Room[str] = Room()
+    stage = Stage()
     shown = handle.replace("\uff59", "y")
     refused = Refused("handle-reserved", f'handle "{shown}" is reserved; try another')
-    assert room.handle("ann", Join(handle), NOW) == [Told(refused, ("ann",))]
-    room.appoint("boss")
-    assert room.handle("ann", Join(handle), NOW) == [Told(refused, ("ann",))]
+    assert stage.ask("ann", Join(handle)) == [Heard(refused, ("ann",))]
+    stage.play("(boss is the operator)")
+    stage.ask("boss", Ping())
+    assert stage.ask("ann", Join(handle)) == [Heard(refused, ("ann",))]
 
 
 def test_the_server_has_a_name() -> None:
@@ -175,7 +246,7 @@ def test_the_server_has_a_name() -> None:
         ann: Server
             ann | * Host connected. You are Server. 1 here: Server
         """,
-        Room("Host"),
+        Stage(Room("Host")),
     )
 
 
@@ -198,11 +269,11 @@ def test_an_invalid_handle() -> None:
 
 def test_joining_twice() -> None:
     """Who is a member already cannot join again, and is told how to change its handle."""
-    room = peopled("ann", "bob")
+    stage = peopled("ann", "bob")
     already = Refused("already-joined", 'you are "Ann" already; \\nick NAME changes your handle')
     for handle in ("Ann", "Anna", "Bob", "no handle"):
-        assert room.handle("ann", Join(handle), NOW) == [Told(already, ("ann",))]
-    assert room.roster == ("Ann", "Bob")
+        assert stage.ask("ann", Join(handle)) == [Heard(already, ("ann",))]
+    assert stage.room.roster == ("Ann", "Bob")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +282,7 @@ def test_joining_twice() -> None:
 def test_strangers_say_nothing(request_: Say | Whisper | Rename) -> None:
     """Before joining nothing is said, whispered or renamed."""
     not_joined = Refused("not-joined", "join with a handle first; nothing was sent")
-    assert peopled("bob").handle("ann", request_, NOW) == [Told(not_joined, ("ann",))]
+    assert peopled("bob").ask("ann", request_) == [Heard(not_joined, ("ann",))]
 
 
 # ---- speaking
@@ -235,50 +306,50 @@ def test_say() -> None:
 
 
 def test_what_is_said_is_cleaned() -> None:
-    """Control characters never come into the room."""
-    room = peopled("ann")
-    told = room.handle("ann", Say("\x1b[31ma\tb\u202e\r\nc"), NOW)
-    assert told == [Told(Said(0, AT, "Ann", "[31ma b c"), ("ann",), "ann")]
+    """Control characters never come into the stage."""
+    stage = peopled("ann")
+    told = stage.ask("ann", Say("\x1b[31ma\tb\u202e\r\nc"))
+    assert told == [Heard(Said(0, "", "Ann", "[31ma b c"), ("ann",), "ann")]
 
 
 def test_a_message_of_500_characters() -> None:
     """500 characters are said; 501 are refused with their number, to the speaker alone."""
-    room = peopled("ann", "bob")
-    assert room.handle("ann", Say("x" * 500), NOW) == [
-        Told(Said(0, AT, "Ann", "x" * 500), ("ann", "bob"), "ann")
+    stage = peopled("ann", "bob")
+    assert stage.ask("ann", Say("x" * 500)) == [
+        Heard(Said(0, "", "Ann", "x" * 500), ("ann", "bob"), "ann")
     ]
     too_long = Refused(
         "message-too-long", "501 characters; at most 500 are allowed; nothing was sent"
     )
-    assert room.handle("ann", Say("x" * 501), NOW) == [Told(too_long, ("ann",))]
-    assert room.handle("ann", Whisper("Bob", "x" * 501), NOW) == [Told(too_long, ("ann",))]
+    assert stage.ask("ann", Say("x" * 501)) == [Heard(too_long, ("ann",))]
+    assert stage.ask("ann", Whisper("Bob", "x" * 501)) == [Heard(too_long, ("ann",))]
 
 
 def test_an_empty_message() -> None:
     """A message that shows nothing is refused."""
-    room = peopled("ann", "bob")
+    stage = peopled("ann", "bob")
     empty = Refused("message-empty", "the message is empty; nothing was sent")
-    assert room.handle("ann", Say(" \u200b"), NOW) == [Told(empty, ("ann",))]
-    assert room.handle("ann", Whisper("Bob", ""), NOW) == [Told(empty, ("ann",))]
+    assert stage.ask("ann", Say(" \u200b")) == [Heard(empty, ("ann",))]
+    assert stage.ask("ann", Whisper("Bob", "")) == [Heard(empty, ("ann",))]
 
 
 def test_who_joins_later_has_not_heard() -> None:
     """The audience of a message is who was there when it was said."""
-    room = peopled("ann")
-    [early] = room.handle("ann", Say("early"), NOW)
-    room.handle("bob", Join("Bob"), NOW)
-    [late] = room.handle("ann", Say("late"), NOW)
-    room.handle("bob", Quit(), NOW)
+    stage = peopled("ann")
+    [early] = stage.ask("ann", Say("early"))
+    stage.ask("bob", Join("Bob"))
+    [late] = stage.ask("ann", Say("late"))
+    stage.ask("bob", Quit())
     assert early.audience == ("ann",)
     assert late.audience == ("ann", "bob")
 
 
-def test_those_who_hear_the_same_share_an_audience() -> None:
-    """While nobody comes or goes the audience is one and the same, so that it costs nothing."""
-    room = peopled("ann", "bob")
-    [one] = room.handle("ann", Say("1"), NOW)
-    [two] = room.handle("bob", Say("2"), NOW)
-    assert one.audience is two.audience
+def test_what_is_for_all_names_nobody() -> None:
+    """What all hear is addressed to whoever follows, so that nobody need be counted."""
+    room = peopled("ann", "bob").room
+    for request in (Say("1"), Rename("Anna"), Quit()):
+        tellings = room.apply(Asked(Peer("ann"), (request,), NOW))
+        assert [one.to for one in tellings if isinstance(one, Told)] == [None]
 
 
 @pytest.mark.parametrize(
@@ -294,16 +365,16 @@ def test_those_who_hear_the_same_share_an_audience() -> None:
 )
 def test_times(now: float, at: str) -> None:
     """A message carries the time at which it was said: UTC, with milliseconds."""
-    [said] = peopled("ann").handle("ann", Say("hi"), now)
-    assert said.event == Said(0, at, "Ann", "hi")
+    [said] = peopled("ann").tell("ann", Say("hi"), now=now)
+    assert said.event == Said(2, at, "Ann", "hi")
 
 
 def test_times_go_on() -> None:
     """Messages of the same second and of the next have their own times."""
-    room = peopled("ann")
+    stage = peopled("ann")
     times: list[str] = []
     for now in (NOW, NOW + 0.25, NOW + 0.5, NOW + 60.0, NOW):
-        [(said, *_)] = room.handle("ann", Say("hi"), now)
+        [(said, *_)] = stage.tell("ann", Say("hi"), now=now)
         assert isinstance(said, Said)
         times.append(said.at.removeprefix("2026-01-02T"))
     assert times == ["03:04:05.500Z", "03:04:05.750Z", "03:04:06.000Z", "03:05:05.500Z", times[0]]
@@ -329,8 +400,8 @@ def test_whisper() -> None:
 
 def test_a_whisper_names_its_reader_rightly() -> None:
     """However the whisper was addressed, it carries the handle as its reader wears it."""
-    told = peopled("ann", "bob").handle("ann", Whisper("\uff42OB", "psst"), NOW)
-    assert told == [Told(Whispered(0, AT, "Ann", "Bob", "psst"), ("bob", "ann"), "ann")]
+    told = peopled("ann", "bob").ask("ann", Whisper("\uff42OB", "psst"))
+    assert told == [Heard(Whispered(0, "", "Ann", "Bob", "psst"), ("bob", "ann"), "ann")]
 
 
 def test_a_typo_in_a_whisper() -> None:
@@ -350,7 +421,7 @@ def test_a_typo_in_a_whisper() -> None:
 
 def test_a_long_typo_is_shown_in_part() -> None:
     """Of a handle that is not here at most 40 characters are repeated."""
-    [told] = peopled("ann").handle("ann", Whisper("x" * 1000, "hi"), NOW)
+    [told] = peopled("ann").ask("ann", Whisper("x" * 1000, "hi"))
     shown = "x" * 40
     assert told.event == Refused(
         "no-such-handle", f'nobody here is called "{shown}"; nothing was sent'
@@ -359,8 +430,8 @@ def test_a_long_typo_is_shown_in_part() -> None:
 
 def test_a_whisper_to_oneself() -> None:
     """Who whispers to itself hears it once."""
-    told = peopled("ann", "bob").handle("ann", Whisper("Ann", "note"), NOW)
-    assert told == [Told(Whispered(0, AT, "Ann", "Ann", "note"), ("ann",), "ann")]
+    told = peopled("ann", "bob").ask("ann", Whisper("Ann", "note"))
+    assert told == [Heard(Whispered(0, "", "Ann", "Ann", "note"), ("ann",), "ann")]
 
 
 def test_nobody_whispers_to_somebody_in_line() -> None:
@@ -447,31 +518,31 @@ def test_who() -> None:
         _with("Cid", "Ann", "bea"),
     )
     refused = Refused("not-joined", "join with a handle first; nothing was sent")
-    assert _with("Cid", "Ann").handle("a stranger", Who(), NOW) == [Told(refused, ("a stranger",))]
+    assert _with("Cid", "Ann").ask("a stranger", Who()) == [Heard(refused, ("a stranger",))]
 
 
-def _with(*handles: str) -> Room[str]:
-    room: Room[str] = Room()
+def _with(*handles: str) -> Stage:
+    stage = Stage()
     for handle in handles:
-        room.handle(handle.lower(), Join(handle), NOW)
-    return room
+        stage.ask(handle.lower(), Join(handle))
+    return stage
 
 
 def test_ping() -> None:
     """A ping is answered, to whoever it was."""
-    room = peopled("ann", "bob")
-    assert room.handle("ann", Ping(), NOW) == [Told(Pong(), ("ann",))]
-    assert room.handle("a stranger", Ping(), NOW) == [Told(Pong(), ("a stranger",))]
+    stage = peopled("ann", "bob")
+    assert stage.ask("ann", Ping()) == [Heard(Pong(), ("ann",))]
+    assert stage.ask("a stranger", Ping()) == [Heard(Pong(), ("a stranger",))]
 
 
 def test_handles_are_known_by_their_peers() -> None:
     """The room knows the handle of a member, and of a peer in line, and of nobody else."""
-    room = peopled("ann", max_clients=1)
-    room.handle("bob", Join("Bob"), NOW)
-    assert [room.handle_of(peer) for peer in ("ann", "bob", "cid")] == ["Ann", "Bob", None]
-    room.leave("ann")
-    room.leave("bob")
-    assert [room.handle_of(peer) for peer in ("ann", "bob", "cid")] == [None, None, None]
+    stage = peopled("ann", max_clients=1)
+    stage.ask("bob", Join("Bob"))
+    assert [stage.handle_of(peer) for peer in ("ann", "bob", "cid")] == ["Ann", "Bob", None]
+    stage.ask("ann", Gone("quit"))
+    stage.ask("bob", Gone("quit"))
+    assert [stage.handle_of(peer) for peer in ("ann", "bob", "cid")] == [None, None, None]
 
 
 # ---- leaving
@@ -494,10 +565,10 @@ def test_leave() -> None:
 
 def test_the_reason_of_leaving() -> None:
     """To ask to quit is to leave with the reason ``quit``; any other is told as it is."""
-    assert peopled("ann", "bob").handle("ann", Quit(), NOW) == [Told(Left("Ann", "quit"), ("bob",))]
-    assert peopled("ann", "bob").leave("ann") == [Told(Left("Ann", "quit"), ("bob",))]
-    assert peopled("ann", "bob").leave("ann", "fell behind") == [
-        Told(Left("Ann", "fell behind"), ("bob",))
+    assert peopled("ann", "bob").ask("ann", Quit()) == [Heard(Left("Ann", "quit"), ("bob",))]
+    assert peopled("ann", "bob").ask("ann", Gone("quit")) == [Heard(Left("Ann", "quit"), ("bob",))]
+    assert peopled("ann", "bob").ask("ann", Gone("fell behind")) == [
+        Heard(Left("Ann", "fell behind"), ("bob",))
     ]
 
 
@@ -605,11 +676,25 @@ def test_kick() -> None:
 
 def test_a_kicked_client_is_not_to_come_back_by_itself() -> None:
     """The good-bye to who is kicked invites nobody back."""
-    told = peopled("boss", "ann").handle("boss", Kick("Ann", " why "), NOW)
+    told = peopled("boss", "ann").ask("boss", Kick("Ann", " why "))
     assert told == [
-        Told(Closing("kicked: why", retry=False), ("ann",)),
-        Told(Left("Ann", "kicked: why"), ("boss",)),
+        Heard(Closing("kicked: why", retry=False), ("ann",)),
+        Heard(Left("Ann", "kicked: why"), ("boss",)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("why", "code"),
+    [(" ", "message-empty"), ("\u200b", "message-empty"), ("x" * 501, "message-too-long")],
+    ids=["blank", "invisible", "too long"],
+)
+def test_a_reason_is_a_text(why: str, code: str) -> None:
+    """A reason that could not be said kicks nobody."""
+    stage = peopled("boss", "ann")
+    [(refused, audience, _)] = stage.ask("boss", Kick("Ann", why))
+    assert isinstance(refused, Refused)
+    assert (refused.code, audience) == (code, ("boss",))
+    assert stage.room.roster == ("Ann", "Server")
 
 
 def test_only_the_operator_kicks() -> None:
@@ -698,17 +783,17 @@ def test_the_operator_quits() -> None:
 
 def test_after_the_operator_quits_all_may_come_back() -> None:
     """The good-bye says that coming back is welcome; a room without a place names none."""
-    room: Room[str] = Room()
-    room.appoint("boss")
+    stage = Stage()
+    stage.play("(boss is the operator)")
     for peer, handle in (("boss", "Server"), ("ann", "Ann")):
-        room.handle(peer, Join(handle), NOW)
-    assert room.handle("boss", Quit(), NOW) == [
-        Told(Closing("the operator ended the chat", retry=True), ("ann",)),
-        Told(Notice("all clients disconnected"), ("boss",)),
+        stage.ask(peer, Join(handle))
+    assert stage.ask("boss", Quit()) == [
+        Heard(Closing("the operator ended the chat", retry=True), ("ann",)),
+        Heard(Notice("all clients disconnected"), ("boss",)),
     ]
-    assert room.handle("ann", Join("Ann"), NOW) == [
-        Told(Joined("Ann"), ("boss",)),
-        Told(Welcome("Ann", "Server", ("Ann", "Server")), ("ann",)),
+    assert stage.ask("ann", Join("Ann")) == [
+        Heard(Joined("Ann"), ("boss",)),
+        Heard(Welcome("Ann", "Server", ("Ann", "Server")), ("ann",)),
     ]
 
 
@@ -822,10 +907,10 @@ def test_nobody_speaks_from_the_line() -> None:
 
 def test_joining_twice_from_the_line() -> None:
     """Who is in line has a handle already, and keeps its place."""
-    room = peopled("ann", max_clients=1)
-    room.handle("bob", Join("Bob"), NOW)
+    stage = peopled("ann", max_clients=1)
+    stage.ask("bob", Join("Bob"))
     waiting = "the room is full; wait until you are let in; nothing was sent"
-    assert room.handle("bob", Join("Bobby"), NOW) == [Told(Refused("waiting", waiting), ("bob",))]
+    assert stage.ask("bob", Join("Bobby")) == [Heard(Refused("waiting", waiting), ("bob",))]
 
 
 def test_the_operator_takes_nobodys_place() -> None:
@@ -845,7 +930,7 @@ def test_the_operator_takes_nobodys_place() -> None:
         ann: \\quit
             bob | * Server connected. You are Bob. 1 here: Bob
         """,
-        Room(max_clients=1),
+        Stage(Room(max_clients=1)),
     )
 
 
@@ -917,7 +1002,7 @@ def test_turns_with_the_operator_coming_late() -> None:
         ann: hello
             ann, boss | Ann> hello
         """,
-        Room(turns=True),
+        Stage(Room(turns=True)),
     )
 
 
@@ -1118,18 +1203,443 @@ def test_watchers_take_no_place() -> None:
         ann: two
             ann | ! wait for somebody to answer; nobody else is here; nothing was sent
         """,
-        Room(max_clients=1, turns=True),
+        Stage(Room(max_clients=1, turns=True)),
     )
 
 
 def test_a_watcher_hears_that_the_operator_ended_the_chat() -> None:
     """What the operator is told when all were disconnected, a watcher hears too."""
-    room = peopled("boss", "ann")
-    room.watch("relay")
-    assert room.handle("boss", Quit(), NOW) == [
-        Told(Closing("the operator ended the chat", retry=True), ("ann",)),
-        Told(Notice("all clients disconnected; still listening on port 9999"), ("boss", "relay")),
+    stage = peopled("boss", "ann")
+    stage.play("(relay watches)")
+    assert stage.ask("boss", Quit()) == [
+        Heard(Closing("the operator ended the chat", retry=True), ("ann",)),
+        Heard(Notice("all clients disconnected; still listening on port 9999"), ("boss", "relay")),
     ]
+
+
+# ---- ids
+
+
+def ids(heard: list[Heard]) -> list[tuple[str, int]]:
+    """The names and ids of the events that were heard; 0 for what never has one."""
+    return [(type(event).__name__, getattr(event, "id", 0)) for event, _, _ in heard]
+
+
+def test_what_can_be_missed_has_an_id() -> None:
+    """Ids are given one after the other, to all that changes the room or answers a request."""
+    stage = peopled("boss")
+    assert ids(stage.tell("ann", Join("Ann"))) == [("Joined", 2), ("Welcome", 0)]
+    assert ids(stage.tell("bob", Join("Bob"))) == [("Joined", 3), ("Welcome", 0)]
+    assert ids(stage.tell("ann", Say("hi"))) == [("Said", 4)]
+    assert ids(stage.tell("ann", Whisper("Bob", "psst"))) == [("Whispered", 5)]
+    assert ids(stage.tell("ann", Rename("Anna"))) == [("Renamed", 6)]
+    assert ids(stage.tell("boss", Kick("Bob"))) == [("Closing", 0), ("Left", 7)]
+    assert ids(stage.tell("ann", Quit())) == [("Left", 8)]
+    assert stage.room.state.last_id == 8
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [Join("Ann"), Join("Zoe"), Say(""), Whisper("Nobody", "x"), Rename("Ann"), Kick("Ann")],
+    ids=str,
+)
+def test_refusals_of_requests_for_the_room_have_ids(request_: AnyRequest) -> None:
+    """What the room is asked for and refuses takes the next id, so that it can be missed too."""
+    stage = peopled("ann")
+    assert ids(stage.tell("ann", request_)) == [("Refused", 2)]
+    assert ids(stage.tell("ann", Say("x"), request_, request_)) == [
+        ("Said", 3),
+        ("Refused", 4),
+        ("Refused", 5),
+    ]
+
+
+@pytest.mark.parametrize("request_", [Join("you"), Say("x"), Whisper("Ann", "x"), Rename("Bob")])
+def test_refusals_of_strangers_have_ids(request_: AnyRequest) -> None:
+    """So does what a stranger is refused, and who waits."""
+    stage = peopled("ann", max_clients=1)
+    assert ids(stage.tell("bob", request_)) == [("Refused", 2)]
+    stage.ask("bob", Join("Bob"))
+    assert ids(stage.tell("bob", request_)) == [("Refused", 3)]
+
+
+def test_what_can_be_asked_again_has_no_id() -> None:
+    """Rosters, pongs, notices, good-byes and answers that only pass through take no id."""
+    stage = peopled("boss", "ann", max_clients=1)
+    no = Refused("bad-request", "not a request")
+    notice = Notice("a list")
+    assert stage.tell("ann", Who(), Ping(), no, notice) == [
+        Heard(Roster(("Ann", "Server")), ("ann",)),
+        Heard(Pong(), ("ann",)),
+        Heard(no, ("ann",)),
+        Heard(notice, ("ann",)),
+    ]
+    assert ids(stage.tell("eve", Who())) == [("Refused", 0)]
+    assert ids(stage.tell("eve", Typed("\\help"), Typed("\\who"))) == [
+        ("Notice", 0),
+        ("Refused", 0),
+    ]
+    assert ids(stage.tell("eve", Expired("too late"))) == [("Closing", 0)]
+    assert ids(stage.tell("bob", Join("Bob"))) == [("Notice", 0)]
+    assert ids(stage.tell("boss", Quit())) == [("Closing", 0), ("Notice", 0)]
+    assert stage.room.state.last_id == 2
+
+
+def test_the_welcome_knows_the_newest_id() -> None:
+    """``last`` of a welcome is the newest id; what comes with a greater one is new."""
+    stage = peopled("ann")
+    stage.ask("ann", Say("1"), Say("2"))
+    [joined, welcome] = stage.tell("bob", Join("Bob"))
+    assert joined.event == Joined("Bob", 4, AT)
+    assert welcome.event == Welcome("Bob", "Server", ("Ann", "Bob"), 4)
+    assert ids(stage.tell("ann", Say("3"))) == [("Said", 5)]
+
+
+def test_who_is_let_in_from_the_queue_knows_the_newest_id() -> None:
+    """So does the welcome of each who is let in because somebody left."""
+    stage = peopled("ann", max_clients=1)
+    stage.ask("bob", Join("Bob"))
+    assert [event for event, _, _ in stage.tell("ann", Quit())] == [
+        Left("Ann", "quit", 2, AT),
+        Joined("Bob", 3, AT),
+        Welcome("Bob", "Server", ("Bob",), 3),
+    ]
+
+
+def test_comings_goings_and_names_carry_their_time() -> None:
+    """Who comes, goes or changes its name is told with the time at which it was."""
+    stage = peopled("ann")
+    assert stage.tell("bob", Join("Bob"))[0].event == Joined("Bob", 2, AT)
+    later = "2026-01-02T03:04:06.000Z"
+    assert stage.tell("bob", Rename("Bo"), now=NOW + 0.5)[0].event == Renamed("Bob", "Bo", 3, later)
+    assert stage.tell("bob", Gone("fell behind"))[0].event == Left("Bo", "fell behind", 4, AT)
+
+
+def test_nobody_is_told_its_own_joining() -> None:
+    """Who comes in is told so by its welcome alone, and hears what is for all from there on."""
+    stage = peopled("ann")
+    assert stage.ask("bob", Join("Bob")) == [
+        Heard(Joined("Bob"), ("ann",)),
+        Heard(Welcome("Bob", "Server", ("Ann", "Bob")), ("bob",)),
+    ]
+    tellings = stage.room.apply(Asked(Peer("cid"), (Join("Cid"),), NOW))
+    assert [type(telling) for telling in tellings] == [Told, Follows, Told]
+
+
+def test_nobody_is_told_its_own_leaving() -> None:
+    """Who leaves hears nothing any more, then its connection ends."""
+    room = peopled("ann", "bob").room
+    assert room.apply(Asked(Peer("ann"), (Quit(),), NOW)) == [
+        Unfollows(Peer("ann")),
+        Told((Left("Ann", "quit", 3, AT),)),
+        Ends(Peer("ann"), "quit"),
+    ]
+
+
+# ---- several requests at once
+
+
+def test_first_come_first_served() -> None:
+    """Where one server orders what is asked, its order is that in which it comes."""
+    asked = Asked(Peer("ann"), (Join("Ann"), Say("hi")), NOW)
+    assert [*arrival(asked)] == [asked]
+
+
+def test_a_run_of_messages_is_told_as_one() -> None:
+    """Messages that come one after the other are told together; what stands between parts them."""
+    room = peopled("ann").room
+    ann = Peer("ann")
+    asked = (Say("1"), Typed("2"), Say("3"), Who(), Say("4"), Say(""), Say("5"), Say("6"))
+    assert room.apply(Asked(ann, asked, NOW)) == [
+        Told([Said(id, AT, "Ann", str(id - 1)) for id in (2, 3, 4)], None, ann),  # noqa: A001
+        Told((Roster(("Ann",)),), (ann,)),
+        Told([Said(5, AT, "Ann", "4")], None, ann),
+        Told((Refused("message-empty", "the message is empty; nothing was sent", 6),), (ann,)),
+        Told([Said(7, AT, "Ann", "5"), Said(8, AT, "Ann", "6")], None, ann),
+    ]
+
+
+def test_a_run_of_messages_in_a_room_with_turns() -> None:
+    """With turns only the first message of a run is said; each other one is refused."""
+    stage = peopled("ann", "bob", turns=True)
+    refused = Refused("not-your-turn", "it is the turn of Bob; nothing was sent")
+    assert stage.ask("ann", Say("1"), Say("2"), Say("3")) == [
+        Heard(Said(0, "", "Ann", "1"), ("ann", "bob"), "ann"),
+        Heard(refused, ("ann",)),
+        Heard(refused, ("ann",)),
+    ]
+
+
+def test_what_stands_after_a_quit_is_not_heard() -> None:
+    """Who asks to go, and then for more at once, has gone."""
+    stage = peopled("ann", "bob")
+    for quits in (Quit(), Typed("\\quit")):
+        stage.ask("cid", Join("Cid"))
+        assert stage.ask("cid", Say("bye"), quits, Say("and"), Join("Cid"), Ping(), Typed("x")) == [
+            Heard(Said(0, "", "Cid", "bye"), ("ann", "bob", "cid"), "cid"),
+            Heard(Left("Cid", "quit"), ("ann", "bob")),
+        ]
+
+
+@pytest.mark.parametrize("how", ["quit", "kick", "end of the chat", "expired", "kick in the queue"])
+def test_who_has_ended_is_not_heard(how: str) -> None:
+    """Whatever a peer asks for after its connection was ended is not heard, until it is gone."""
+    stage = peopled("boss", "ann", max_clients=1)
+    match how:
+        case "quit":
+            stage.tell("ann", Quit())
+        case "kick":
+            stage.tell("boss", Kick("Ann"))
+        case "end of the chat":
+            stage.tell("boss", Quit())
+        case "expired":
+            stage.tell("bob", Expired("too late"))
+        case "kick in the queue":
+            stage.tell("bob", Join("Bob"))
+            stage.tell("boss", Kick("Bob"))
+    [ended] = stage.ended
+    before = stage.room.state.last_id
+    answers: tuple[AnyRequest, ...] = (Refused("x", "y"), Notice("z"), Expired("again"))
+    for request in (Join("Zoe"), Say("x"), Who(), Ping(), Quit(), Typed("Zoe"), *answers):
+        assert stage.tell(ended, request, request) == []
+    assert (stage.room.state.last_id, stage.handle_of(ended)) == (before, None)
+    stage.tell(ended, Gone("connection lost"))
+    stage.ended.clear()
+    assert stage.tell(ended, Ping()) == [Heard(Pong(), (ended,))]
+
+
+def test_whoever_is_gone_has_ended() -> None:
+    """Who is gone has ended, also who was a stranger or had ended before; nobody hears of it."""
+    room = peopled("ann", "bob").room
+    ann, eve = Peer("ann"), Peer("eve")
+    assert Ends(ann, "quit") in room.apply(Asked(ann, (Quit(),), NOW))
+    assert {*map(type, room.apply(Asked(ann, (Gone("connection lost"),), NOW)))} <= {Ends}
+    assert room.apply(Asked(eve, (Gone("connection lost"),), NOW)) == [Ends(eve, "connection lost")]
+
+
+def test_a_stranger_introduces_itself() -> None:
+    """Of the lines that a stranger types at once the first is a handle, the others are messages."""
+    stage = peopled("bob")
+    assert stage.ask("ann", Typed("Ann"), Typed("hello"), Typed("psst > Bob")) == [
+        Heard(Joined("Ann"), ("bob",)),
+        Heard(Welcome("Ann", "Server", ("Ann", "Bob")), ("ann",)),
+        Heard(Said(0, "", "Ann", "hello"), ("bob", "ann"), "ann"),
+        Heard(Whispered(0, "", "Ann", "Bob", "psst"), ("bob", "ann"), "ann"),
+    ]
+
+
+def test_a_stranger_is_refused_and_tries_again() -> None:
+    """When the first line is no handle that can be had, the next line is again one."""
+    stage = peopled("bob")
+    typed = [Typed(line) for line in ("BOB", "", "\\who", "?", "Ann", "Ann", "\\quit", "Ann")]
+    heard = stage.ask("ann", *typed)
+    assert [event.code for event, _, _ in heard if isinstance(event, Refused)] == [
+        "handle-taken",
+        "handle-invalid",
+        "not-joined",
+        "handle-invalid",
+    ]
+    assert [event for event, _, _ in heard if not isinstance(event, Refused)] == [
+        Joined("Ann"),
+        Welcome("Ann", "Server", ("Ann", "Bob")),
+        Said(0, "", "Ann", "Ann"),
+        Left("Ann", "quit"),
+    ]
+
+
+def test_a_program_that_joins_may_speak_at_once() -> None:
+    """Requests in the same breath as the joining are those of a member, or of who waits."""
+    stage = peopled("bob", max_clients=2)
+    assert stage.ask("ann", Say("too early"), Join("Ann"), Say("hello"), Who()) == [
+        Heard(Refused("not-joined", "join with a handle first; nothing was sent"), ("ann",)),
+        Heard(Joined("Ann"), ("bob",)),
+        Heard(Welcome("Ann", "Server", ("Ann", "Bob")), ("ann",)),
+        Heard(Said(0, "", "Ann", "hello"), ("bob", "ann"), "ann"),
+        Heard(Roster(("Ann", "Bob")), ("ann",)),
+    ]
+    waiting = Refused("waiting", "the room is full; wait until you are let in; nothing was sent")
+    assert stage.ask("cid", Typed("Cid"), Typed("hello")) == [
+        Heard(Notice("The room is full; you are number 1 in line"), ("cid",)),
+        Heard(waiting, ("cid",)),
+    ]
+
+
+def test_a_blank_line_asks_for_nothing() -> None:
+    """A member's blank line is not answered, and takes no id."""
+    stage = peopled("ann")
+    assert stage.ask("ann", Typed(""), Typed(" \t")) == []
+    assert stage.room.state.last_id == 1
+
+
+def test_nothing_asked_nothing_told() -> None:
+    """Who asks for nothing is told nothing, member or stranger."""
+    stage = peopled("ann")
+    assert stage.ask("ann") == []
+    assert stage.ask("bob") == []
+
+
+def test_answers_keep_their_place() -> None:
+    """What a speaker has refused already is told where it stood among the requests."""
+    stage = peopled("ann")
+    bad = Refused("not-utf8", "that line is not UTF-8 text; nothing was sent")
+    assert stage.ask("ann", Say("1"), bad, Say("2")) == [
+        Heard(Said(0, "", "Ann", "1"), ("ann",), "ann"),
+        Heard(bad, ("ann",)),
+        Heard(Said(0, "", "Ann", "2"), ("ann",), "ann"),
+    ]
+
+
+# ---- too late
+
+
+def test_who_does_not_join_in_time() -> None:
+    """A stranger whose time is over is sent away, and may come back."""
+    stage = peopled("ann")
+    assert stage.ask("bob", Expired("no handle in time")) == [
+        Heard(Closing("no handle in time", retry=True), ("bob",))
+    ]
+    assert [*stage.ended] == ["bob"]
+
+
+def test_who_has_joined_is_not_too_late() -> None:
+    """For a member, and for who waits in the queue, the end of that time means nothing."""
+    stage = peopled("ann", max_clients=1)
+    stage.ask("bob", Join("Bob"))
+    assert stage.ask("ann", Expired("no handle in time")) == []
+    assert stage.ask("bob", Expired("no handle in time")) == []
+    assert (stage.handle_of("ann"), stage.handle_of("bob")) == ("Ann", "Bob")
+    assert stage.ended == {}
+
+
+def test_a_handle_that_was_refused_is_none() -> None:
+    """Who was only ever refused is a stranger still when its time is over."""
+    transcript(
+        """
+        bob: Ann
+            bob | ! handle "Ann" is taken; try another
+        (bob is too late)
+            bob | * Server closed the connection: no handle in time
+        """,
+        peopled("ann"),
+    )
+
+
+# ---- the queue's end
+
+
+def test_a_queue_ends_somewhere() -> None:
+    """Whom the queue has no place for is refused, and may try again; the operator may come in."""
+    stage = peopled("ann", max_clients=1)
+    for number in range(QUEUE):
+        stage.tell(f"peer {number}", Join(f"p{number}"))
+    full = Refused("queue-full", "the room is full, and so is the line; try again later")
+    assert stage.ask("bob", Join("Bob")) == [Heard(full, ("bob",))]
+    stage.play("(boss is the operator)")
+    assert stage.play("boss: Server")[0] == "    ann | * Server joined"
+    stage.ask("peer 0", Gone("connection lost"))
+    assert stage.ask("bob", Join("Bob")) == [
+        Heard(Notice(f"The room is full; you are number {QUEUE} in line"), ("bob",))
+    ]
+
+
+def test_those_in_the_queue_are_told_once_for_all_who_left() -> None:
+    """However many left meanwhile, who waits is told its new place once, when all is settled."""
+    stage = peopled("ann", max_clients=1)
+    for name in ("bob", "cid", "dan", "eve"):
+        stage.ask(name, Join(name.capitalize()))
+    assert stage.tell("bob", Gone("connection lost")) == []
+    assert stage.tell("dan", Gone("connection lost")) == []
+    assert stage.room.state.is_unsettled
+    assert stage.ask("ann", Ping()) == [
+        Heard(Pong(), ("ann",)),
+        Heard(Notice("The room is full; you are number 1 in line"), ("cid",)),
+        Heard(Notice("The room is full; you are number 2 in line"), ("eve",)),
+    ]
+    assert not stage.room.state.is_unsettled
+
+
+# ---- two operators
+
+
+def test_two_operators() -> None:
+    """The server's handle is for one; another operator may be here under a handle of its own."""
+    transcript(
+        """
+        (boss is the operator)
+        (mate is the operator)
+        boss: Server
+            boss | * Server connected. You are Server. 1 here: Server
+        mate: Server
+            mate | ! handle "Server" is taken; try another
+        mate: sERVER
+            mate | ! handle "sERVER" is taken; try another
+        mate: Mate
+            boss | * Mate joined
+            mate | * Server connected. You are Mate. 2 here: Mate, Server
+        ann: Ann
+            boss, mate | * Ann joined
+            ann | * Server connected. You are Ann. 3 here: Ann, Mate, Server
+        bob: Bob
+            bob | * The room is full; you are number 1 in line
+        mate: \\nick Server
+            mate | ! the operator keeps the server's handle
+        mate: \\kick Mate
+            mate | ! you cannot kick yourself
+        mate: \\kick Ann
+            ann | * Server closed the connection: kicked
+            boss, mate | * Ann left (kicked)
+            boss, mate | * Bob joined
+            bob | * Server connected. You are Bob. 3 here: Bob, Mate, Server
+        mate: \\quit
+            bob | * Server closed the connection: the operator ended the chat
+            boss, mate | * all clients disconnected; still listening on port 9999
+        (boss is cut off)
+            mate | * Server left (connection lost)
+        mate: ?
+            mate | * 1 here: Mate
+        """,
+        Stage(Room(max_clients=1, place="port 9999")),
+    )
+
+
+def test_an_operator_spells_the_handle_as_it_is() -> None:
+    """An operator, too, has the server's handle only as it is spelt there, and is not ``you``."""
+    transcript(
+        """
+        (boss is the operator)
+        boss: sERVER
+            boss | ! handle "sERVER" is reserved; try another
+        boss: you
+            boss | ! handle "you" is reserved; try another
+        boss: \uff33erver
+            boss | * Server connected. You are Server. 1 here: Server
+        """
+    )
+
+
+def test_turns_with_two_operators() -> None:
+    """Neither operator speaks before a client; after that they take turns like anybody."""
+    stage = Stage(Room(turns=True))
+    stage.operators |= {"boss", "mate"}
+    for peer, handle in (("boss", "Server"), ("mate", "Mate"), ("ann", "Ann")):
+        stage.ask(peer, Join(handle))
+    transcript(
+        """
+        boss: hello
+            boss | ! it is the turn of Ann; nothing was sent
+        mate: hello
+            mate | ! it is the turn of Ann; nothing was sent
+        ann: hello
+            boss, mate, ann | Ann> hello
+        mate: hello
+            boss, mate, ann | Mate> hello
+        mate: hello?
+            mate | ! it is the turn of Ann or Server; nothing was sent
+        boss: hello
+            boss, mate, ann | Server> hello
+        """,
+        stage,
+    )
 
 
 # ---- the whole

@@ -5,7 +5,7 @@ import pytest
 import trio
 import trio.testing
 
-from triochat.sockets import is_plain_socket, receiver
+from triochat.sockets import is_socket, receiver
 
 
 def pair() -> tuple[trio.SocketStream, socket.socket]:
@@ -57,6 +57,6 @@ async def test_a_reset_is_the_error_of_a_stream() -> None:
 async def test_other_streams_read_for_themselves() -> None:
     """What is no plain socket is read by its own method."""
     ours, theirs = trio.testing.memory_stream_pair()
-    assert not is_plain_socket(ours)
+    assert not is_socket(ours)
     await theirs.send_all(b"hello")
     assert await receiver(ours)(10) == b"hello"

@@ -7,8 +7,8 @@ from hypothesis import given
 from strategies import any_text
 from triochat.messages import Refused
 from triochat.text import (
+    COMBINING,
     HANDLE_LENGTH,
-    MARKS,
     TEXT_LENGTH,
     accept_handle,
     accept_text,
@@ -323,7 +323,7 @@ def test_escape_sequences_become_text() -> None:
 
 def test_floods_of_combining_marks_are_cut() -> None:
     """No more than four combining marks stand on a character, of any kind of mark."""
-    assert MARKS == 4
+    assert COMBINING == 4
     assert clean("a" + "\u0301" * 500 + "b") == "a\u0301\u0301\u0301\u0301b"
     assert clean("a" + "\u0301\u20dd\u0903" * 3) == "a\u0301\u20dd\u0903\u0301"
     assert clean("\u0301" * 9) == "\u0301" * 4

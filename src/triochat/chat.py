@@ -12,8 +12,7 @@ from typing import NamedTuple, Protocol
 import trio
 
 from triochat.connection import Connection
-from triochat.dialects import PLAIN
-from triochat.grammar import Bell, Place, parse
+from triochat.grammar import Bell, Place, introduce, parse
 from triochat.messages import (
     Answer,
     Closing,
@@ -234,7 +233,7 @@ class Chat:
             return parse(line, Place.TERMINAL | Place.CONSOLE)
         if self._asked:
             return parse(line, Place.TERMINAL)
-        return PLAIN.decode(line, joined=False)
+        return introduce(line)
 
     async def _send(self, request: Request) -> None:
         try:
@@ -301,7 +300,7 @@ class Chat:
 
     def _refused(self, refused: Refused) -> None:
         """The handle was refused: ask for another, if there is somebody to ask."""
-        if not refused.code.startswith(("handle-", "line-")):
+        if not refused.code.startswith(("handle-", "line-", "queue-")):
             return
         if self._asks:
             self._asked = False

@@ -68,7 +68,7 @@ async def _serve(options: argparse.Namespace) -> int:
 
     from triochat.client import reason_of
     from triochat.hub import Hub
-    from triochat.outbox import LINGER, Outbox
+    from triochat.outbox import LINGER
     from triochat.room import Room
     from triochat.server import open_listeners, port_of, serve
 
@@ -79,7 +79,7 @@ async def _serve(options: argparse.Namespace) -> int:
         reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
         return _fail(f"cannot listen on {where}: {reason}")
     port = port_of(listeners)
-    room: Room[Outbox] = Room(
+    room = Room(
         options.handle, max_clients=options.max_clients, turns=options.turns, place=f"port {port}"
     )
     hub = Hub(room)
@@ -135,7 +135,7 @@ async def _run_screen(hub: "Hub", options: argparse.Namespace) -> None:
 
         async with _open_screen(options, Place.TERMINAL | Place.CONSOLE) as terminal:
             await run_console(hub, terminal)
-        if hub.closed:
+        if hub.feed.is_closed:
             return
         _print("The console is closed; the server goes on. Ctrl-C stops it.")
     await run_relay(hub, Output(1))

@@ -13,8 +13,9 @@ import trio
 
 from triochat.chat import Chat, Terminal, Why
 from triochat.connection import Connection
+from triochat.dialects import NdjsonSpeaker, PlainSpeaker
 from triochat.hub import Hub
-from triochat.outbox import Outbox
+from triochat.link import Link
 from triochat.pipe import Output
 from triochat.session import Session
 
@@ -25,10 +26,11 @@ RETRY = 1.0
 async def run_console(hub: Hub, terminal: Terminal) -> None:
     """Chat as the operator, until the operator's input ends or the room closes."""
     why = Why.LOST
-    while why is Why.LOST and not hub.closed:  # it comes back when it was put out
-        async with _open_session(hub, "the console") as (connection, outbox):
-            hub.room.appoint(outbox)
-            chat = Chat(terminal, connection, hub.room.server, where=hub.room.place, operator=True)
+    room = hub.room
+    while why is Why.LOST and not hub.feed.is_closed:  # it comes back when it was put out
+        async with _open_session(hub) as connection:
+            server = room.members.server
+            chat = Chat(terminal, connection, server, where=room.state.place, operator=True)
             why = (await chat.run()).why
 
 
@@ -37,30 +39,30 @@ async def run_relay(hub: Hub, screen: trio.abc.SendStream) -> None:
 
     A screen that takes nothing misses what is said meanwhile; nobody waits for it.
     """
-    while not hub.closed:
-        outbox = Outbox(hub.backlog)
+    while not hub.feed.is_closed:
+        link = Link(hub.backlog, screen, PlainSpeaker())
         if isinstance(screen, Output):
-            outbox.write_through(Output.write_nowait, screen)
-        hub.attach(outbox)
-        hub.room.watch(outbox)
+            link.outbox.write_through(Output.write_nowait, screen)
+        peer = hub.watch(link)
         try:
-            with outbox.scope:
-                await outbox.send_to(screen)
+            with link.outbox.scope:
+                await link.outbox.send_to(screen)
         finally:
-            hub.detach(outbox, "quit")
+            link.outbox.abandon()
+            hub.disconnect(peer, "quit")
 
 
 @asynccontextmanager
-async def _open_session(hub: Hub, name: str) -> AsyncIterator[tuple[Connection, Outbox]]:
+async def _open_session(hub: Hub) -> AsyncIterator[Connection]:
     """A connection to the hub's room, from inside the server; its session ends with the block."""
     ours, theirs = [
         trio.SocketStream(trio.socket.from_stdlib_socket(end)) for end in await _socketpair()
     ]
-    session = Session(theirs, hub, name, ours=True)
+    session = Session(theirs, hub, "the console", NdjsonSpeaker(), is_operator=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(session.run)
         async with Connection(ours) as connection:
-            yield connection, session.outbox
+            yield connection
 
 
 async def _socketpair() -> tuple[socket.socket, socket.socket]:

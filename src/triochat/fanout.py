@@ -1,183 +1,162 @@
-"""Fan-out: a batch of events to one blob for each peer that is to have any of them.
+"""Fan-out: the last station of the feed. What a batch tells becomes one blob for each peer.
 
-Nearly all of a batch is for everybody. So what is told to everyone (or else to the largest
-audience), the *common* events, is written once for each dialect, as one blob that most peers get
-as it stands. For the others the blob is edited: a peer may be told something of its own in between,
-may come or go in the middle, may not hear its own words. Each peer gets its events in the order of
-the batch, in one `put`.
+Nearly all of a batch is for all who follow. So this, the *common* text, is written once for each
+dialect, as one blob that most peers get as it stands. For the others the blob is edited: a peer may
+be told something of its own in between, may begin or cease to follow in the middle, may not hear
+its own words. Each peer gets its events in the order of the batch, in one `put`.
+
+Who follows is known here alone; to the room all are "all".
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import accumulate
+from typing import NamedTuple
 
-from triochat.audience import Audience, Everyone
-from triochat.dialects import Dialect
+from triochat.dialects import Dialect, Speaker
+from triochat.link import Link
 from triochat.messages import Event
+from triochat.order import Peer
 from triochat.outbox import Outbox, put_all
-from triochat.room import Told
+from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 
 
 class Change(Enum):
-    """How what one peer is told differs from the common events, from a place among them on."""
+    """How what one peer is told differs from the common text, from a place in it on."""
 
-    COMES = auto()  # it is told them from here on, and was not before
-    GOES = auto()  # it is told no more of them
-    MISSES = auto()  # it is not told this one
+    COMES = auto()  # it is told all from here on, and was not before
+    GOES = auto()  # it is told no more of it
+    MISSES = auto()  # it is not told what stands here
 
 
-Edits = defaultdict[Outbox, list[tuple[int, Change | Event]]]
-"""For each peer for whom the blob does not fit: at which places something changes, or an event that
-it alone is told comes before the common one."""
+class Edits(NamedTuple):
+    """What makes one peer's text of the common one.
+
+    Attributes:
+        follows: the peer is told the common text from its beginning.
+        cuts: at which places something changes, or events for this peer alone come in between.
+    """
+
+    follows: bool
+    cuts: list[tuple[int, Change | Sequence[Event]]]
 
 
 class FanOut:
-    """Puts batches into outboxes, and remembers who speaks which dialect."""
+    """Puts batches into outboxes.
+
+    Attributes:
+        links: of all peers that are connected here, members or not.
+    """
 
     def __init__(self) -> None:
-        self._everyone: Audience[Outbox] = ()
-        self._speakers: dict[Dialect, list[Outbox]] = {}
+        self.links: dict[Peer, Link] = {}
+        self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
+        self._common: list[Sequence[Event]] = []
+        self._edits: dict[Peer, Edits] = {}
+        self._ends: list[Ends] = []
 
-    def send(self, events: Sequence[Event], batch: Sequence[Told[Outbox]]) -> int:
+    def follow(self, peer: Peer) -> None:
+        """From here on this peer is told what all are told, if it is connected."""
+        if link := self.links.get(peer):
+            self._followers.setdefault(link.speaker.dialect, {})[peer] = link.outbox
+
+    def unfollow(self, peer: Peer) -> None:
+        """From here on it is not."""
+        if link := self.links.get(peer):
+            self._followers.get(link.speaker.dialect, {}).pop(peer, None)
+
+    def send(self, batch: Sequence[Telling]) -> int:
         """Put into each outbox what is for it.
 
-        Args:
-            events: as the history gave them back, with their ids.
-            batch: the same events as the room told them, with their audiences and authors.
-
         Returns:
-            The bytes of an event for everyone, on average; 0 if there was none.
+            The bytes of an event for all, on average; 0 if there was none.
         """
-        main = _find_main(batch)
-        common, edits = _compare(events, batch, main)
+        self._common, self._edits, self._ends = [], {}, []
+        for telling in batch:
+            self._compare(telling)
+        common, edits = self._common, self._edits
         texts: dict[Dialect, _Text] = {}
-        for dialect, outboxes in self._by_dialect(main).items():
-            text = texts[dialect] = _Text(common, dialect)
-            if edits:
-                _put_edited(text, outboxes, edits)
-            else:
-                put_all(outboxes, text.blob)
-        for outbox, own in edits.items():  # who is not of the main audience
-            if outbox.dialect not in texts:
-                texts[outbox.dialect] = _Text(common, outbox.dialect)
-            outbox.put(texts[outbox.dialect].edit([(0, Change.GOES), *own]))
-        if not isinstance(main, Everyone):
-            return 0
-        return max((len(text.blob) for text in texts.values()), default=0) // len(common)
-
-    def _by_dialect(self, main: Audience[Outbox]) -> dict[Dialect, list[Outbox]]:
-        """The outboxes of each dialect; first those of the dialect that most speak.
-
-        Nearly always the audience is the same as for the last batch. Then so is the answer.
-        """
-        if main is self._everyone:
-            return self._speakers
-        speakers: dict[Dialect, list[Outbox]] = {}
-        for outbox in main:
-            speakers.setdefault(outbox.dialect, []).append(outbox)
-        speakers = dict(sorted(speakers.items(), key=lambda group: -len(group[1])))
-        if isinstance(main, Everyone):
-            self._everyone, self._speakers = (main, speakers) if main.is_settled else ((), {})
-        return speakers
-
-
-def _put_edited(text: "_Text", outboxes: list[Outbox], edits: Edits) -> None:
-    """Put the text into these outboxes; take those edits that are for them."""
-    put_all([outbox for outbox in outboxes if outbox not in edits], text.blob)
-    for outbox in outboxes:
-        own = edits.pop(outbox, None)
-        if own and not outbox.closed and (edited := text.edit(own)):
-            outbox.put(edited)
-
-
-def _find_main(batch: Sequence[Told[Outbox]]) -> Audience[Outbox]:
-    """Everyone, or else the largest audience; of akin ones, those who are in any of them."""
-    if len(batch) == 1:
-        return batch[0].audience
-    audiences = [told.audience for told in batch]
-    main = max(audiences, key=lambda audience: (isinstance(audience, Everyone), len(audience)))
-    if isinstance(main, Everyone):
-        for audience in audiences:
-            if audience is not main and main.is_akin(audience):
-                main = main.union(audience)
-    return main
-
-
-def _compare(
-    events: Sequence[Event], batch: Sequence[Told[Outbox]], main: Audience[Outbox]
-) -> tuple[list[Event], Edits]:
-    """The events that are told to the main audience, and what differs from them for whom.
-
-    Where everyone is not the same throughout the batch, main is a union and no event's audience.
-    """
-    common: list[Event] = []
-    edits: Edits = defaultdict(list)
-    last: Everyone[Outbox] | None = None
-    for event, (_, audience, author) in zip(events, batch, strict=True):
-        place = len(common)
-        if audience is not (main if last is None else last):
-            if not isinstance(main, Everyone) or not main.is_akin(audience):
-                for outbox in audience:
-                    if outbox is not author or outbox.dialect.echoes:
-                        edits[outbox].append((place, event))
+        size = 0
+        for dialect, followers in self._followers.items():
+            if not (common and followers):
                 continue
-            for outbox, change in _find_changes(main, last, audience):
-                edits[outbox].append((place, change))
-            last = audience
-        common.append(event)
-        if author is not None and not author.dialect.echoes:
-            edits[author].append((place, Change.MISSES))
-    return common, edits
+            text = texts[dialect] = _Text(common, dialect)
+            size = max(size, len(text.blob))
+            if edits:
+                put_all([followers[peer] for peer in followers if peer not in edits], text.blob)
+            else:
+                put_all(followers.values(), text.blob)
+        for peer, own in edits.items():
+            link = self.links[peer]
+            dialect = link.speaker.dialect
+            if dialect not in texts:
+                texts[dialect] = _Text(common, dialect)
+            if blob := texts[dialect].edit(own, link.speaker):
+                link.outbox.put(blob)
+        for end in self._ends:
+            if end.peer in self.links:
+                self.links[end.peer].outbox.close(end.reason)
+        return size and size // sum(map(len, common))
 
+    def _compare(self, telling: Telling) -> None:
+        """Put this to what is common, or to what differs from it for whom."""
+        match telling:
+            case Told(events=events, to=None, author=author):
+                if author is not None and not self._echoes(author):
+                    self._cut(author, Change.MISSES)
+                self._common.append(events)
+            case Told(events=events, to=to, author=author):
+                for peer in to or ():
+                    if peer != author or self._echoes(peer):
+                        self._cut(peer, events)
+            case Follows(peer=peer):
+                self._cut(peer, Change.COMES)
+                self.follow(peer)
+            case Unfollows(peer=peer):
+                self._cut(peer, Change.GOES)
+                self.unfollow(peer)
+            case Ends():
+                self._ends.append(telling)
 
-def _find_changes(
-    main: Everyone[Outbox], last: Everyone[Outbox] | None, audience: Everyone[Outbox]
-) -> list[tuple[Outbox, Change]]:
-    """Who of the main audience comes and goes between the last audience and this one."""
-    if last is None:  # this is the first: who comes later is not there yet
-        return [(outbox, Change.GOES) for outbox in main.gained_since(audience)]
-    return [
-        *((outbox, Change.COMES) for outbox in audience.gained_since(last)),
-        *((outbox, Change.GOES) for outbox in audience.lost_since(last)),
-    ]
+    def _echoes(self, peer: Peer) -> bool:
+        """Whether this peer is to hear its own words; nobody is who is not connected."""
+        return peer in self.links and self.links[peer].speaker.dialect.echoes
+
+    def _cut(self, peer: Peer, change: Change | Sequence[Event]) -> None:
+        """From this place on something differs for this peer, if it is connected."""
+        if link := self.links.get(peer):
+            if peer not in self._edits:
+                follows = peer in self._followers.get(link.speaker.dialect, {})
+                self._edits[peer] = Edits(follows, [])
+            self._edits[peer].cuts.append((len(self._common), change))
 
 
 class _Text:
-    """The common events in one dialect."""
+    """The common text in one dialect."""
 
-    def __init__(self, common: list[Event], dialect: Dialect) -> None:
-        self._encode = dialect.encode
-        self._lines = [*map(dialect.encode, common)]
+    def __init__(self, common: Sequence[Sequence[Event]], dialect: Dialect) -> None:
+        self._parts = [*map(dialect.encode, common)]
         self._starts: list[int] = []
-        self._others: dict[int, bytes] = {}
-        self.blob = b"".join(self._lines)
+        self.blob = b"".join(self._parts)
 
-    def edit(self, edits: list[tuple[int, Change | Event]]) -> bytes:
+    def edit(self, edits: Edits, speaker: Speaker) -> bytes:
         """The blob for one peer: with what it alone is told, without what it is not."""
-        starts = self._starts = self._starts or [*accumulate(map(len, self._lines), initial=0)]
-        start, is_here = 0, True
+        starts = self._starts = self._starts or [*accumulate(map(len, self._parts), initial=0)]
+        start, follows = 0, edits.follows
         parts: list[bytes] = []
-        for place, edit in edits:
-            if is_here:
+        for place, change in edits.cuts:
+            if follows:
                 parts.append(self.blob[start : starts[place]])
             start = starts[place]
-            match edit:
+            match change:
                 case Change.COMES:
-                    is_here = True
+                    follows = True
                 case Change.GOES:
-                    is_here = False
+                    follows = False
                 case Change.MISSES:
                     start = starts[place + 1]
-                case event:
-                    parts.append(self._write(event))
-        if is_here:
+                case events:
+                    parts.append(speaker.tell(events))
+        if follows:
             parts.append(self.blob[start:])
         return b"".join(parts)
-
-    def _write(self, event: Event) -> bytes:
-        """An event that is not for all of them, written once for those who are told it."""
-        key = id(event)
-        if key not in self._others:
-            self._others[key] = self._encode(event)
-        return self._others[key]

@@ -25,11 +25,8 @@ class Lines:
 
     def feed(self, data: bytes | bytearray) -> list[str | Refused]:
         """The lines that these bytes complete, in order, without their endings."""
-        *lines, rest = (self._rest + data).split(b"\n")
-        if lines and self._skipping:
-            self._skipping = False
-            del lines[0]
-        read = [self._read(line) for line in lines]
+        whole, end, rest = (self._rest + data).rpartition(b"\n")
+        read = self._read_all(whole) if end else []
         if len(rest) - rest.endswith(b"\r") > self._limit and not self._skipping:
             self._skipping = True
             read.append(self._too_long())
@@ -43,6 +40,17 @@ class Lines:
         if not unfinished:
             return None
         return Refused("line-unfinished", "the last line has no line end; nothing was sent")
+
+    def _read_all(self, whole: bytes) -> list[str | Refused]:
+        if whole.isascii() and b"\r" not in whole and not self._skipping:  # most lines, at once
+            texts = whole.decode().split("\n")
+            if max(map(len, texts)) <= self._limit:
+                return [*texts]
+        lines = whole.split(b"\n")
+        if self._skipping:
+            self._skipping = False
+            del lines[0]
+        return [self._read(line) for line in lines]
 
     def _read(self, line: bytes) -> str | Refused:
         if line.endswith(b"\r"):

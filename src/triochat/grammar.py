@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from triochat.messages import (
     Answer,
+    Join,
     Kick,
     Notice,
     Quit,
@@ -137,6 +138,19 @@ def parse(line: str, place: Place = Place.LINE) -> Request | Answer | Bell | Non
     if whisper and (to := _name_in(whisper[2])):
         return Whisper(to, whisper[1])
     return Say(line)
+
+
+def introduce(line: str) -> Request | Answer | Bell:
+    r"""What a line asks for that a stranger typed: to join under this handle.
+
+    Only ``\quit`` and ``\help`` mean what they mean to a member.
+    """
+    if not line.strip().startswith(MARKS):
+        return Join(line.strip(" \t"))
+    asked = parse(line)
+    if isinstance(asked, Quit | Notice):
+        return asked
+    return Refused("not-joined", "first a handle, please; nothing was sent")
 
 
 def _name_in(word: str) -> str:

@@ -1,47 +1,57 @@
-"""The log of a room: every message gets its place here before anybody sees it.
+"""History: the third station of the feed. What the room tells is kept here before anybody sees it.
 
-Ids are given out here and nowhere else, one after the other. Whispers take an id, so that they
-have their place in the order of those who see them, but are not kept. The newest public messages
-stay in a ring in memory.
-
-The hub calls `append` once for each batch that it fans out, in the task of whoever speaks alone or
-in its own, and sends only what comes back; another log stands behind the same three methods.
+The feed gives each batch to `keep`, awaits that where the history is not instant, and only then
+lets anybody be told. Kept is what was said to all; whispers are in no history.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
 
-import msgspec
-
-from triochat.messages import Event, Said, Whispered
+from triochat.messages import Said
+from triochat.telling import Telling, Told
 
 KEPT = 1000
-"""Public messages that are kept."""
+"""Public messages that are kept in memory."""
 
 
-class History:
-    """The log in memory."""
+class History(Protocol):
+    """A log of what was said.
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._last_id = 0
-        self._said: deque[Said] = deque(maxlen=kept)
+    Attributes:
+        is_instant: `keep` has kept the batch when it returns, and returns nothing to wait for.
+    """
 
-    def append(self, events: Iterable[Event]) -> list[Event]:
-        """The same events in the same order, the messages among them with their ids."""
-        placed: list[Event] = []
-        for event in events:
-            if isinstance(event, Said | Whispered):
-                self._last_id += 1
-                event = msgspec.structs.replace(event, id=self._last_id)  # noqa: PLW2901
-            if isinstance(event, Said):
-                self._said.append(event)
-            placed.append(event)
-        return placed
+    is_instant: bool
+
+    def keep(self, batch: Sequence[Telling]) -> Awaitable[None] | None:
+        """Keep what of this batch is to be kept; it is when what is returned has been awaited."""
 
     def since(self, last_id: int) -> list[Said]:
         """What was said to all after the message with this id, as far as it is kept."""
-        return [said for said in self._said if said.id > last_id]
 
     def last(self, count: int) -> list[Said]:
         """The newest public messages, at most this many, oldest first."""
+
+
+class Memory:
+    """The newest messages, for as long as the server runs."""
+
+    is_instant = True
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._said: deque[Said] = deque(maxlen=kept)
+
+    def keep(self, batch: Sequence[Telling]) -> None:
+        """Keep what is said to all."""
+        for telling in batch:
+            if type(telling) is Told and telling.to is None:
+                self._said += [event for event in telling.events if type(event) is Said]
+
+    def since(self, last_id: int) -> list[Said]:
+        """See `History`."""
+        return [said for said in self._said if said.id > last_id]
+
+    def last(self, count: int) -> list[Said]:
+        """See `History`."""
         return list(self._said)[-count:] if count > 0 else []

@@ -6,7 +6,8 @@ that one definition serves the wire, the room and the screen. Fields that are ad
 defaults; fields that a reader does not know are ignored.
 
 Texts are code points without control characters by the time they stand in an event. Times are
-UTC, ISO 8601 with milliseconds and ``Z``. Ids grow; they come from the history.
+UTC, ISO 8601 with milliseconds and ``Z``. What can be missed has an ``id``; ids are given by the
+room and grow, for each member too. What can be asked again (`Roster`, `Pong`, `Welcome`) has none.
 """
 
 from typing import TypeAlias
@@ -72,17 +73,23 @@ Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Quit
 
 
 class Welcome(_Message, frozen=True):
-    """You are in, under this handle, with these people (you among them)."""
+    """You are in, under this handle, with these people (you among them); ``last`` is the newest id.
+
+    Whatever follows with an id of at most ``last`` is past.
+    """
 
     handle: str
     server: str
     roster: tuple[str, ...]
+    last: int = 0
 
 
 class Joined(_Message, frozen=True):
     """Somebody came in."""
 
     handle: str
+    id: int = 0
+    at: str = ""
 
 
 class Said(_Message, frozen=True):
@@ -109,6 +116,8 @@ class Renamed(_Message, frozen=True):
 
     handle: str
     new: str
+    id: int = 0
+    at: str = ""
 
 
 class Left(_Message, frozen=True):
@@ -116,6 +125,8 @@ class Left(_Message, frozen=True):
 
     handle: str
     reason: str
+    id: int = 0
+    at: str = ""
 
 
 class Roster(_Message, frozen=True):
@@ -130,11 +141,15 @@ class Notice(_Message, frozen=True):
     text: str
 
 
-class Refused(_Message, frozen=True):
-    """An ordinary no: a code for programs, and a sentence for people that says what to do."""
+class Refused(_Message, frozen=True, omit_defaults=True):
+    """An ordinary no: a code for programs, and a sentence for people that says what to do.
+
+    It has an id, and takes its place among what is told, where the room was asked for something.
+    """
 
     code: str
     text: str
+    id: int = 0
 
 
 class Pong(_Message, frozen=True):

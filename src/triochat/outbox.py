@@ -1,6 +1,6 @@
 """The bounded queue on its way to one peer, and the task that empties it.
 
-The contract between the hub, which fills outboxes, and the sessions, which own them:
+The contract between the fan-out, which fills outboxes, and the sessions, which own them:
 
 * `put` MUST NOT block, whatever the peer does: the slowest reader never sets the pace.
 * Bytes leave in the order in which they were put, and nothing is put after `close`.
@@ -19,12 +19,12 @@ The contract between the hub, which fills outboxes, and the sessions, which own 
 import math
 import os
 from collections.abc import Callable, Iterable
+from enum import Enum, auto
 from typing import Any, TypeAlias, TypeVar
 
 import trio
 
-from triochat.dialects import PLAIN, Dialect
-from triochat.sockets import is_plain_socket
+from triochat.backlog import Backlog
 
 T = TypeVar("T")
 
@@ -36,44 +36,18 @@ LIMIT = 1 << 20
 STALL = 30.0
 """Seconds that a peer may need for the next 64 KiB, or for all that waits if that is less."""
 
-PATIENCE = 1.0
-"""Seconds for which talkers may be held back for a peer that is far behind."""
-
 LINGER = 2.0
 """Seconds that a closing session may still drain."""
 
 _PIECE = 1 << 16  # bytes given to one send_all, so that a slow peer's progress can be seen
 
 
-class Backlog:
-    """The outboxes that are far behind, and the talkers who are held back until none is.
+class Way(Enum):
+    """How far an outbox has come."""
 
-    Nobody is held back for the same outbox longer than `PATIENCE` seconds: the slowest reader does
-    not set the pace. By then it has caught up, or will be evicted.
-    """
-
-    def __init__(self) -> None:
-        self._since: dict[Outbox, float] = {}
-        self._cleared = trio.Event()
-
-    def __bool__(self) -> bool:
-        return bool(self._since) and (max(self._since.values()) > trio.current_time() - PATIENCE)
-
-    def add(self, outbox: "Outbox") -> None:
-        """This outbox is far behind."""
-        self._since.setdefault(outbox, trio.current_time())
-
-    def discard(self, outbox: "Outbox") -> None:
-        """This outbox has caught up, or is gone."""
-        if self._since.pop(outbox, None) is not None and not self._since:
-            self._cleared.set()
-            self._cleared = trio.Event()
-
-    async def wait_clear(self) -> None:
-        """Return as soon as there is no outbox to wait for."""
-        while self:
-            with trio.move_on_at(max(self._since.values()) + PATIENCE):
-                await self._cleared.wait()
+    OPEN = auto()  # it takes what is put
+    ENDING = auto()  # it takes no more, and sends what is queued
+    GONE = auto()  # it sends no more
 
 
 def put_all(outboxes: "Iterable[Outbox]", blob: bytes) -> None:
@@ -92,17 +66,14 @@ def put_all(outboxes: "Iterable[Outbox]", blob: bytes) -> None:
 
 
 class Outbox:
-    """What one peer is still to be sent, and how: its dialect, its ending.
+    """What one peer is still to be sent.
 
     Attributes:
         scope: the cancel scope of the session.
-        dialect: in which the hub writes what it puts here; does not change once the peer is in the
-            room.
-        closed: nothing can be put any more.
-        evicted: why the session was ended from this side; empty if it was not.
-        reset: the peer has reset the connection. The system says so once, and said it to `put`;
-            who reads sees what the peer said before, then an ordinary end.
-        released: the hub hears no more of this peer, and closes the outbox with its next batch.
+        way: how far it has come.
+        why: why it ended, as far as this side knows; empty if it does not. That a peer has reset
+            the connection the system says once, and perhaps to `put`; who reads sees an ordinary
+            end then.
     """
 
     __slots__ = (
@@ -113,21 +84,15 @@ class Outbox:
         "_start",
         "_target",
         "_write",
-        "closed",
-        "dialect",
-        "evicted",
-        "released",
-        "reset",
         "scope",
+        "way",
+        "why",
     )
 
-    def __init__(self, backlog: Backlog, dialect: Dialect = PLAIN) -> None:
+    def __init__(self, backlog: Backlog) -> None:
         self.scope = trio.CancelScope()
-        self.dialect = dialect
-        self.evicted = ""
-        self.closed = False
-        self.released = False
-        self.reset = False
+        self.way = Way.OPEN
+        self.why = ""
         self._backlog = backlog
         self._write: Callable[[Any, bytes], int] = os.write
         self._target: object = None
@@ -136,19 +101,16 @@ class Outbox:
         self._start: Callable[[], object] | None = None
         self._ends: _Channel | None = None
 
-    def send_lazily(self, stream: trio.abc.SendStream, start: Callable[[], object]) -> None:
-        """Send to this stream what is put, with no sender task before there is need of one.
+    def send_lazily(self, start: Callable[[], object]) -> None:
+        """Send what is put, with no sender task before there is need of one.
 
         Args:
-            stream: if it is a plain socket, what it takes at once needs no task.
-            start: starts the task, which is `send_to` this stream; called once, when something is
-                queued or nothing more comes. `start_sender` or `abandon` MUST come before it
-                cannot be called any more.
+            start: starts the task, which is `send_to` the peer's stream; called once, when
+                something is queued or nothing more comes. `start_sender` or `abandon` MUST come
+                before it cannot be called any more.
         """
         self._start = start
-        if is_plain_socket(stream):
-            self.write_through(os.write, stream.socket.fileno())
-        if self._queued or self.closed:
+        if self._queued or self.way is not Way.OPEN:
             self.start_sender()
 
     def start_sender(self) -> None:
@@ -169,7 +131,7 @@ class Outbox:
         """
         self._write = write
         self._target = target
-        self._direct = None if self._queued or self.closed else target
+        self._direct = None if self._queued or self.way is not Way.OPEN else target
 
     def put(self, blob: bytes) -> None:
         """Send these bytes after all that was put before; never blocks. Evicts who fell behind."""
@@ -180,13 +142,13 @@ class Outbox:
         if isinstance(error, BlockingIOError):
             return False
         if isinstance(error, ConnectionResetError):
-            self.reset = True
+            self.why = "connection lost"
         elif not isinstance(error, ConnectionError):  # the reader hears of the others
             self.evict("connection lost")
         return True
 
     def _queue_up(self, blob: bytes) -> None:
-        if self.closed:
+        if self.way is not Way.OPEN:
             return
         self._direct = None
         self._queued += len(blob)
@@ -197,10 +159,11 @@ class Outbox:
             if self._queued > LIMIT:
                 self.evict("fell behind")
 
-    def close(self) -> None:
-        """Take no more; what is queued is still sent, within `LINGER` seconds."""
-        if not self.closed:
-            self.closed = True
+    def close(self, reason: str) -> None:
+        """Take no more, for this reason; what is queued is still sent, within `LINGER` seconds."""
+        if self.way is Way.OPEN:
+            self.way = Way.ENDING
+            self.why = self.why or reason
             self._direct = None
             self._channel()[0].close()
             self.start_sender()
@@ -208,13 +171,13 @@ class Outbox:
 
     def evict(self, reason: str) -> None:
         """End the session now, for this reason; what is queued is lost."""
-        self.evicted = reason
+        self.why = reason
         self.abandon()
         self.scope.cancel()
 
     def abandon(self) -> None:
         """Take no more and send no more: the stream is about to be closed."""
-        self.closed = True
+        self.way = Way.GONE
         self._target = self._direct = None
         self._start = None
         if self._ends is not None:
@@ -251,7 +214,7 @@ class Outbox:
             if stalled.cancelled_caught:
                 self.evict("fell behind")
             self._queued -= len(piece)
-            if not self._queued and not self.closed:
+            if not self._queued and self.way is Way.OPEN:
                 self._direct = self._target
             if self._queued < LIMIT // 4:
                 self._backlog.discard(self)

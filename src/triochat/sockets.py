@@ -1,4 +1,4 @@
-"""Plain sockets, without the detours that trio's streams make for all kinds of them.
+"""Sockets, without the detours that trio's streams make for all kinds of them.
 
 A trio stream tries to read before it waits, so that reading may need no waiting. In a chat there is
 hardly ever anything to read at once: the try costs a system call, an exception and some layers of
@@ -13,7 +13,7 @@ from typing import TypeGuard
 import trio
 
 
-def is_plain_socket(stream: object) -> TypeGuard[trio.SocketStream]:
+def is_socket(stream: object) -> TypeGuard[trio.SocketStream]:
     """Whether bytes go through this stream as they are, and its file descriptor can be used."""
     return isinstance(stream, trio.SocketStream) and os.name == "posix"
 
@@ -24,7 +24,7 @@ def receiver(stream: trio.abc.ReceiveStream) -> Callable[[int], Awaitable[bytes 
     It takes the most bytes to return, gives the next ones, none at the end, and raises
     `trio.BrokenResourceError` when the peer is gone.
     """
-    if is_plain_socket(stream):
+    if is_socket(stream):
         return partial(_receive_some, stream.socket.fileno())
     return stream.receive_some
 

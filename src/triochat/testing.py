@@ -16,7 +16,6 @@ import trio
 import trio.testing
 
 from triochat.hub import Hub
-from triochat.outbox import Outbox
 from triochat.room import Room
 from triochat.server import serve
 
@@ -66,8 +65,7 @@ async def open_memory_room(
         lockstep: see `MemoryListener`.
     """
     listener = MemoryListener(lockstep=lockstep)
-    room: Room[Outbox] = Room()
     async with trio.open_nursery() as nursery:
-        doors = await nursery.start(serve, [listener], hub or Hub(room))
+        doors = await nursery.start(serve, [listener], hub or Hub(Room()))
         yield listener
         doors.cancel()

@@ -9,7 +9,7 @@ other. What it guarantees of its result:
 * no line break of any kind: tabs and line breaks have become single spaces;
 * no invisible padding (zero-width space, word joiner, byte order mark, deprecated and
   interlinear controls, surrogates, noncharacters); joiners inside emoji and scripts stay;
-* no more than `MARKS` combining marks in a row, so nothing climbs over the lines around it.
+* no more than `COMBINING` combining marks in a row, so nothing climbs over the lines around it.
 """
 
 import re
@@ -23,7 +23,7 @@ HANDLE_LENGTH = 10
 TEXT_LENGTH = 500
 """The most characters (code points) in a message."""
 
-MARKS = 4
+COMBINING = 4
 """The most combining marks in a row."""
 
 _SPACES = re.compile("\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
@@ -58,13 +58,15 @@ def _limit_marks(text: str) -> str:
         category = unicodedata.category(character)
         if category != "Cf":  # joiners do not start a new run
             run = run + 1 if category in ("Mn", "Me", "Mc") else 0
-        if run <= MARKS:
+        if run <= COMBINING:
             kept.append(character)
     return "".join(kept)
 
 
 def accept_text(text: str) -> str | Refused:
     """A message as the room takes it: cleaned, 1 to 500 characters; else why not."""
+    if text.isascii() and text.isprintable() and len(text) <= TEXT_LENGTH and text.strip():
+        return text  # most messages; nothing runs as often
     cleaned = clean(text)
     if len(cleaned) > TEXT_LENGTH:
         return Refused(

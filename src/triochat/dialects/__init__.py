@@ -1,42 +1,20 @@
-"""How requests and events look on the wire: one port, the dialect is told by the first line.
+"""How requests and events look on the wire: one port, the dialect is told by the first bytes.
 
-A first line that starts with ``{`` is NDJSON; any other is plain, and its first line is a handle.
+A new way to speak to the room, a *door*, is a `Speaker` and a `Dialect`, and a row in `recognise`.
 """
 
-from typing import Protocol
+from triochat.dialects.base import Dialect, Speaker
+from triochat.dialects.ndjson import NDJSON, NdjsonSpeaker
+from triochat.dialects.plain import PLAIN, PlainSpeaker
 
-from triochat.dialects.ndjson import Ndjson
-from triochat.dialects.plain import Plain
-from triochat.messages import Answer, Event, Request
-
-__all__ = ["NDJSON", "PLAIN", "Dialect", "choose"]
+__all__ = ["NDJSON", "PLAIN", "Dialect", "NdjsonSpeaker", "PlainSpeaker", "Speaker", "recognise"]
 
 
-class Dialect(Protocol):
-    """A way to write events and to read requests. Stateless: one instance serves everybody."""
+def recognise(first: bytes | bytearray) -> Speaker | None:
+    """Who speaks to a peer that speaks like this; None if that cannot be said before more comes.
 
-    @property
-    def name(self) -> str:
-        """For the log."""
-
-    @property
-    def echoes(self) -> bool:
-        """Whether members hear their own messages; if not, their own screen has shown them."""
-
-    def decode(self, line: str, *, joined: bool) -> Request | Answer | None:
-        """What a line asks for, or the answer that it gets at once; None for nothing.
-
-        Never raises, whatever the line. ``joined`` says whether the peer has asked to join.
-        """
-
-    def encode(self, event: Event) -> bytes:
-        """The event, with its line end."""
-
-
-PLAIN: Dialect = Plain()
-NDJSON: Dialect = Ndjson()
-
-
-def choose(first_bytes: bytes | bytearray) -> Dialect:
-    """The dialect of a peer whose first line starts with these bytes."""
-    return NDJSON if first_bytes.startswith(b"{") else PLAIN
+    What starts with ``{`` is NDJSON. All else is plain text: its first line is a handle.
+    """
+    if not first:
+        return None
+    return NdjsonSpeaker() if first.startswith(b"{") else PlainSpeaker()

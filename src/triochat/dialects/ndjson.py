@@ -1,9 +1,13 @@
 """NDJSON: one JSON object a line, tagged by ``"type"``; for programs, our client among them."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from triochat.exceptions import RemoteProtocolError
-from triochat.messages import Answer, Event, Refused, Request
+from triochat.framing import Lines
+from triochat.messages import Event, Refused, Request
+from triochat.order import AnyRequest
 from triochat.text import clean
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
@@ -17,22 +21,55 @@ class Ndjson:
     name = "ndjson"
     echoes = True
 
-    def decode(self, line: str, *, joined: bool) -> Request | Answer | None:  # noqa: ARG002
-        """The request in this line, or the refusal that says what is wrong with it."""
-        try:
-            return _requests.decode(line)
-        except (ValueError, RecursionError) as error:
-            reason = clean(str(error))
-            return Refused("bad-request", f"not a request: {reason}; nothing was sent")
+    def encode(self, events: Sequence[Event]) -> bytes:
+        """Each event as a JSON object on one line."""
+        return _encoder.encode_lines(events)
 
-    def encode(self, event: Event) -> bytes:
-        """The event as a JSON object on one line."""
-        return _encoder.encode(event) + b"\n"  # no call of `encode`: nothing runs as often
+
+NDJSON = Ndjson()
+
+
+class NdjsonSpeaker:
+    """A program at the other end. One that ends without a word has died."""
+
+    __slots__ = ("_lines",)
+
+    dialect = NDJSON
+    parting = "connection lost"
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+
+    def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
+        """The requests in these lines, or the refusals that say what is wrong with them."""
+        lines = self._lines.feed(data)
+        decode = _requests.decode
+        try:
+            return [decode(line) for line in lines]  # type: ignore[arg-type]
+        except (TypeError, ValueError, RecursionError):  # one of them is no request, or no line
+            return [line if isinstance(line, Refused) else decode_request(line) for line in lines]
+
+    def end(self) -> Refused | None:
+        """The refusal of what came after the last line end."""
+        return self._lines.end()
+
+    def tell(self, events: Sequence[Event]) -> bytes:
+        """As everybody is told."""
+        return _encoder.encode_lines(events)
 
 
 def encode(message: Request | Event) -> bytes:
     """A message as it goes over the wire, in either direction."""
     return _encoder.encode(message) + b"\n"
+
+
+def decode_request(line: str) -> Request | Refused:
+    """The request in this line, or the refusal that says what is wrong with it."""
+    try:
+        return _requests.decode(line)
+    except (ValueError, RecursionError) as error:
+        reason = clean(str(error))
+        return Refused("bad-request", f"not a request: {reason}; nothing was sent")
 
 
 def decode_event(line: str) -> Event | None:

@@ -1,20 +1,18 @@
-r"""Plain lines, for `nc`, telnet and whatever else sends text: what people type, what they read.
+"""Plain lines, for `nc`, telnet and whatever else sends text: what people type, what they read.
 
-The first line is a handle, and so is every line until a handle was accepted for trial; after that
-a line is what the grammar says it is. ``\quit`` and ``\help`` mean the same before as after.
+What a line means is for the room to say: a handle, until one was taken, then what the grammar makes
+of it.
 """
 
-from triochat.grammar import MARKS, Bell, parse
-from triochat.messages import Answer, Event, Join, Notice, Quit, Refused, Request
+from collections.abc import Sequence
+
+from triochat.framing import Lines
+from triochat.messages import Event, Notice, Refused
+from triochat.order import AnyRequest, Typed
 from triochat.render import plain
 
 GREETING = Notice("triochat: what is your handle? (1-10 characters, no spaces)")
 """What a peer sees that does not speak first."""
-
-
-def _parse(line: str) -> Request | Answer | None:
-    asked = parse(line)
-    return None if isinstance(asked, Bell) else asked  # there is none on a plain line
 
 
 class Plain:
@@ -23,17 +21,34 @@ class Plain:
     name = "plain"
     echoes = False
 
-    def decode(self, line: str, *, joined: bool) -> Request | Answer | None:
-        """What a typed line asks for; before joining, the handle that it offers."""
-        if joined:
-            return _parse(line)
-        if line.strip().startswith(MARKS):
-            asked = _parse(line)
-            if isinstance(asked, Quit | Notice):
-                return asked
-            return Refused("not-joined", "first a handle, please; nothing was sent")
-        return Join(line.strip(" \t"))
+    def encode(self, events: Sequence[Event]) -> bytes:
+        """The line (for some notices: lines) of each event that a person reads."""
+        return "".join([f"{plain(event)}\n" for event in events]).encode()
 
-    def encode(self, event: Event) -> bytes:
-        """The line (for some notices: lines) that a person reads."""
-        return f"{plain(event)}\n".encode()
+
+PLAIN = Plain()
+
+
+class PlainSpeaker:
+    """A person at the other end, or somebody who is taken for one. The end is how `nc` leaves."""
+
+    __slots__ = ("_lines",)
+
+    dialect = PLAIN
+    parting = "quit"
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+
+    def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
+        """The lines, as they were typed."""
+        lines = self._lines.feed(data)
+        return [line if isinstance(line, Refused) else Typed(line) for line in lines]
+
+    def end(self) -> Refused | None:
+        """The refusal of what came after the last line end."""
+        return self._lines.end()
+
+    def tell(self, events: Sequence[Event]) -> bytes:
+        """As everybody is told."""
+        return PLAIN.encode(events)

@@ -1,0 +1,145 @@
+"""The deeds: what a request leads to that no rule stands against. A table, as the rules are."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from triochat.messages import (
+    Closing,
+    Join,
+    Kick,
+    Notice,
+    Ping,
+    Pong,
+    Quit,
+    Refused,
+    Rename,
+    Renamed,
+    Roster,
+    Whisper,
+    Whispered,
+    Who,
+)
+from triochat.order import Expired, Gone, Peer, Settle
+from triochat.state import State
+from triochat.telling import Told
+from triochat.text import accept_text
+
+Deed: TypeAlias = Callable[[State, Peer, Any], None]
+"""Changes the state as this peer asks, and says what there is to say."""
+
+
+def join(state: State, peer: Peer, request: Join) -> None:
+    """Let it in, or have it wait."""
+    members = state.members
+    handle = members.check(peer, request.handle)
+    if isinstance(handle, Refused):
+        state.refuse(peer, handle)
+    elif members.is_full and not peer.is_operator:
+        members.wait(peer, handle)
+        state.tell_place(peer, len(members.queue))
+    else:
+        state.enter(peer, handle)
+
+
+def rename(state: State, peer: Peer, request: Rename) -> None:
+    """Call it by another handle."""
+    old = state.members[peer]
+    new = state.members.check(peer, request.handle)
+    if new == old:
+        new = Refused("handle-taken", f'you are "{old}" already')
+    if isinstance(new, Refused):
+        state.refuse(peer, new)
+        return
+    state.members.rename(peer, new)
+    state.tell(Renamed(old, new, state.next_id(), state.at))
+
+
+def whisper(state: State, peer: Peer, request: Whisper) -> None:
+    """Tell the two whom it concerns."""
+    text = accept_text(request.text)
+    if isinstance(text, Refused):
+        state.refuse(peer, text)
+        return
+    members = state.members
+    reader = members.owner(request.to)
+    event = Whispered(state.next_id(), state.at, members[peer], members[reader], text)
+    state.telling.append(Told((event,), (peer,) if reader == peer else (reader, peer), peer))
+
+
+def who(state: State, peer: Peer, _: Who) -> None:
+    """Tell who is here."""
+    state.tell(Roster(state.members.roster), peer)
+
+
+def ping(state: State, peer: Peer, _: Ping) -> None:
+    """Answer."""
+    state.tell(Pong(), peer)
+
+
+def kick(state: State, peer: Peer, request: Kick) -> None:
+    """Put a member, or somebody who waits, out."""
+    why = accept_text(request.reason) if request.reason else ""
+    if isinstance(why, Refused):
+        state.refuse(peer, why)
+        return
+    reason = f"kicked: {why.strip()}" if why else "kicked"
+    target = state.members.owner(request.handle)
+    state.tell(Closing(reason), target)
+    if waited := state.members.queue.get(target):
+        state.tell(Notice(f"{waited} is out of the line"), peer)
+    state.leave(target, reason)
+
+
+def leave(state: State, peer: Peer, _: Quit) -> None:
+    """Let it go; all others, if the operator asks."""
+    if not peer.is_operator:
+        state.leave(peer, "quit")
+        return
+    reason = "the operator ended the chat"
+    clients = [one for one in state.members if not one.is_operator] + [*state.members.queue]
+    state.telling.append(Told((Closing(reason, retry=True),), tuple(clients)))
+    for one in clients:
+        state.remove(one)
+        state.end(one, reason)
+    where = f"; still listening on {state.place}" if state.place else ""
+    state.tell(Notice(f"all clients disconnected{where}"))
+
+
+def lose(state: State, peer: Peer, gone: Gone) -> None:
+    """It is not here any more; if it was not before either, nobody hears of it."""
+    state.leave(peer, gone.reason)
+    state.ended.discard(peer)
+
+
+def expire(state: State, peer: Peer, expired: Expired) -> None:
+    """Close a stranger's connection."""
+    if state.members.handle_of(peer) is None:
+        state.tell(Closing(expired.reason, retry=True), peer)
+        state.end(peer, expired.reason)
+
+
+def settle(state: State, _peer: Peer, _: Settle) -> None:
+    """Tell who waits where it stands."""
+    state.settle()
+
+
+def pass_on(state: State, peer: Peer, answer: Notice | Refused) -> None:
+    """Tell it what it would have been told without the room, in its place."""
+    state.tell(answer, peer)
+
+
+DEEDS: dict[type, Deed] = {
+    Join: join,
+    Rename: rename,
+    Whisper: whisper,
+    Who: who,
+    Ping: ping,
+    Kick: kick,
+    Quit: leave,
+    Gone: lose,
+    Expired: expire,
+    Settle: settle,
+    Notice: pass_on,
+    Refused: pass_on,
+}
+"""What each request does; but for `Say`, which the room does by the run."""

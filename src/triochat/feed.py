@@ -1,0 +1,203 @@
+"""The feed: order, room, history, fan-out, in this order. All that a room does goes through here.
+
+What a peer asks for gets its place from the *order*; the *room* makes of it what is told; the
+*history* keeps this, before anybody sees it; the *fan-out* tells it. What is asked in one pass of
+trio's scheduler becomes one batch, and `Pace` says when it is told, and in whose task. Where a
+station has to be waited for, that is done in the feed's task; what is asked meanwhile gathers.
+
+Who may be held back, and by what: a talker waits when the batch of this pass is full (`vacancy`),
+and one who has used up its burst waits while any reader is far behind (`backlog`). Readers are
+never waited for here; who falls too far behind is evicted (see `outbox`).
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from itertools import filterfalse
+
+import trio
+
+from triochat.fanout import FanOut
+from triochat.history import History, Memory
+from triochat.messages import Joined, Left
+from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
+from triochat.pace import MOMENT, Pace, is_crowd
+from triochat.room import Room
+from triochat.telling import Ends, Telling, Told
+
+
+class _Passes(trio.abc.Instrument):
+    """Counts the passes of trio's scheduler."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002
+        """A pass begins."""
+        self.count += 1
+
+
+class Feed:
+    """What leads from what is asked to what is told.
+
+    Args:
+        room: what it means.
+        order: which place it gets.
+        history: where it is kept.
+        clock: the time in seconds since the epoch, UTC.
+
+    Attributes:
+        fan_out: who is told.
+        is_closed: the last words were said; nobody is heard any more.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        *,
+        order: Order = arrival,
+        history: History | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.room = room
+        self.fan_out = FanOut()
+        self.is_closed = False
+        self._order = order
+        self._history = history or Memory()
+        self._clock = clock
+        self._pace = Pace()
+        self._passes = _Passes()
+        self._batch: list[Telling] = []
+        self._size = 0  # how much was asked for it
+        self._can_wait = True  # nothing in it need be told now, but for what is one peer's alone
+        self._kept = 0  # so much at its beginning waits
+        self._due = math.inf  # and until when
+        self._failure: Exception | None = None  # what went wrong in a session's task
+        self._wake = trio.Event()
+        self._taken = trio.Event()
+
+    # ---- what sessions call
+
+    @property
+    def vacancy(self) -> int:
+        """How much more may be asked for this batch."""
+        return max(0, self._pace.capacity - self._size)
+
+    async def wait_vacancy(self) -> None:
+        """Return when the batch that is full now has been taken to be told."""
+        self._wake.set()
+        await self._taken.wait()
+
+    def ask(self, peer: Peer, requests: Sequence[AnyRequest]) -> None:
+        """Let a peer ask for this.
+
+        Nobody is told before `flush`, which must follow before the session waits for more.
+        """
+        self.apply(self._order(Asked(peer, requests, self._clock())))
+
+    def apply(self, placed: Sequence[Asked]) -> None:
+        """What is asked here has its place now: next after all that came here before."""
+        for asked in placed:
+            if self.is_closed:
+                return
+            told = self.room.apply(asked)
+            self._batch += told
+            self._size += len(asked.requests)
+            if self._can_wait:
+                self._can_wait = is_crowd(len(self.room.members)) and not any(map(_presses, told))
+
+    def flush(self) -> None:
+        """All was asked that was heard at once; tell it, now or with what others say."""
+        if not self._batch:
+            return
+        may_tell = self._pace.may_tell(self._passes.count)
+        if not may_tell or self._wake.is_set() or not self._history.is_instant:
+            self._wake.set()
+            return
+        try:
+            batch = self._take()
+            self._history.keep(batch)
+            self._tell(batch)
+        except Exception as error:  # noqa: BLE001  not lost: `run` raises it, and ends the room
+            self._failure = error
+            self._wake.set()
+
+    # ---- what the hub calls
+
+    def finish(self, last_words: Sequence[Telling]) -> None:
+        """Tell this after all that was asked until now, and hear nobody any more."""
+        self._batch += last_words
+        self._can_wait = False
+        self.is_closed = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Tell what is asked, until it is finished and the last batch is out.
+
+        Raises:
+            Exception: the history's, or a bug's; then the batch is lost, and the room must end.
+        """
+        trio.lowlevel.add_instrument(self._passes)
+        try:
+            while not self.is_closed or self._batch:
+                with trio.move_on_at(self._due):
+                    await self._wake.wait()
+                if self._failure is not None:
+                    raise self._failure
+                await self._gather()
+                self._wake = trio.Event()
+                self._pace.begin()
+                batch = self._take()
+                self._taken.set()
+                self._taken = trio.Event()
+                if kept := self._history.keep(batch):
+                    await kept
+                self._tell(batch)
+        finally:
+            trio.lowlevel.remove_instrument(self._passes)
+
+    async def _gather(self) -> None:
+        """Wait while each pass brings more to tell, at most as long as the last batch took."""
+        until = time.perf_counter() + self._pace.breath if self._pace.breath else 0.0
+        size = 0
+        while size < self._size < self._pace.capacity and time.perf_counter() < until:
+            size = self._size
+            await trio.lowlevel.checkpoint()
+
+    def _take(self) -> list[Telling]:
+        """What is to be told now; the rest stays."""
+        if self.room.state.is_unsettled:
+            self.ask(HOUSE, (Settle(),))
+        self._size = 0
+        now = trio.current_time() if self._can_wait else math.inf
+        if now < self._due:
+            new = self._batch[self._kept :]
+            self._batch[self._kept :] = filter(_waits, new)
+            self._kept = len(self._batch)
+            if self._kept and self._due == math.inf:
+                self._due = now + MOMENT
+                self._wake.set()  # for the feed's task to know how long to wait
+            return [*filterfalse(_waits, new)]
+        batch, self._batch = self._batch, []
+        self._can_wait, self._kept, self._due = True, 0, math.inf
+        return batch
+
+    def _tell(self, batch: list[Telling]) -> None:
+        if batch:
+            start = time.perf_counter()
+            size = self.fan_out.send(batch)
+            self._pace.end(size, time.perf_counter() - start)
+
+
+def _waits(telling: Telling) -> bool:
+    """Whether this may be told later in a large room: it is about who comes and goes."""
+    if type(telling) is Told:
+        return telling.to is None and type(telling.events[0]) in (Joined, Left)
+    return type(telling) is not Ends
+
+
+def _presses(telling: Telling) -> bool:
+    """Whether all must be told with this: it has its place among what everybody is told."""
+    if type(telling) is not Told or _waits(telling):
+        return False
+    return telling.to is None or getattr(telling.events[0], "id", 0) > 0

@@ -1,0 +1,83 @@
+"""Order: the first station of the feed. Whatever is asked of the room gets its place here.
+
+What is ordered are requests, and not what the room makes of them: a room that is shared by several
+servers is the same on each, since each applies the same requests, of the same peers, at the same
+times, in the same order.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+from triochat.messages import Answer, Request
+
+
+class Peer(NamedTuple):
+    """Whoever is at the other end of a connection: data, the same on every server.
+
+    Attributes:
+        id: nobody else has it, now or later.
+        address: where it comes from, in words; empty if not known.
+        is_operator: it may take the server's own handle, and kick.
+    """
+
+    id: str
+    address: str = ""
+    is_operator: bool = False
+
+
+HOUSE = Peer("", is_operator=True)
+"""Who asks for what no peer asked for."""
+
+
+class Typed(Struct, frozen=True, gc=False):
+    """A line that a person typed; the room finds out what it means, for who asks."""
+
+    line: str
+
+
+class Gone(Struct, frozen=True, gc=False):
+    """The peer has nothing more to say, and may be unreachable."""
+
+    reason: str
+
+
+class Expired(Struct, frozen=True, gc=False):
+    """The time is over in which the peer was to join; nothing, if it has."""
+
+    reason: str
+
+
+class Settle(Struct, frozen=True, gc=False):
+    """Tell those who wait for a place in the room where they stand now. The house's."""
+
+
+AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Settle
+"""What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
+
+
+class Asked(Struct, frozen=True):
+    """What one peer asked for at once.
+
+    Attributes:
+        peer: who asks.
+        requests: what for, in order.
+        now: when, in seconds since the epoch, UTC.
+    """
+
+    peer: Peer
+    requests: Sequence[AnyRequest]
+    now: float
+
+
+Order: TypeAlias = Callable[[Asked], Sequence[Asked]]
+"""Takes what is asked, and gives back what has its place now and is next to be applied.
+
+That may be nothing yet, where servers share an order: what comes later is given to `Feed.apply`.
+"""
+
+
+def arrival(asked: Asked) -> Sequence[Asked]:
+    """The order of one server: first come, first served."""
+    return (asked,)

@@ -1,0 +1,115 @@
+"""The rules: what the room refuses, and why. A table: for each kind of request, what is checked.
+
+A rule looks at the state of the room and at what is asked, changes nothing, and says no with a
+code and a sentence, or nothing. What is wrong with a text or a handle itself is found where these
+are taken in (`text`, `members`). What is not refused becomes a deed.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from triochat.messages import Join, Kick, Refused, Rename, Say, Whisper, Who
+from triochat.order import Peer
+from triochat.state import State
+from triochat.text import clean
+
+QUEUE = 1000
+"""Peers in the queue for a full room; the next ones are refused."""
+
+_NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
+_SHOWN = 40  # characters of an unknown handle that are repeated in its refusal
+
+
+Rule: TypeAlias = Callable[[State, Peer, Any], Refused | None]
+"""Says why this peer cannot have what it asks for; None if this rule does not stand against it."""
+
+
+def has_joined(state: State, peer: Peer, _: object) -> Refused | None:
+    """Only members speak, and change anything."""
+    if peer in state.members:
+        return None
+    return has_handle(state, peer, _) or Refused(
+        "waiting", "the room is full; wait until you are let in; nothing was sent"
+    )
+
+
+def has_handle(state: State, peer: Peer, _: object) -> Refused | None:
+    """Strangers are told nothing."""
+    if state.members.handle_of(peer) is None:
+        return Refused("not-joined", "join with a handle first; nothing was sent")
+    return None
+
+
+def is_new(state: State, peer: Peer, _: Join) -> Refused | None:
+    """Nobody joins twice."""
+    if peer in state.members:
+        return Refused(
+            "already-joined",
+            f'you are "{state.members[peer]}" already; \\nick NAME changes your handle',
+        )
+    return has_joined(state, peer, _) if peer in state.members.queue else None
+
+
+def has_place(state: State, peer: Peer, _: Join) -> Refused | None:
+    """A queue ends somewhere."""
+    if state.members.is_full and len(state.members.queue) >= QUEUE and not peer.is_operator:
+        return Refused("queue-full", "the room is full, and so is the line; try again later")
+    return None
+
+
+def has_turn(state: State, peer: Peer, _: Say) -> Refused | None:
+    """In a room with turns nobody speaks twice in a row."""
+    if not state.has_turns or not state.spoke_last(peer):
+        return None
+    others = [one for one in state.members if not state.spoke_last(one)]
+    if not others:
+        turn = "wait for somebody to answer; nobody else is here"
+    elif len(others) > _NAMED:
+        turn = "it is anybody else's turn"
+    else:
+        handles = {state.members[one] for one in others}
+        named = [handle for handle in state.members.roster if handle in handles]
+        turn = f"it is the turn of {' or '.join(named)}"
+    return Refused("not-your-turn", f"{turn}; nothing was sent")
+
+
+def has_reader(state: State, _: Peer, whisper: Whisper) -> Refused | None:
+    """A whisper to nobody is told to nobody."""
+    if state.members.find(whisper.to) in state.members:
+        return None
+    return _nobody_called(whisper.to, "nothing was sent")
+
+
+def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
+    """The operator is known by its handle."""
+    if peer.is_operator:
+        return Refused("not-allowed", "the operator keeps the server's handle")
+    return None
+
+
+def may_kick(state: State, peer: Peer, kick: Kick) -> Refused | None:
+    """Only the operator kicks, and only others."""
+    if not peer.is_operator:
+        return Refused("not-allowed", "only the operator can kick")
+    target = state.members.find(kick.handle)
+    if target is None:
+        return _nobody_called(kick.handle, "nobody was kicked")
+    if target == peer:
+        return Refused("not-allowed", "you cannot kick yourself")
+    return None
+
+
+def _nobody_called(handle: str, outcome: str) -> Refused:
+    shown = clean(handle)[:_SHOWN]
+    return Refused("no-such-handle", f'nobody here is called "{shown}"; {outcome}')
+
+
+RULES: dict[type, tuple[Rule, ...]] = {
+    Join: (is_new, has_place),
+    Say: (has_joined, has_turn),
+    Whisper: (has_joined, has_reader),
+    Rename: (has_joined, is_client),
+    Who: (has_handle,),
+    Kick: (has_joined, may_kick),
+}
+"""What is checked, in this order, before a request is obeyed; the first no counts."""

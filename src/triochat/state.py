@@ -1,0 +1,128 @@
+"""The state of a room: all that is so in it, and the few ways in which that changes.
+
+What changes it says so, in order, into `telling`. Rules look at it; deeds change it.
+"""
+
+from datetime import UTC, datetime
+
+from triochat.members import Members
+from triochat.messages import Event, Joined, Left, Notice, Refused, Welcome
+from triochat.order import HOUSE, Peer
+from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+
+_MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting would take longer
+
+
+class State:
+    """What is so in one room now.
+
+    Args:
+        members: who is here, and who waits.
+        has_turns: nobody speaks twice in a row, and a client speaks first.
+        place: where the room can be reached, in words.
+
+    Attributes:
+        telling: what is said of it that nobody has been told yet.
+        at: what time it is, as it stands on the wire.
+        last_id: the newest id that was given to anything.
+        last_speaker: who may not speak now, if there are turns; the house stands for operators.
+        ended: peers whose connection has been said to end; they are not heard.
+        is_unsettled: somebody has left the queue, and the others do not know where they stand now.
+    """
+
+    def __init__(self, members: Members, *, has_turns: bool = False, place: str = "") -> None:
+        self.members = members
+        self.has_turns = has_turns
+        self.place = place
+        self.telling: list[Telling] = []
+        self.at = ""
+        self.last_id = 0
+        self.last_speaker: Peer | None = None
+        self.ended: set[Peer] = set()
+        self.is_unsettled = False
+        self._places: dict[Peer, int] = {}
+        self._second = -1
+        self._stamp = ""
+
+    def spoke_last(self, peer: Peer) -> bool:
+        """Whether it is for others to speak, where there are turns."""
+        return peer == self.last_speaker or (peer.is_operator and self.last_speaker == HOUSE)
+
+    def next_id(self) -> int:
+        """An id that is newer than all."""
+        self.last_id += 1
+        return self.last_id
+
+    def set_time(self, now: float) -> None:
+        """From here on it is now, in seconds since the epoch."""
+        second, millisecond = divmod(round(now * 1000), 1000)
+        if second != self._second:  # else its part of the stamp is what it was
+            self._second = second
+            self._stamp = datetime.fromtimestamp(second, UTC).isoformat()[:-6]
+        self.at = self._stamp + _MILLISECONDS[millisecond]
+
+    # ---- telling
+
+    def tell(self, event: Event, peer: Peer | None = None) -> None:
+        """Tell an event to one peer, or to all who follow."""
+        self.telling.append(Told((event,), None if peer is None else (peer,)))
+
+    def refuse(self, peer: Peer, refused: Refused) -> None:
+        """Say no to what would have changed the room; the no has its place among what is told."""
+        self.tell(Refused(refused.code, refused.text, self.next_id()), peer)
+
+    def end(self, peer: Peer, reason: str) -> None:
+        """Hear no more of this peer; its connection ends."""
+        self.ended.add(peer)
+        self.telling.append(Ends(peer, reason))
+
+    # ---- coming and going
+
+    def enter(self, peer: Peer, handle: str) -> None:
+        """Let a peer in under this handle, which is free."""
+        members = self.members
+        if not members.clients:
+            self.last_speaker = HOUSE
+        members.enter(peer, handle)
+        self.tell(Joined(handle, self.next_id(), self.at))
+        self.telling.append(Follows(peer))
+        self.tell(Welcome(handle, members.server, members.roster, self.last_id), peer)
+
+    def leave(self, peer: Peer, reason: str) -> None:
+        """Whatever this peer was, its place is free now, and its connection ends."""
+        handle = self.remove(peer)
+        if handle is not None:
+            self.tell(Left(handle, reason, self.next_id(), self.at))
+        self.end(peer, reason)
+        queue = self.members.queue
+        while queue and not self.members.is_full:
+            first = next(iter(queue))
+            self.enter(first, self.members.remove(first))
+            self.is_unsettled = True
+
+    def remove(self, peer: Peer) -> str | None:
+        """Take a peer out without a word; return the handle that it had as a member."""
+        if peer in self.members.queue:
+            self.members.remove(peer)
+            self.is_unsettled = True
+        if peer not in self.members:
+            return None
+        if self.last_speaker == peer:
+            self.last_speaker = None
+        self.telling.append(Unfollows(peer))
+        return self.members.remove(peer)
+
+    def settle(self) -> None:
+        """Tell who waits where it stands now, if that has changed."""
+        self.is_unsettled = False
+        before, self._places = self._places, {}
+        for place, peer in enumerate(self.members.queue, 1):
+            if before.get(peer) == place:
+                self._places[peer] = place
+            else:
+                self.tell_place(peer, place)
+
+    def tell_place(self, peer: Peer, place: int) -> None:
+        """Tell a peer where it stands in the queue."""
+        self._places[peer] = place
+        self.tell(Notice(f"The room is full; you are number {place} in line"), peer)

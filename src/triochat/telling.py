@@ -1,0 +1,45 @@
+"""What the room says: who is told what, who hears what is for all, whose connection ends."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from triochat.messages import Event
+from triochat.order import Peer
+
+
+class Told(Struct, frozen=True, gc=False):
+    """Events for somebody.
+
+    Attributes:
+        events: what is told, in order.
+        to: these peers, each once; None for all who follow.
+        author: whose words they carry.
+    """
+
+    events: Sequence[Event]
+    to: tuple[Peer, ...] | None = None
+    author: Peer | None = None
+
+
+class Follows(Struct, frozen=True, gc=False):
+    """From here on this peer hears what is for all."""
+
+    peer: Peer
+
+
+class Unfollows(Struct, frozen=True, gc=False):
+    """From here on this peer does not hear what is for all."""
+
+    peer: Peer
+
+
+class Ends(Struct, frozen=True, gc=False):
+    """The connection of this peer ends, for this reason, after what it is told until here."""
+
+    peer: Peer
+    reason: str
+
+
+Telling: TypeAlias = Told | Follows | Unfollows | Ends

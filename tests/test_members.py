@@ -1,0 +1,241 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triochat.members import Members
+from triochat.messages import Refused
+from triochat.order import Peer
+from triochat.text import handle_key
+
+ANN, BOB, CID = Peer("ann"), Peer("bob"), Peer("cid")
+BOSS, MATE = Peer("boss", is_operator=True), Peer("mate", is_operator=True)
+
+
+def here(*peers: Peer, max_clients: int = 1000) -> Members:
+    """A room in which these peers are, each under its own name; the operator as ``Server``."""
+    members = Members("Server", max_clients)
+    for peer in peers:
+        members.enter(peer, "Server" if peer == BOSS else peer.id.capitalize())
+    return members
+
+
+def taken(handle: str) -> Refused:
+    """The refusal of a handle that is somebody else's."""
+    return Refused("handle-taken", f'handle "{handle}" is taken; try another')
+
+
+def reserved(handle: str) -> Refused:
+    """The refusal of a handle that nobody can have."""
+    return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
+
+
+# ---- who is here
+
+
+def test_nobody() -> None:
+    """In an empty room is nobody, and nobody is known."""
+    members = here()
+    assert (len(members), [*members], members.roster) == (0, [], ())
+    assert ANN not in members
+    assert None not in members
+    assert members.handle_of(ANN) is None
+    assert members.find("Ann") is None
+
+
+def test_members() -> None:
+    """Members are known by themselves and by their handles, in the order in which they came."""
+    members = here(BOB, ANN)
+    assert (len(members), [*members]) == (2, [BOB, ANN])
+    assert ANN in members
+    assert CID not in members
+    assert (members[ANN], members.handle_of(ANN), members.find("aNN")) == ("Ann", "Ann", ANN)
+    assert members.owner("\uff22ob") == BOB
+
+
+def test_the_roster() -> None:
+    """The roster is sorted without regard to case, and the same object while nothing changes."""
+    members = here()
+    for peer, handle in ((ANN, "bea"), (BOB, "Cid"), (CID, "Ann")):
+        members.enter(peer, handle)
+    before = members.roster
+    assert before == ("Ann", "bea", "Cid")
+    assert members.roster is before
+    members.rename(CID, "zoe")
+    assert [*members.roster] == ["bea", "Cid", "zoe"]
+    members.remove(BOB)
+    assert [*members.roster] == ["bea", "zoe"]
+
+
+def test_rename() -> None:
+    """Who is renamed is known by the new handle alone, and keeps its place among the others."""
+    members = here(ANN, BOB)
+    members.rename(ANN, "Zoe")
+    assert (members[ANN], members.find("Zoe"), members.find("Ann")) == ("Zoe", ANN, None)
+    assert [*members] == [ANN, BOB]
+    members.rename(ANN, "ZOE")
+    assert members.find("zoe") == ANN
+    assert members.roster == ("Bob", "ZOE")
+
+
+def test_remove() -> None:
+    """Who is taken out is known no more, and its handle is free."""
+    members = here(ANN, BOB)
+    assert members.remove(ANN) == "Ann"
+    assert ANN not in members
+    assert (members.roster, members.find("Ann"), members.handle_of(ANN)) == (("Bob",), None, None)
+    assert members.check(BOB, "Ann") == "Ann"
+
+
+# ---- how many
+
+
+def test_a_full_room() -> None:
+    """A room is full when as many clients are in it as may be; operators are not counted."""
+    members = here(BOSS, MATE, max_clients=2)
+    assert (members.clients, members.is_full) == (0, False)
+    members.enter(ANN, "Ann")
+    assert (members.clients, members.is_full) == (1, False)
+    members.enter(BOB, "Bob")
+    assert (members.clients, members.is_full) == (2, True)
+    members.remove(BOSS)
+    assert (members.clients, members.is_full) == (2, True)
+    members.remove(ANN)
+    assert (members.clients, members.is_full) == (1, False)
+
+
+def test_the_queue() -> None:
+    """Who waits is no member, is in no roster, and has a handle that is nobody else's."""
+    members = here(ANN, max_clients=1)
+    members.wait(CID, "Cid")
+    members.wait(BOB, "Bob")
+    assert members.queue == {CID: "Cid", BOB: "Bob"}
+    assert [*members.queue] == [CID, BOB]
+    assert CID not in members
+    assert (members.roster, len(members), members.clients) == (("Ann",), 1, 1)
+    assert (members.handle_of(CID), members.find("CID")) == ("Cid", CID)
+    assert members.check(ANN, "cid") == taken("cid")
+
+
+def test_leaving_the_queue() -> None:
+    """Who is taken out of the queue leaves its handle, and takes nobody's place with it."""
+    members = here(ANN, max_clients=1)
+    members.wait(BOB, "Bob")
+    assert members.remove(BOB) == "Bob"
+    assert (members.queue, members.find("Bob"), members.clients) == ({}, None, 1)
+    assert members.roster == ("Ann",)
+
+
+# ---- who may have which handle
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kept"), [("Zoe", "Zoe"), ("\uff3aoe", "Zoe"), ("zo\u0065\u0301", "zo\u00e9")]
+)
+def test_a_free_handle(wanted: str, kept: str) -> None:
+    """A handle that is nobody's is kept in its plain form."""
+    assert here(BOSS, ANN).check(BOB, wanted) == kept
+
+
+@pytest.mark.parametrize("wanted", ["Ann", "aNN", "\uff21nn"])
+def test_a_taken_handle(wanted: str) -> None:
+    """A handle that somebody wears is nobody else's, however it is spelt; its own is its own."""
+    shown = wanted.replace("\uff21", "A")
+    assert here(ANN).check(BOB, wanted) == taken(shown)
+    assert here(ANN).check(ANN, wanted) == shown
+
+
+def test_the_server_s_handle() -> None:
+    """The server's handle is the operator's, as it is spelt there, and nobody else's."""
+    members = here(ANN)
+    assert members.check(ANN, "server") == reserved("server")
+    assert members.check(BOSS, "Server") == "Server"
+    assert members.check(BOSS, "\uff33erver") == "Server"
+    assert members.check(BOSS, "server") == reserved("server")
+    assert members.check(BOSS, "Boss") == "Boss"
+
+
+def test_the_server_s_handle_is_for_one() -> None:
+    """While one operator wears the server's handle, it is taken for all others."""
+    members = here(BOSS)
+    assert members.check(MATE, "Server") == taken("Server")
+    assert members.check(ANN, "SERVER") == taken("SERVER")
+    assert members.check(MATE, "Mate") == "Mate"
+    members.remove(BOSS)
+    assert members.check(MATE, "Server") == "Server"
+
+
+@pytest.mark.parametrize("server", ["The server", "a-name-that-is-too-long", "you"])
+def test_a_server_s_handle_may_be_anything(server: str) -> None:
+    """What no client could be called the server may be called."""
+    members = Members(server, 1)
+    assert members.check(BOSS, server) == server
+    assert isinstance(members.check(ANN, server), Refused)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ("", "handle-invalid"),
+        ("a b", "handle-invalid"),
+        ("42", "handle-invalid"),
+        ("x" * 11, "handle-invalid"),
+        ("you", "handle-reserved"),
+    ],
+)
+def test_no_handle(wanted: str, code: str) -> None:
+    """What is no handle is refused to everybody, operators too."""
+    for peer in (ANN, BOSS):
+        refused = here().check(peer, wanted)
+        assert isinstance(refused, Refused)
+        assert refused.code == code
+
+
+def test_checking_changes_nothing() -> None:
+    """To ask whether a handle can be had is not to have it."""
+    members = here(ANN)
+    members.check(BOB, "Bob")
+    assert members.find("Bob") is None
+    assert members.check(CID, "Bob") == "Bob"
+
+
+# ---- whatever happens
+
+PEERS = (ANN, BOB, CID, BOSS, MATE)
+deeds = st.tuples(
+    st.sampled_from(PEERS),
+    st.sampled_from(["enter", "wait", "rename", "remove"]),
+    st.sampled_from(["Ann", "ANN", "bob", "Bob", "Cid", "Stra\u00dfe", "STRASSE", "Server"]),
+)
+
+
+@given(st.lists(deeds, max_size=30))
+def test_any_story(story: list[tuple[Peer, str, str]]) -> None:
+    """Whoever comes, waits, is renamed and goes: each handle is one's, and the roster is sorted."""
+    members = Members("Server", 2)
+    worn: dict[Peer, str] = {}
+    queue: dict[Peer, str] = {}
+    for peer, deed, wanted in story:
+        handle = members.check(peer, wanted)
+        is_known = peer in worn or peer in queue
+        if deed == "remove" and is_known:
+            assert members.remove(peer) == (worn | queue)[peer]
+            worn.pop(peer, None)
+            queue.pop(peer, None)
+        elif isinstance(handle, Refused):
+            continue
+        elif deed == "rename" and peer in worn:
+            members.rename(peer, handle)
+            worn[peer] = handle
+        elif deed == "enter" and not is_known:
+            members.enter(peer, handle)
+            worn[peer] = handle
+        elif deed == "wait" and not is_known:
+            members.wait(peer, handle)
+            queue[peer] = handle
+        assert {peer: members[peer] for peer in members} == worn
+        assert members.queue == queue
+        assert [*members.roster] == sorted(worn.values(), key=handle_key)
+        assert members.clients == len({*worn} & {ANN, BOB, CID})
+        keys = [handle_key(handle) for handle in (worn | queue).values()]
+        assert len(set(keys)) == len(keys)
+        assert all(members.find(handle) == peer for peer, handle in (worn | queue).items())
