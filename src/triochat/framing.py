@@ -18,6 +18,8 @@ LINE_LENGTH = 4096
 class Lines:
     """Takes bytes, gives lines (`str`) and, in place of lines that break a rule, refusals."""
 
+    __slots__ = ("_limit", "_rest", "_skipping")
+
     def __init__(self, limit: int = LINE_LENGTH) -> None:
         self._limit = limit
         self._rest = b""
