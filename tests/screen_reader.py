@@ -108,6 +108,7 @@ class Reader:
             dimensions=size,
         )
         self.child.delaybeforesend = None
+        self._pid = int(vars(self.child)["ptyproc"].pid)
         self.output = b""
         self.code: int | None = None
         self._screen = _Eyes(size[1], size[0], self._answer)
@@ -132,12 +133,10 @@ class Reader:
         self._screen.resize(rows, columns)
         self.child.setwinsize(rows, columns)
 
-    def hang_up(self) -> None:
-        """Close the window, and wait until the program has ended."""
-        pty = vars(self.child)["ptyproc"]
-        pty.fileobj.close()
+    def close_window(self) -> None:
+        """Hang up; the program is not at a terminal any more."""
+        vars(self.child)["ptyproc"].fileobj.close()
         self.child.closed = True
-        pty.wait()
 
     # ---- eyes
 
@@ -252,6 +251,15 @@ class Reader:
         assert self.code is not None
         return self.code
 
+    def wait_gone(self) -> None:
+        """Wait until it has ended, after `close_window`."""
+        deadline = time.monotonic() + PATIENCE
+        while os.waitpid(self._pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                raise AssertionError(self._complaint("it stays without its window"))
+            time.sleep(TICK)
+        self.child.terminated = True
+
     def _complaint(self, problem: str) -> str:
         frame = "\n".join(f"|{row.ljust(self.columns)}|" for row in self.rows)
         cursor = f"{self._screen.cursor.y}, {self._screen.cursor.x}"
@@ -259,11 +267,9 @@ class Reader:
 
     def close(self) -> None:
         """End it, whatever it does."""
-        if self.child.closed:
-            return
-        if self.child.isalive():
-            self.child.kill(signal.SIGKILL)
-        self.child.close(force=True)
+        if not self.child.terminated:
+            os.kill(self._pid, signal.SIGKILL)  # to ask whether it lives may wait for its end
+            self.child.close(force=True)
 
 
 def pexpect_environment(

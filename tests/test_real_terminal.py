@@ -6,7 +6,7 @@ import socket
 import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -472,8 +472,24 @@ def test_the_window_is_closed(jimmy: Reader, ann: Peer) -> None:
     """When its terminal goes away the client leaves the room, and does not stay behind."""
     jimmy.type("half a line")
     jimmy.wait_line(ME, "half a line")
-    jimmy.hang_up()
+    jimmy.close_window()
+    jimmy.wait_gone()
     ann.wait_line("* Jimmy left")
+
+
+def test_many_windows_are_closed_at_once(tmp_path: Path) -> None:
+    """Each server and each client ends with its window, though all of them are busy with it."""
+    with running_server() as room, ExitStack() as stack:
+        commands = [["server", "0"]] * 12
+        for number in range(4):
+            commands += [["client", "127.0.0.1", str(room.port), "--handle", f"J{number}"]]
+        people = [stack.enter_context(reading(*each, state=tmp_path)) for each in commands]
+        for person in people:
+            person.wait_for(" here · ")
+        for person in people:
+            person.close_window()
+        for person in people:
+            person.wait_gone()
 
 
 def test_ctrl_z_and_fg(server: Server, ann: Peer, tmp_path: Path) -> None:

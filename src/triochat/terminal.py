@@ -48,6 +48,9 @@ BATCH = 100
 GATHER = 0.15
 """Seconds that comings and goings wait for more of them, to be drawn as one."""
 
+AGAIN = 0.1
+"""Seconds until the editor's thread is asked again to end."""
+
 PUT_BACK = ("message-too-long", "not-your-turn", "waiting")
 """Refusals after which the line stands in the editor again."""
 
@@ -81,6 +84,7 @@ class Terminal:
         self._drawn = trio.Event()
         self._printing: asyncio.Task[None] | None = None
         self._stopping = False
+        self._ended = trio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._editing: asyncio.Task[None] | None = None
         self._continued = threading.Event()
@@ -149,15 +153,20 @@ class Terminal:
             task_status.started()
             with trio.CancelScope(shield=True):  # the sibling ends the thread
                 await trio.to_thread.run_sync(lambda: asyncio.run(self._on_loop_run()))
+            self._ended.set()
             nursery.cancel_scope.cancel()
 
     async def _stop_when_cancelled(self) -> None:
+        """Ask the thread to end until it has: a prompt that ends just then may not hear it."""
         try:
             await trio.sleep_forever()
         finally:
             self._stopping = True
-            if self._editing is not None:
-                self._call(self._editing.cancel)
+            while not self._ended.is_set():
+                if self._editing is not None:
+                    self._call(self._editing.cancel)
+                with trio.move_on_after(AGAIN, shield=True):
+                    await self._ended.wait()
 
     async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         """The editor's thread gets no signals: tell it of a new size, and that we go on."""
@@ -200,7 +209,8 @@ class Terminal:
                     await self._on_loop_edit_line()
         except (EOFError, OSError):  # Ctrl-D; or the window is gone
             self._token.run_sync_soon(self._send_line.close)
-            await asyncio.Event().wait()
+            if not self._stopping:
+                await asyncio.Event().wait()
 
     async def _on_loop_edit_line(self) -> None:
         try:
