@@ -5,8 +5,8 @@ import pytest
 import trio
 import trio.testing
 
+from doubles import Typist
 from house import House, open_house
-from test_client import Typist
 from triochat.console import run_console, run_relay
 from triochat.outbox import LINGER
 

@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategies import any_text
-from triochat.grammar import COMMANDS, MARKS, Bell, Place, help_text, introduce, parse
+from triochat.grammar import COMMANDS, PREFIXES, Bell, Place, help_text, introduce, parse
 from triochat.messages import Join, Kick, Notice, Quit, Refused, Rename, Request, Say, Whisper, Who
 from triochat.text import clean, could_be_handle, normalise_handle, strip_invisible
 
@@ -73,10 +73,10 @@ def test_a_blank_line_means_nothing(line: str) -> None:
 @given(any_text)
 def test_any_text_without_special_meaning(line: str) -> None:
     """A text without a command mark at its start, and without ``>``, is said unchanged."""
-    assume(not line.strip().startswith(MARKS))
+    assume(not line.strip().startswith(PREFIXES))
     assume(">" not in line)
     assume(clean(line).strip() != "?")
-    assume(not clean(line).strip().startswith(MARKS))
+    assume(not clean(line).strip().startswith(PREFIXES))
     assert parse(line) == (Say(clean(line)) if clean(line).strip() else None)
 
 
@@ -156,7 +156,7 @@ def test_what_looks_like_a_whisper(line: str) -> None:
 words = any_text.map(lambda text: "".join(text.split())).filter(bool)
 cleaned = any_text.map(clean)
 whisperable = cleaned.map(str.rstrip).filter(
-    lambda text: text and not text.strip().startswith(MARKS)
+    lambda text: text and not text.strip().startswith(PREFIXES)
 )
 
 
@@ -211,7 +211,7 @@ def test_escapes(line: str, text: str) -> None:
     assert parse(line) == Say(text)
 
 
-@given(cleaned, st.sampled_from(MARKS))
+@given(cleaned, st.sampled_from(PREFIXES))
 def test_any_text_can_be_said(text: str, mark: str) -> None:
     """After a doubled mark any text is said to all, also what would be a whisper or command."""
     line = f"{mark}{mark}{text}"
@@ -288,7 +288,7 @@ def test_unknown_commands(line: str, shown: str) -> None:
     assert parse(line) == unknown(shown)
 
 
-@given(any_text, st.sampled_from(MARKS))
+@given(any_text, st.sampled_from(PREFIXES))
 def test_a_command_is_never_said_by_mistake(typed: str, mark: str) -> None:
     r"""A line with a mark at its start is said only where ``\say`` or a doubled mark says so."""
     assume(not typed.startswith(mark))
@@ -340,7 +340,7 @@ def test_any_line_of_a_stranger(line: str) -> None:
     """Whatever a stranger types, it joins, quits, is helped or is refused; nothing is said."""
     asked = introduce(line)
     assert isinstance(asked, Join | Quit | Notice | Refused)
-    assert isinstance(asked, Join) == (not line.strip().startswith(MARKS))
+    assert isinstance(asked, Join) == (not line.strip().startswith(PREFIXES))
 
 
 # ---- help

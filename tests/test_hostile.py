@@ -14,10 +14,9 @@ from rich.console import Console
 
 from house import House, Peer, open_house
 from triochat import order
-from triochat.chat import Chat, Status
+from triochat.chat import Chat, View
 from triochat.connection import Connection
 from triochat.dialects.ndjson import decode_event, encode
-from triochat.editor import Desk
 from triochat.exceptions import RemoteProtocolError
 from triochat.grammar import Place, parse
 from triochat.messages import (
@@ -35,11 +34,12 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.render import plain
 from triochat.room import Room
-from triochat.screen import Screen, Shown
-from triochat.teletype import Teletype
 from triochat.telling import Told
+from triochat.terminals.editor import Desk
+from triochat.terminals.screen import Palette, Screen, Shown
+from triochat.terminals.teletype import Teletype
+from triochat.words import words_of
 
 TABLE = Path(__file__).parent.parent / "docs" / "hostile-text.md"
 AT = "2026-01-02T21:07:04.678Z"
@@ -235,7 +235,7 @@ def test_as_a_reason_to_kick(hostile: Hostile) -> None:
     for request, handle in zip(requests, ("Joe", "Ann"), strict=True):
         assert isinstance(request, Kick)
         told = [one for one in room.apply(order.Asked(boss, [request], 0)) if isinstance(one, Told)]
-        read = [plain(event) for one in told for event in one.events]
+        read = [words_of(event) for one in told for event in one.events]
         if not hostile.refused:
             reason = f"kicked: {hostile.shown}"
             assert read == [
@@ -335,7 +335,7 @@ def words(text: str) -> list[str]:
 async def test_from_a_hostile_server(hostile: Hostile) -> None:
     """Whatever a server sends in whichever field, a screen and a printer get what is shown."""
     for event, line in zip(served(hostile.sent), words(hostile.shown), strict=True):
-        assert plain(event, "Joe") == line
+        assert words_of(event, "Joe") == line
         assert await printed(event) == f"{line}\n"
         assert drawn(event) == f"21:07 {line}\n"
 
@@ -357,7 +357,7 @@ def test_nothing_else_reaches_a_terminal(hostile: Hostile) -> None:
     for event in (*served(hostile.sent), Notice(hostile.sent)):
         for me in ("Joe", hostile.sent):
             assert NEVER.search(drawn(event, me)) is None
-            assert NEVER.search(f"{plain(event, me)}") is None
+            assert NEVER.search(f"{words_of(event, me)}") is None
 
 
 @each
@@ -394,15 +394,15 @@ def test_a_lone_surrogate_from_a_hostile_server() -> None:
     with pytest.raises(RemoteProtocolError, match="not a triochat server"):
         decode_event(line)
     for event, line in zip(served(SURROGATE), words("ab"), strict=True):
-        assert plain(event, "Joe") == line
+        assert words_of(event, "Joe") == line
         assert drawn(event) == f"21:07 {line}\n"
 
 
 @each
 def test_before_the_line(hostile: Hostile) -> None:
     """A server that calls its reader something hostile does not get it into the editor."""
-    desk = Desk(Place.TERMINAL, lambda _: "#ffffff")
-    desk.status = Status("127.0.0.1 port 9", hostile.sent, {hostile.sent})
+    desk = Desk(Place.TERMINAL, Palette())
+    desk.view = View("127.0.0.1 port 9", hostile.sent, {hostile.sent})
     [fragment] = desk.prompt()
     assert fragment[1] == f"{hostile.shown[:10]}> "
 

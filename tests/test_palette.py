@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 from rich.color import Color
 
 from strategies import any_text
-from triochat.screen import COLOURS, Palette
+from triochat.terminals.screen import COLOURS, Palette
 
 handles = st.text(min_size=1, max_size=10)
 

@@ -4,20 +4,10 @@ import pytest
 import trio
 import trio.testing
 
+from doubles import Paper
 from house import House, open_house
-from triochat.client import Person
-from triochat.pipe import WINDOW, Output, Pipe
-
-
-class Paper:
-    """An output that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    async def write(self, line: str) -> None:
-        """Keep it."""
-        self.lines.append(line)
+from triochat.person import Person
+from triochat.terminals.pipe import MAX_IN_FLIGHT, Output, Pipe
 
 
 async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str]]:
@@ -37,7 +27,7 @@ async def test_every_line_arrives_in_order(autojump_clock: trio.testing.MockCloc
     """Each line is a message; all arrive, in order, the last one before the pipe leaves."""
     async with open_house() as house:
         ann = await house.plain("Ann")
-        numbers = [str(number) for number in range(WINDOW * 3)]
+        numbers = [str(number) for number in range(MAX_IN_FLIGHT * 3)]
         went_well, output, errors = await run_pipe(house, "\n".join([*numbers, ""]).encode())
         assert went_well
         assert errors == []

@@ -43,10 +43,10 @@ from triochat.messages import (
     Who,
 )
 from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Peer, Settle, Typed, arrival
-from triochat.render import plain
 from triochat.room import Room
 from triochat.rules import QUEUE
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+from triochat.words import words_of
 
 NOW = 1767323045.5
 AT = "2026-01-02T03:04:05.500Z"
@@ -153,7 +153,7 @@ class Stage:
         for event, audience, _ in heard:
             readers: dict[str, list[str]] = {}
             for peer in audience:
-                words = plain(event, self.handle_of(peer) or "")
+                words = words_of(event, self.handle_of(peer) or "")
                 readers.setdefault(words, []).append(peer)
             shown += [f"    {', '.join(peers)} | {words}" for words, peers in readers.items()]
         return shown

@@ -24,9 +24,9 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.render import plain
-from triochat.screen import FOLD, Screen, Shown, mentions, rings, wrap
+from triochat.terminals.screen import FOLD, Screen, Shown, mentions, rings, wrap
 from triochat.text import clean
+from triochat.words import words_of
 
 NOW = datetime(2026, 1, 2, 21, 7, tzinfo=UTC)
 AT = "2026-01-02T21:07:04.678Z"
@@ -243,7 +243,7 @@ ALL: list[tuple[Event, str]] = [
 def test_what_is_what_without_colour(event: Event, line: str) -> None:
     """Messages, whispers, notices and refusals are told apart by their signs alone."""
     assert draw(event) == line
-    assert draw(event)[6:] == plain(event, "Bob")
+    assert draw(event)[6:] == words_of(event, "Bob")
 
 
 def test_styles() -> None:

@@ -7,13 +7,13 @@ import pytest
 import trio
 import trio.testing
 
+from doubles import Paper
 from house import House, open_house
-from triochat.client import Client, Connect
+from triochat.connection import Connect
 from triochat.exceptions import RemoteProtocolError, UnreachableError
-from triochat.pipe import WINDOW, InputLines
+from triochat.program import Client
 from triochat.script import (
     Argument,
-    Input,
     Messages,
     Outcome,
     Result,
@@ -22,21 +22,10 @@ from triochat.script import (
     tail,
     wait_unread,
 )
+from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines
 
 PATIENCE = 10.0
 WELCOME = b'{"type":"welcome","handle":"cron","server":"S","roster":["cron"]}\n'
-
-
-class Paper:
-    """An output that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    async def write(self, line: str) -> None:
-        """Keep it."""
-        await trio.lowlevel.checkpoint()
-        self.lines.append(line)
 
 
 class Text:
@@ -73,7 +62,7 @@ async def send(
 
 async def send_text(house: House, text: bytes, *, to: str = "") -> tuple[Outcome, str, list[str]]:
     """What becomes of these lines of standard input."""
-    return await send(house.listener.connect, Input(InputLines(Text(text))), to=to)
+    return await send(house.listener.connect, InputLines(Text(text)), to=to)
 
 
 class Stub:
@@ -132,7 +121,7 @@ async def test_every_line_is_confirmed_in_order(autojump_clock: trio.testing.Moc
     """More lines than may be on their way at once all arrive, the last one without its end."""
     async with open_house() as house:
         ann = await house.plain("Ann")
-        lines = [str(number) for number in range(WINDOW * 3)]
+        lines = [str(number) for number in range(MAX_IN_FLIGHT * 3)]
         assert await send_text(house, "\n".join(lines).encode()) == (Outcome.DONE, "", [])
         said = [f"cron> {line}" for line in lines]
         assert await ann.hear(len(lines) + 2) == ["* cron joined", *said, "* cron left"]
@@ -219,7 +208,7 @@ async def test_a_server_that_does_not_confirm_is_a_loss(
     assert sent == (Outcome.LOST, "no confirmation within 10 seconds; not confirmed", [])
     stub = Stub()
     await stub.say(WELCOME)
-    sent = await send(stub.connect, Input(InputLines(Text(b"\n\none\ntwo\n"))))
+    sent = await send(stub.connect, InputLines(Text(b"\n\none\ntwo\n")))
     problem = "no confirmation within 10 seconds; not confirmed from line 3 on"
     assert sent == (Outcome.LOST, problem, [])
 
@@ -240,7 +229,7 @@ async def test_a_slow_input_is_waited_for(autojump_clock: trio.testing.MockClock
             return await super().receive_some()
 
     async with open_house() as house:
-        sent = await send(house.listener.connect, Input(InputLines(Slow(b"one\n"))))
+        sent = await send(house.listener.connect, InputLines(Slow(b"one\n")))
         assert sent == (Outcome.DONE, "", [])
 
 
@@ -269,7 +258,7 @@ async def test_a_connection_that_ends_is_a_loss(
     sent: list[tuple[Outcome, str, list[str]]] = []
 
     async def run() -> None:
-        sent.append(await send(stub.connect, Input(InputLines(source))))
+        sent.append(await send(stub.connect, InputLines(source)))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from triochat.client import Client, join, open_client
+    from triochat.connect import open_client
     from triochat.exceptions import (
         RefusedError,
         RemoteProtocolError,
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         UnreachableError,
     )
     from triochat.hub import Hub
+    from triochat.program import Client, join
     from triochat.room import Room
     from triochat.server import serve
 
@@ -36,11 +37,11 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Client": "client",
+    "Client": "program",
     "Hub": "hub",
     "Room": "room",
-    "join": "client",
-    "open_client": "client",
+    "join": "program",
+    "open_client": "connect",
     "serve": "server",
 }
 

@@ -3,7 +3,8 @@
 import argparse
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
 from triochat import __version__
@@ -13,7 +14,7 @@ LEVELS = ("debug", "info", "warning", "error")
 SHELLS = ("bash", "fish", "zsh")
 """The shells that completion is for."""
 
-PATIENCE = 10.0
+SEND_TIMEOUT = 10.0
 """Seconds that ``send`` waits for each step, where nothing else is said."""
 
 _EPILOG = """\
@@ -120,8 +121,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     ``command`` is the command's name, ``parser`` its parser.
     """
     options, rest = build_parser().parse_known_args(arguments)
-    if rest and options.command == "send":
-        options.text += _words(rest, options.parser)
+    if rest and options.command == "send":  # words after an option: argparse takes those before it
+        end = rest.index("--") if "--" in rest else len(rest)
+        for word in rest[:end]:
+            if re.fullmatch(r"-(?![\d.]+$)\S+", word):  # what argparse takes for an option
+                hint = 'put "--" before a TEXT that has such words'
+                options.parser.error(f"there is no option {word} ({hint})")
+        options.text += rest[:end] + rest[end + 1 :]
     elif rest:
         options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return options
@@ -137,19 +143,36 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"triochat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
-    def add(
-        name: str, fill: Callable[[argparse.ArgumentParser], None], does: str, epilog: str
-    ) -> None:
+    def add(name: str, does: str, epilog: str) -> argparse.ArgumentParser:
         description = f"{does[0].upper()}{does[1:]}."
         command = commands.add_parser(name, help=does, description=description, epilog=epilog)
         command.set_defaults(parser=command)
-        fill(command)
+        return command
 
-    add("server", _add_server, "open a room", _SERVER)
-    add("client", _add_client, "join a room", _CLIENT)
-    add("send", _add_send, "say something, and wait until the server has confirmed it", _SEND)
-    add("tail", _add_tail, "print what is said in a room", _TAIL)
-    add("completion", _add_completion, "print a script that lets a shell complete", _COMPLETION)
+    _add_server(add("server", "open a room", _SERVER))
+    client = add("client", "join a room", _CLIENT)
+    _add_place(client)
+    client.add_argument(
+        "--handle", metavar="NAME", type=_handle, help="your name; asked for if left out"
+    )
+    _add_terminal(client)
+    _add_send(add("send", "say something, and wait until the server has confirmed it", _SEND))
+    tail = add("tail", "print what is said in a room", _TAIL)
+    _add_place(tail)
+    tail.add_argument("--handle", metavar="NAME", type=_handle, required=True, help="who listens")
+    tail.add_argument(
+        "--json", action="store_true", help="one JSON object a line, as in docs/protocol.md"
+    )
+    tail.add_argument(
+        "--count",
+        metavar="N",
+        type=partial(_count, what="messages"),
+        default=math.inf,
+        help="end after this many messages",
+    )
+    add("completion", "print a script that lets a shell complete", _COMPLETION).add_argument(
+        "shell", metavar="SHELL", choices=SHELLS, help="bash, fish or zsh"
+    )
     return parser
 
 
@@ -168,21 +191,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n{self.format_usage()}")
 
 
-def _words(rest: list[str], parser: argparse.ArgumentParser) -> list[str]:
-    """The words of a TEXT that came after an option: argparse takes only those before it."""
-    end = rest.index("--") if "--" in rest else len(rest)
-    for word in rest[:end]:
-        if re.fullmatch(r"-(?![\d.]+$)\S+", word):  # what argparse takes for an option
-            parser.error(f'there is no option {word} (put "--" before a TEXT that has such words)')
-    return rest[:end] + rest[end + 1 :]
-
-
 # ---- the commands
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("port", metavar="PORT", type=_listening_port, help="where to listen; 0 for any free port")
+    add(
+        "port",
+        metavar="PORT",
+        type=partial(_port, least=0),
+        help="where to listen; 0 for any free port",
+    )
     add(
         "--host",
         metavar="ADDRESS",
@@ -199,7 +218,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add(
         "--max-clients",
         metavar="N",
-        type=_people,
+        type=partial(_count, what="people"),
         default=1000,
         help="people in the room at once; more wait in line (default: %(default)s)",
     )
@@ -213,14 +232,6 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     )
     log_file = add("--log-file", metavar="FILE", help="log to FILE (default: standard error)")
     vars(log_file)["complete"] = "file"  # shtab reads it; it is not loaded here
-    _add_terminal(parser)
-
-
-def _add_client(parser: argparse.ArgumentParser) -> None:
-    _add_place(parser)
-    parser.add_argument(
-        "--handle", metavar="NAME", type=_handle, help="your name; asked for if left out"
-    )
     _add_terminal(parser)
 
 
@@ -239,28 +250,10 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         metavar="SECONDS",
         type=_seconds,
-        default=PATIENCE,
+        default=SEND_TIMEOUT,
         help="how long to wait for the connection, for the room (which may be full), and for each "
         "confirmation (default: %(default)g)",
     )
-
-
-def _add_tail(parser: argparse.ArgumentParser) -> None:
-    _add_place(parser)
-    add = parser.add_argument
-    add("--handle", metavar="NAME", type=_handle, required=True, help="who listens")
-    add("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
-    add(
-        "--count",
-        metavar="N",
-        type=_messages,
-        default=math.inf,
-        help="end after this many messages",
-    )
-
-
-def _add_completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, fish or zsh")
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
@@ -278,27 +271,15 @@ def _add_terminal(parser: argparse.ArgumentParser) -> None:
 # ---- the checks
 
 
-def _listening_port(text: str) -> int:
+def _port(text: str, *, least: int = 1) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f'"{text}" is not a port; a port is a number, 0 to 65535')
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not _listening_port(text):
+    if int(text) < least:
         raise argparse.ArgumentTypeError("nobody can listen on port 0; a port is 1 to 65535")
     return int(text)
 
 
-def _people(text: str) -> int:
-    return _count(text, "people")
-
-
-def _messages(text: str) -> int:
-    return _count(text, "messages")
-
-
-def _count(text: str, what: str) -> int:
+def _count(text: str, *, what: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(
             f'"{text}" is not a number of {what}; it must be 1 or more'

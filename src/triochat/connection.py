@@ -5,6 +5,7 @@ flood from the server cannot starve the other tasks of the client.
 """
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -13,13 +14,17 @@ from triochat.dialects.plain import GREETING
 from triochat.exceptions import RemoteProtocolError
 from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request
-from triochat.render import plain
+from triochat.stay import Stay
+from triochat.words import words_of
 
-LIMIT = 1 << 20
+EVENT_LIMIT = 1 << 20
 """The most bytes in a line from a server: a welcome names everybody in the room."""
 
+Connect = Callable[[], Awaitable[trio.abc.Stream]]
+"""Opens a stream to a server, or raises `UnreachableError`."""
+
 _CHUNK = 1 << 16
-_GREETING = plain(GREETING)
+_GREETING = words_of(GREETING)
 
 
 class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
@@ -27,11 +32,15 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
 
     Args:
         stream: the bytes; the connection owns it and closes it.
+
+    Attributes:
+        stay: what is known of the room, by what was sent and received so far.
     """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stay = Stay()
         self._stream = stream
-        self._lines = Lines(LIMIT)
+        self._lines = Lines(EVENT_LIMIT)
         self._received: deque[str | Refused] = deque()
         self._answered = False
         self._sending = trio.StrictFIFOLock()
@@ -43,6 +52,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
             trio.BrokenResourceError: the connection is lost.
         """
         async with self._sending:
+            self.stay.ask(value)
             await self._stream.send_all(encode(value))
 
     async def receive(self) -> Event:
@@ -53,11 +63,22 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
             trio.BrokenResourceError: the connection is lost.
             RemoteProtocolError: what came is not triochat.
         """
+        event, _ = await self.receive_answer()
+        return event
+
+    async def receive_answer(self) -> tuple[Event, Request | None]:
+        """The next event, and one's own request that it answers. Raises as `receive` does."""
         await trio.lowlevel.checkpoint()
         while True:
             while self._received:
-                if event := self._understand(self._received.popleft()):
-                    return event
+                line = self._received.popleft()
+                if isinstance(line, Refused):
+                    raise RemoteProtocolError("not-triochat", f"the server sent: {line.text}")
+                if not self._answered and line == _GREETING:  # it took our silence for a person's
+                    continue
+                self._answered = True
+                if event := decode_event(line):
+                    return event, self.stay.hear(event)
             data = await self._stream.receive_some(_CHUNK)
             if not data:
                 raise trio.EndOfChannel
@@ -66,11 +87,3 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
     async def aclose(self) -> None:
         """Close the stream, whatever is under way."""
         await self._stream.aclose()
-
-    def _understand(self, line: str | Refused) -> Event | None:
-        if isinstance(line, Refused):
-            raise RemoteProtocolError("not-triochat", f"the server sent: {line.text}")
-        if not self._answered and line == _GREETING:  # it took our silence for a person's
-            return None
-        self._answered = True
-        return decode_event(line)

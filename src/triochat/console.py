@@ -14,10 +14,11 @@ import trio
 from triochat.chat import Chat, Terminal, Why
 from triochat.connection import Connection
 from triochat.dialects import NdjsonSpeaker, PlainSpeaker
+from triochat.grammar import BELLS
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.pipe import Output
 from triochat.session import Session
+from triochat.terminals.pipe import Output
 
 RETRY = 1.0
 """Seconds between two tries to connect to our own server when the system lacks files."""
@@ -25,13 +26,14 @@ RETRY = 1.0
 
 async def run_console(hub: Hub, terminal: Terminal) -> None:
     """Chat as the operator, until the operator's input ends or the room closes."""
-    why = Why.LOST
+    why, bell = Why.LOST, BELLS[1]
     room = hub.room
     while why is Why.LOST and not hub.feed.is_closed:  # it comes back when it was put out
         async with _open_session(hub) as connection:
             server = room.members.server
             chat = Chat(terminal, connection, server, where=room.state.place, operator=True)
-            why = (await chat.run()).why
+            chat.bell = bell
+            why, bell = (await chat.run()).why, chat.bell
 
 
 async def run_relay(hub: Hub, screen: trio.abc.SendStream) -> None:

@@ -34,7 +34,7 @@ from triochat.messages import (
 )
 from triochat.text import clean, could_be_handle, strip_invisible
 
-MARKS = ("\\", "/")
+PREFIXES = ("\\", "/")
 """What a command starts with; either may be typed, the first is shown."""
 
 BELLS = ("off", "mention", "all")
@@ -60,56 +60,32 @@ class Bell(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command: how it is typed, what it does, and the request that its arguments make.
+    """A command: how it is typed, what it does, and what its arguments make.
 
-    ``build`` returns None where the arguments do not fit the usage.
+    Each word of the usage after the first is an argument, those in brackets may be left out, and
+    the last one takes the rest of the line. ``build`` returns None where they do not fit.
     """
 
     usage: str
     purpose: str
-    build: Callable[[str], Request | Bell | None]
+    build: Callable[..., Request | Bell | None]
     place: Place = Place.LINE
 
 
-def _build_rename(arguments: str) -> Request | None:
-    return Rename(arguments) if arguments else None
-
-
-def _build_say(arguments: str) -> Request | None:
-    return Say(arguments) if arguments else None
-
-
-def _build_whisper(arguments: str) -> Request | None:
-    to, text = _split(arguments)
-    return Whisper(to, text) if text else None
-
-
-def _build_kick(arguments: str) -> Request | None:
-    handle, reason = _split(arguments)
-    return Kick(handle, reason) if handle else None
-
-
-def _build_bell(arguments: str) -> Bell | None:
-    return Bell(arguments) if arguments in BELLS else None
-
-
-def _split(words: str) -> tuple[str, str]:
-    """The first word, and what comes after it; empty where there is nothing."""
-    first, rest, *_ = [*words.split(None, 1), "", ""]
-    return first, rest
-
-
 COMMANDS = {
-    "who": Command("who", "who is here; ? does the same", lambda _: Who()),
-    "msg": Command("msg NAME TEXT", "tell NAME alone; TEXT > NAME does the same", _build_whisper),
-    "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", _build_say),
-    "nick": Command("nick NAME", "call yourself NAME from now on", _build_rename),
-    "kick": Command("kick NAME [WHY]", "put NAME out of the room", _build_kick, Place.CONSOLE),
+    "who": Command("who", "who is here; ? does the same", Who),
+    "msg": Command("msg NAME TEXT", "tell NAME alone; TEXT > NAME does the same", Whisper),
+    "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", Say),
+    "nick": Command("nick NAME", "call yourself NAME from now on", Rename),
+    "kick": Command("kick NAME [WHY]", "put NAME out of the room", Kick, Place.CONSOLE),
     "bell": Command(
-        f"bell {'|'.join(BELLS)}", "ring never, for you, at all", _build_bell, Place.TERMINAL
+        f"bell {'|'.join(BELLS)}",
+        "ring never, for you, at all",
+        lambda setting: Bell(setting) if setting in BELLS else None,
+        Place.TERMINAL,
     ),
-    "help": Command("help", "this list", lambda _: None),
-    "quit": Command("quit", "leave", lambda _: Quit()),
+    "help": Command("help", "this list", lambda: None),
+    "quit": Command("quit", "leave", Quit),
 }
 
 
@@ -130,13 +106,15 @@ def parse(line: str, place: Place = Place.LINE) -> Request | Answer | Bell | Non
         return None
     if stripped == "?":
         return Who()
-    if stripped.startswith(MARKS):
+    if stripped.startswith(PREFIXES):
         if stripped[1:2] == stripped[0]:
             return Say(stripped[1:])
         return _parse_command(stripped[1:], place)
     whisper = ">" in line and _WHISPER.match(line)  # most lines are told by a glance
-    if whisper and (to := _name_in(whisper[2])):
-        return Whisper(to, whisper[1])
+    if whisper:
+        names = (whisper[2], strip_invisible(whisper[2]))  # as it is, or as it looks to a reader
+        if to := next(filter(could_be_handle, names), ""):
+            return Whisper(to, whisper[1])
     return Say(line)
 
 
@@ -145,7 +123,7 @@ def introduce(line: str) -> Request | Answer | Bell:
 
     Only ``\quit`` and ``\help`` mean what they mean to a member.
     """
-    if not line.strip().startswith(MARKS):
+    if not line.strip().startswith(PREFIXES):
         return Join(line.strip(" \t"))
     asked = parse(line)
     if isinstance(asked, Quit | Notice):
@@ -153,13 +131,8 @@ def introduce(line: str) -> Request | Answer | Bell:
     return Refused("not-joined", "first a handle, please; nothing was sent")
 
 
-def _name_in(word: str) -> str:
-    """The name that this word is or, to whoever reads it, looks like; empty if it is none."""
-    return next(filter(could_be_handle, (word, strip_invisible(word))), "")
-
-
 def _parse_command(typed: str, place: Place) -> Request | Answer | Bell:
-    name, arguments = _split(typed)
+    name, arguments, *_ = [*typed.split(None, 1), "", ""]
     name = name.lower()
     if name == "help":
         return Notice(help_text(place))
@@ -171,9 +144,11 @@ def _parse_command(typed: str, place: Place) -> Request | Answer | Bell:
             f"there is no command \\{shown}; \\help lists them, \\\\ at the start says the line"
             " as it stands; nothing was sent",
         )
-    return command.build(arguments) or Refused(
-        "usage", f"the command is \\{command.usage}; nothing was sent"
-    )
+    takes = command.usage.split()[1:]
+    words = arguments.split(None, len(takes) - 1)[: len(takes)]
+    is_enough = len(words) >= sum(not word.startswith("[") for word in takes)
+    built = command.build(*words) if is_enough else None
+    return built or Refused("usage", f"the command is \\{command.usage}; nothing was sent")
 
 
 def help_text(place: Place = Place.LINE) -> str:

@@ -6,7 +6,6 @@ A `Visit` is a program's stay in a room, from connecting to the good-bye. What i
 
 import math
 import select
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import Enum, auto
@@ -14,13 +13,23 @@ from typing import NamedTuple, Protocol
 
 import trio
 
-from triochat.client import Client, Connect, join
+from triochat.connection import Connect
 from triochat.dialects.ndjson import encode
 from triochat.exceptions import RefusedError, UnreachableError
-from triochat.messages import Closing, Event, Refused, Said, Say, Whisper, Whispered
-from triochat.pipe import WINDOW, InputLines, Writer
-from triochat.render import plain
+from triochat.messages import (
+    Closing,
+    Event,
+    Refused,
+    Request,
+    Said,
+    Say,
+    Whisper,
+    Whispered,
+)
+from triochat.program import Client, join
+from triochat.terminals.pipe import InFlight, Writer, refusal_of
 from triochat.text import clean
+from triochat.words import statement_of, words_of
 
 _LOST = "connection lost"
 _GRACE = 0.5  # seconds for a welcome that is on its way to somebody who wants to leave
@@ -78,50 +87,46 @@ class Visit:
             UnreachableError: the server cannot be reached.
             RemoteProtocolError: what answers is not a triochat server.
         """
+        result = Result(Outcome.DONE)
         try:
             with self._joining:
-                return await self._stay(act)
+                try:
+                    with trio.fail_after(self._patience):
+                        stream = await self._connect()
+                except trio.TooSlowError:
+                    problem = f"no answer within {self._patience:g} seconds"
+                    raise UnreachableError(problem) from None
+                if not self._is_leaving:
+                    self._joining.deadline = trio.current_time() + self._patience
+                async with join(stream, self._handle) as client:
+                    self._joining.deadline = math.inf
+                    with self._acting:  # inside of `join`, which says good-bye
+                        result = await act(client)
         except RefusedError as error:
             is_closed = error.code == "closing"
             return Result(Outcome.LOST if is_closed else Outcome.REFUSED, clean(error.text))
         except trio.BrokenResourceError:
             return Result(Outcome.LOST, _LOST)
-        if self._is_leaving:
-            return Result(Outcome.DONE)
-        return Result(
-            Outcome.LOST, f"not let in within {self._patience:g} seconds; nothing was sent"
-        )
-
-    async def _stay(self, act: Callable[[Client], Awaitable[Result]]) -> Result:
-        try:
-            with trio.fail_after(self._patience):
-                stream = await self._connect()
-        except trio.TooSlowError:
-            raise UnreachableError(f"no answer within {self._patience:g} seconds") from None
-        if not self._is_leaving:
-            self._joining.deadline = trio.current_time() + self._patience
-        async with join(stream, self._handle) as client:
-            self._joining.deadline = math.inf
-            with self._acting:  # inside of `join`, which says good-bye
-                return await act(client)
-        return Result(Outcome.DONE)
+        if self._joining.cancelled_caught and not self._is_leaving:
+            problem = f"not let in within {self._patience:g} seconds; nothing was sent"
+            return Result(Outcome.LOST, problem)
+        return result
 
 
 # ---- send
 
 
-class Message(NamedTuple):
-    """Something to be said, or why it cannot be; ``number`` is its line's, 0 for an argument."""
+class Messages(Protocol):
+    """Where messages come from.
+
+    Attributes:
+        number: of the line that was taken last; 0 for what is no line of a file.
+    """
 
     number: int
-    text: str | Refused
 
-
-class Messages(Protocol):
-    """Where messages come from."""
-
-    async def receive(self) -> Message:
-        """The next message.
+    async def receive(self) -> str | Refused:
+        """The next message, or why it is none.
 
         Raises:
             trio.EndOfChannel: there is none.
@@ -132,26 +137,15 @@ class Argument:
     """One message, from the command line."""
 
     def __init__(self, text: str) -> None:
-        self._left = [Message(0, text)]
+        self.number = 0
+        self._left = [text]
 
-    async def receive(self) -> Message:
+    async def receive(self) -> str:
         """The message; the second time there is none."""
         await trio.lowlevel.checkpoint()
         if not self._left:
             raise trio.EndOfChannel
         return self._left.pop()
-
-
-class Input:
-    """One message for each line of standard input, as it stands."""
-
-    def __init__(self, lines: InputLines) -> None:
-        self._lines = lines
-
-    async def receive(self) -> Message:
-        """The next message. Raises `trio.EndOfChannel` at the end."""
-        line = await self._lines.receive()
-        return Message(self._lines.number, line)
 
 
 class _Delivery:
@@ -166,10 +160,9 @@ class _Delivery:
         self._errors = errors
         self._to = to
         self._patience = patience
-        self._on_their_way: deque[Message] = deque()
-        self._window = trio.Semaphore(WINDOW)
+        self._in_flight = InFlight()
         self._scope = trio.CancelScope()
-        self._last = Message(0, "")
+        self._last = 0
         self._all_said = False
         self._any_refused = False
         self._problem = ""
@@ -178,77 +171,56 @@ class _Delivery:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._say_all, messages)
-                await self._hear_all()
+                with suppress(trio.EndOfChannel, trio.BrokenResourceError):
+                    while True:
+                        await self._hear(*await self._client.receive_answer())
+                self._problem = self._problem or _LOST
                 self._scope.cancel()
-        if self._all_said and not self._on_their_way:
+        on_their_way = self._in_flight.numbers
+        if self._all_said and not on_their_way:
             return Result(Outcome.REFUSED if self._any_refused else Outcome.DONE)
-        return Result(Outcome.LOST, self._lost())
+        if on_their_way:
+            first = on_their_way[0]
+            state = f"not confirmed from line {first} on" if first else "not confirmed"
+        else:
+            state = f"answered up to line {self._last}" if self._last else "nothing was sent"
+        problem = self._problem or f"no confirmation within {self._patience:g} seconds"
+        return Result(Outcome.LOST, f"{problem}; {state}")
 
     async def _say_all(self, messages: Messages) -> None:
         try:
             while True:
-                await self._say(await messages.receive())
+                text = await messages.receive()
+                self._last = messages.number
+                if isinstance(text, Refused):
+                    await self._refuse(self._last, text)
+                    continue
+                if not self._in_flight.numbers:
+                    self._scope.deadline = trio.current_time() + self._patience
+                await self._in_flight.add(self._last)
+                with suppress(trio.BrokenResourceError):  # the other task has more to say of it
+                    await self._client.send(Whisper(self._to, text) if self._to else Say(text))
         except trio.EndOfChannel:
             self._all_said = True
-            self._go_on()
+            if not self._in_flight.numbers:
+                self._scope.cancel()
 
-    async def _say(self, message: Message) -> None:
-        self._last = message
-        if isinstance(message.text, Refused):
-            await self._refuse(message, message.text)
+    async def _hear(self, event: Event, asked: Request | None) -> None:
+        if isinstance(event, Closing):
+            self._problem = statement_of(event)
+        if isinstance(event, Refused):
+            await self._refuse(self._in_flight.numbers[0] if asked else 0, event)
+        if not asked:
             return
-        await self._window.acquire()
-        self._on_their_way.append(message)
-        if len(self._on_their_way) == 1:
-            self._go_on()
-        request = Whisper(self._to, message.text) if self._to else Say(message.text)
-        with suppress(trio.BrokenResourceError):  # the other task sees it too, and has more to say
-            await self._client.send(request)
-
-    async def _hear_all(self) -> None:
-        with suppress(trio.EndOfChannel, trio.BrokenResourceError):
-            while True:
-                await self._hear(await self._client.receive())
-        self._problem = self._problem or _LOST
-
-    async def _hear(self, event: Event) -> None:
-        """Answers come in the order of the requests, and an echo is known by its handle."""
-        match event:
-            case Said(handle=handle) | Whispered(handle=handle) if handle == self._client.handle:
-                self._settle()
-            case Refused():
-                await self._refuse(self._on_their_way[0] if self._on_their_way else None, event)
-                self._settle()
-            case Closing():
-                self._problem = plain(event)[2:]
-
-    def _settle(self) -> None:
-        """The first message that is on its way has been answered."""
-        if self._on_their_way:
-            self._on_their_way.popleft()
-            self._window.release()
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Wait from now on for the next answer; for none, if none is due."""
-        is_due = bool(self._on_their_way)
+        self._in_flight.settle()
+        is_due = bool(self._in_flight.numbers)
         self._scope.deadline = trio.current_time() + self._patience if is_due else math.inf
         if self._all_said and not is_due:
             self._scope.cancel()
 
-    async def _refuse(self, message: Message | None, refused: Refused) -> None:
+    async def _refuse(self, number: int, refused: Refused) -> None:
         self._any_refused = True
-        where = f"line {message.number}: " if message and message.number else ""
-        await self._errors.write(f"! {where}{plain(refused)[2:]}")
-
-    def _lost(self) -> str:
-        problem = self._problem or f"no confirmation within {self._patience:g} seconds"
-        if self._on_their_way:
-            number = self._on_their_way[0].number
-            return f"{problem}; not confirmed{f' from line {number} on' if number else ''}"
-        if self._last.number:
-            return f"{problem}; answered up to line {self._last.number}"
-        return f"{problem}; nothing was sent"
+        await self._errors.write(refusal_of(number, refused))
 
 
 async def deliver(
@@ -287,16 +259,14 @@ async def tail(
             return Result(Outcome.LOST, _LOST)
         match event:
             case Said() | Whispered():
-                await output.write(_as_json(event) if as_json else plain(event, client.handle))
+                line = words_of(event, client.handle)
+                if as_json:  # cleaned like any other line, which leaves JSON what it is
+                    line = clean(encode(event).decode().rstrip("\n"))
+                await output.write(line)
                 count -= 1
             case Closing():
-                return Result(Outcome.DONE, plain(event)[2:])
+                return Result(Outcome.DONE, statement_of(event))
     return Result(Outcome.DONE)
-
-
-def _as_json(event: Event) -> str:
-    """The event on one line; cleaned like any other line, which leaves JSON what it is."""
-    return clean(encode(event).decode().rstrip("\n"))
 
 
 async def wait_unread(fd: int) -> None:

@@ -5,9 +5,7 @@ doors: everybody is told, each session sends what it still has to send, and all 
 linger. To stop at once, cancel `serve`.
 """
 
-import logging
 import socket
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -69,35 +67,6 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
     """The port on which these listeners listen."""
     port: int = listeners[0].socket.getsockname()[1]
     return port
-
-
-class QuietFilter(logging.Filter):
-    """That the system lacks files is said once a minute, in one line; trio would say it each time.
-
-    For the logger ``trio.serve_listeners``.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said = -60.0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log this, without its traceback."""
-        record.exc_info = None
-        if record.created - self._said < 60:
-            return False
-        self._said = record.created
-        return True
-
-
-def allow_many_files() -> None:
-    """Raise this process's limit of open files as far as it may: a connection is a file."""
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415  there is none on Windows
-
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _prepare(stream: trio.abc.Stream) -> str:

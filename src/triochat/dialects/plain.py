@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from triochat.framing import Lines
 from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
-from triochat.render import plain
+from triochat.words import words_of
 
 GREETING = Notice("triochat: what is your handle? (1-10 characters, no spaces)")
 """What a peer sees that does not speak first."""
@@ -23,7 +23,7 @@ class Plain:
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The line (for some notices: lines) of each event that a person reads."""
-        return "".join([f"{plain(event)}\n" for event in events]).encode()
+        return "".join([f"{words_of(event)}\n" for event in events]).encode()
 
 
 PLAIN = Plain()

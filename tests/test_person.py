@@ -5,74 +5,16 @@ import pytest
 import trio
 import trio.testing
 
+from doubles import Typist
 from house import House, open_house
-from triochat import RefusedError, RemoteProtocolError, UnreachableError, join
-from triochat.chat import LINGER, Chat, Ending, Status, Why
-from triochat.client import Person, reason_of
+from triochat import UnreachableError
+from triochat.chat import QUIT_TIMEOUT, Chat, Ending, Why
 from triochat.connection import Connection
-from triochat.messages import (
-    Closing,
-    Event,
-    Joined,
-    Quit,
-    Rename,
-    Said,
-    Say,
-    Welcome,
-    Whispered,
-)
+from triochat.messages import Quit
 from triochat.order import Peer
-from triochat.render import plain
+from triochat.person import Person
 
 REMEDY = "\\help lists them, \\\\ at the start says the line as it stands; nothing was sent"
-
-
-class Typist:
-    """A person whose keyboard is a channel, and whose screen is a list of plain lines."""
-
-    is_person = True
-
-    def __init__(self) -> None:
-        self.keys, self._lines = trio.open_memory_channel[str | Say](100)
-        self.screen: list[str] = []
-        self.question = ""
-        self.status: Status | None = None
-        self.bell = ""
-
-    def set_prompt(self, prompt: str) -> None:
-        """Ask it."""
-        self.question = prompt
-
-    def set_status(self, status: Status | None) -> None:
-        """Show it."""
-        self.status = status
-
-    def set_bell(self, setting: str) -> None:
-        """Ring so from now on."""
-        self.bell = setting
-
-    @property
-    def prompt(self) -> str:
-        """What stands before the line."""
-        handle = self.status.handle if self.status else ""
-        return self.question or (f"{handle}> " if handle else "")
-
-    async def receive(self) -> str | Say:
-        """The next line."""
-        return await self._lines.receive()
-
-    async def show(self, event: Event, me: str) -> None:
-        """Put it on the screen."""
-        self.screen.append(plain(event, me))
-
-    async def finish(self, problem: str) -> bool:  # noqa: ARG002
-        """Nothing is left to say."""
-        return True
-
-    async def type(self, line: str) -> None:
-        """Type a line, and let everything happen that follows."""
-        await self.keys.send(line)
-        await trio.testing.wait_all_tasks_blocked()
 
 
 @asynccontextmanager
@@ -92,83 +34,6 @@ async def open_person(
         yield person, ended
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
-
-
-# ---- programs
-
-
-async def test_a_program_joins_says_and_hears(autojump_clock: trio.testing.MockClock) -> None:
-    """A program's own message comes back as its receipt, in the order of the room."""
-    async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
-        assert bot.welcome == Welcome("bot", "Server", ("bot",), last=1)
-        ann = await house.plain("Ann")
-        joined = await bot.receive()
-        assert isinstance(joined, Joined)
-        assert (joined.id, joined.handle) == (2, "Ann")
-        await bot.say("hello")
-        await bot.whisper("ann", "psst")
-        said, whispered = await bot.receive(), await bot.receive()
-        assert isinstance(said, Said)
-        assert (said.id, said.handle, said.text) == (3, "bot", "hello")
-        assert isinstance(whispered, Whispered)
-        assert (whispered.to, whispered.text) == ("Ann", "psst")
-        assert await ann.hear(2) == ["bot> hello", "[bot -> you] psst"]
-
-
-async def test_leaving_the_block_delivers_first(autojump_clock: trio.testing.MockClock) -> None:
-    """All that a program sent is delivered before it leaves, and it leaves by saying so."""
-    async with open_house() as house:
-        ann = await house.plain("Ann")
-        async with join(await house.listener.connect(), "bot") as bot:
-            for number in range(300):
-                await bot.say(f"{number}")
-        assert await ann.hear(302) == [
-            "* bot joined", *(f"bot> {number}" for number in range(300)), "* bot left"
-        ]  # fmt: skip
-
-
-async def test_a_refused_program_is_told_why(autojump_clock: trio.testing.MockClock) -> None:
-    """Joining under a taken handle raises with the room's own sentence."""
-    async with open_house() as house:
-        await house.plain("Ann")
-        with pytest.raises(RefusedError, match='handle "ANN" is taken; try another') as caught:
-            async with join(await house.listener.connect(), "ANN"):
-                pytest.fail("joined")
-        assert caught.value.code == "handle-taken"
-
-
-async def test_a_program_follows_its_own_rename(autojump_clock: trio.testing.MockClock) -> None:
-    """A client knows its handle after it was changed, and events end when the server closes."""
-    async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
-        await bot.send(Rename("robot"))
-        await bot.receive()
-        assert bot.handle == "robot"
-        house.hub.close("enough")
-        assert [event async for event in bot] == [Closing("enough")]
-
-
-@pytest.mark.parametrize(
-    "line", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 ready\r\n", b"[1]\n", b"\xff\xff\n", b"{}\n"]
-)
-async def test_another_server_is_recognised(line: bytes) -> None:
-    """What is not triochat is told apart by its first line, not shown to anybody."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    await theirs.send_all(line)
-    with pytest.raises(RemoteProtocolError) as caught:
-        await Connection(ours).receive()
-    assert caught.value.code == "not-triochat"
-
-
-async def test_events_of_a_later_version_are_left_out() -> None:
-    """A type of event that is not known is skipped, a field that is not known is ignored."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    await theirs.send_all(
-        b'{"type":"waved","handle":"x"}\n{"type":"joined","handle":"x","age":3}\n'
-    )
-    assert await Connection(ours).receive() == Joined("x")
-
-
-# ---- people
 
 
 async def test_a_person_is_asked_for_a_handle_until_one_fits(
@@ -332,7 +197,7 @@ async def test_a_server_that_hangs_does_not_hold_a_person(
     typist = Typist()
     await typist.keys.send("\\quit")
     assert await Chat(typist, Connection(ours), "Bob").run() == Ending(Why.QUIT)
-    assert trio.current_time() == pytest.approx(LINGER)
+    assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
 
 
 async def test_who_waits_in_line_may_leave(autojump_clock: trio.testing.MockClock) -> None:
@@ -348,14 +213,3 @@ async def test_who_waits_in_line_may_leave(autojump_clock: trio.testing.MockCloc
             ]
             await typist.type("\\quit")
             assert typist.prompt == "Reconnect? [y/N] "
-
-
-def test_the_reason_of_a_failure_is_short() -> None:
-    """Whatever trio wraps it in, the reason is the system's own few words."""
-    refused = ConnectionRefusedError(111, "Connection refused")
-    wrapped = OSError("all attempts to connect failed")
-    wrapped.__cause__ = ExceptionGroup("", [refused, refused])
-    assert reason_of(refused) == "connection refused"
-    assert reason_of(wrapped) == "connection refused"
-    assert reason_of(ExceptionGroup("", [wrapped])) == "connection refused"
-    assert reason_of(OSError("odd")) == "odd"

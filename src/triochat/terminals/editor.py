@@ -8,9 +8,11 @@ several lines stands in the line as it is until Enter sends it, and Ctrl-C clear
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -18,16 +20,18 @@ from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError, Validator
+from rich.color import Color
 
-from triochat.chat import Status
-from triochat.grammar import COMMANDS, MARKS, Place, parse
+from triochat.chat import View
+from triochat.grammar import COMMANDS, PREFIXES, Place, parse
 from triochat.messages import Refused, Say, Whisper
+from triochat.terminals.screen import Palette
 from triochat.text import HANDLE_LENGTH, TEXT_LENGTH, accept_text, clean
 
 PASTE = 1 << 16
@@ -45,53 +49,53 @@ class InterruptedLineError(Exception):
 
 
 class Desk:
-    """What the editor shows and asks: one for a terminal, changed from outside while it runs."""
+    """What the editor shows and asks: one for a terminal, changed from outside while it runs.
 
-    def __init__(self, place: Place, colour: Callable[[str], str]) -> None:
+    Attributes:
+        place: where its lines are typed.
+        view: what is shown; frozen, since the editor has a thread of its own.
+        continued: is set when the process goes on after Ctrl-Z.
+    """
+
+    def __init__(self, place: Place, palette: Palette) -> None:
         self.place = place
-        self.question = ""
-        self.status: Status | None = None
-        self._colour = colour
+        self.view = View()
+        self.continued = threading.Event()
+        self._palette = palette
 
     def prompt(self) -> StyleAndTextTuples:
         """What stands before the line."""
-        if self.question:
-            return [("bold", self.question)]
-        if self.status is None or not self.status.handle:
+        if self.view.question:
+            return [("bold", self.view.question)]
+        if not self.view.handle:
             return []
-        handle = clean(self.status.handle)[:HANDLE_LENGTH]  # a server may be anybody's
-        return [(f"bold fg:{self._colour(handle)}", f"{handle}> ")]
+        handle = clean(self.view.handle)[:HANDLE_LENGTH]  # a server may be anybody's
+        colour = Color.from_ansi(self._palette.colour(handle)).get_truecolor().hex
+        return [(f"bold fg:{colour}", f"{handle}> ")]
 
     def toolbar(self) -> StyleAndTextTuples:
         """The status line."""
-        status = self.status
-        if status is None:
+        view = self.view
+        if view.where is None:
             return [("", "not connected")]
-        parts = [status.where]
-        if status.handle:
-            parts.append(f"{len(status.roster)} here")
-        if status.lag is not None:
-            parts.append(f"lag {status.lag * 1000:.0f} ms")
-        return [*self._counter(), ("", " · ".join(part for part in parts if part))]
-
-    def _counter(self) -> StyleAndTextTuples:
-        """How many characters are left, when they are few."""
-        message = None if self.question else _message(get_app().current_buffer.text, self.place)
+        message = None if view.question else _message(get_app().current_buffer.text, self.place)
         left = TEXT_LENGTH - len(message.text) if message else TEXT_LENGTH
-        if left >= COUNTED:
-            return []
-        return [("bold fg:ansired" if left < 0 else "bold", f"{left} left · ")]
+        counter = [("bold fg:ansired" if left < 0 else "bold", f"{left} left · ")]
+        parts = [view.where]
+        if view.handle:
+            parts.append(f"{len(view.roster)} here")
+        if view.lag is not None:
+            parts.append(f"lag {view.lag * 1000:.0f} ms")
+        status = [("", " · ".join(filter(None, parts)))]
+        return [*counter, *status] if left < COUNTED else [*status]
 
 
-def open_session(
-    desk: Desk, history: Path | None, suspend: Callable[[], None], *, colour: bool
-) -> PromptSession[str]:
+def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSession[str]:
     """An editor for this desk; without a path its history ends with it.
 
     Args:
         desk: what it shows and asks.
         history: the file that keeps its history.
-        suspend: stops the process, at Ctrl-Z, and returns when it goes on.
         colour: whether it may be coloured.
     """
     session: PromptSession[str] = PromptSession(
@@ -105,9 +109,9 @@ def open_session(
         complete_style=CompleteStyle.READLINE_LIKE,
         validator=_Validator(desk),
         validate_while_typing=False,
-        history=_open_history(desk, history),
+        history=open_history(desk, history),
         bottom_toolbar=desk.toolbar,
-        key_bindings=_bindings(suspend),
+        key_bindings=key_bindings(desk),
         style=_STYLE,
     )
     # Without this, keys that are typed while messages are drawn are echoed into them.
@@ -115,9 +119,19 @@ def open_session(
     return session
 
 
-def cooked_mode(session: PromptSession[str]) -> AbstractContextManager[None]:
-    """The terminal as it is for other programs, for as long as the block lasts."""
-    return type(session.app.input).cooked_mode(session.app.input)
+def draw_again(session: PromptSession[str]) -> None:
+    """Lay the line out anew, on a screen of another size or after another program."""
+    session.app.renderer.erase()
+    session.app.renderer.request_absolute_cursor_position()  # or there is no room for the status
+    session.app.invalidate()
+
+
+def put_back(session: PromptSession[str], line: str) -> None:
+    """Let this line stand in the editor again, unless the next is being typed."""
+    buffer = session.default_buffer
+    if not buffer.text:
+        buffer.text = line
+        buffer.cursor_position = len(line)
 
 
 def lines_of(text: str) -> list[str | Say]:
@@ -139,7 +153,7 @@ class _Validator(Validator):
         self._desk = desk
 
     def validate(self, document: Document) -> None:
-        if self._desk.question:
+        if self._desk.view.question:
             return
         size = len(document.text.encode(errors="replace"))
         if size > PASTE:
@@ -168,32 +182,32 @@ class _Completer(Completer):
         complete_event: CompleteEvent,  # noqa: ARG002
     ) -> Iterable[Completion]:
         before = document.text_before_cursor
-        if before.startswith(MARKS) and " " not in before:
-            return self._commands(before)
-        if found := _HANDLE_PLACE.search(before):
-            return self._handles(found[1])
-        return []
-
-    def _commands(self, before: str) -> Iterable[Completion]:
-        for name, command in COMMANDS.items():
-            if command.place in self._desk.place and name.startswith(before[1:].lower()):
-                text = f"{before[0]}{name}"
-                space = " " if " " in command.usage else ""
-                yield Completion(f"{text}{space}", -len(before), display=text)
-
-    def _handles(self, start: str) -> Iterable[Completion]:
-        roster = sorted(self._desk.status.roster, key=str.casefold) if self._desk.status else []
-        for handle in roster:
-            if handle.casefold().startswith(start.casefold()):
-                yield Completion(clean(handle), -len(start))
+        if before.startswith(PREFIXES) and " " not in before:
+            for name, command in COMMANDS.items():
+                if command.place in self._desk.place and name.startswith(before[1:].lower()):
+                    text = f"{before[0]}{name}"
+                    space = " " if " " in command.usage else ""
+                    yield Completion(f"{text}{space}", -len(before), display=text)
+        elif found := _HANDLE_PLACE.search(before):
+            for handle in sorted(self._desk.view.roster, key=str.casefold):
+                if handle.casefold().startswith(found[1].casefold()):
+                    yield Completion(clean(handle), -len(found[1]))
 
 
-def _bindings(suspend: Callable[[], None]) -> KeyBindings:
+def key_bindings(desk: Desk) -> KeyBindings:
+    """The keys that mean something else in a chat than in any line editor."""
     bindings = KeyBindings()
 
     @bindings.add("c-z")
-    def _(_event: KeyPressEvent) -> None:
+    def _(event: KeyPressEvent) -> None:
         """Take the line away, stop, and draw it again."""
+
+        def suspend() -> None:
+            desk.continued.clear()
+            with type(event.app.input).cooked_mode(event.app.input):  # for other programs
+                os.kill(0, signal.SIGTSTP)
+                desk.continued.wait(1)  # the signal stops another thread first, this one soon after
+
         run_in_terminal(suspend)
 
     @bindings.add("c-c", eager=True)
@@ -221,35 +235,20 @@ def history_path() -> Path:
     return folder / "triochat" / "history"
 
 
-def _open_history(desk: Desk, path: Path | None) -> History:
+def open_history(desk: Desk, path: Path | None) -> InMemoryHistory | FileHistory:
+    """What was said here, and not what was answered to questions; also in a file if it can be."""
+    history: InMemoryHistory | FileHistory = InMemoryHistory()
     if path is not None:
         with suppress(OSError):  # then it is kept in memory only
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(0o600)
-            return _FileHistory(desk, path)
-    return _MemoryHistory(desk)
+            history = FileHistory(str(path))
+    append = history.append_string
 
+    def append_message(string: str) -> None:
+        if not desk.view.question:
+            with suppress(OSError):  # a disk that is full loses the memory, not the chat
+                append(string)
 
-class _MemoryHistory(InMemoryHistory):
-    """Remembers what was said, not what was answered to questions."""
-
-    def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
-
-    def append_string(self, string: str) -> None:
-        if not self._desk.question:
-            super().append_string(string)
-
-
-class _FileHistory(FileHistory):
-    """The same, in a file; a disk that is full loses the memory, not the chat."""
-
-    def __init__(self, desk: Desk, path: Path) -> None:
-        super().__init__(str(path))
-        self._desk = desk
-
-    def append_string(self, string: str) -> None:
-        if not self._desk.question:
-            with suppress(OSError):
-                super().append_string(string)
+    history.append_string = append_message  # type: ignore[method-assign]
+    return history

@@ -14,9 +14,10 @@ a control character by the time it stands in a line (see `text.clean`).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
+from itertools import groupby
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -24,8 +25,8 @@ from rich.style import Style
 from rich.text import Text
 
 from triochat.messages import Event, Joined, Left, Notice, Refused, Said, Welcome, Whispered
-from triochat.render import plain
 from triochat.text import clean, handle_key
+from triochat.words import statement_of, words_of
 
 COLOURS = (167, 30, 130, 62, 64, 161, 32, 100, 134, 28, 164)
 """Of the 256 of a terminal: each has a contrast of 3.6 or more to black and to white."""
@@ -55,15 +56,11 @@ class Palette:
         """The number of the colour of this handle, from now on."""
         key = handle_key(handle)
         if key not in self._colours:
-            self._colours[key] = self._choose(key)
+            start = sum(map(ord, key)) % len(COLOURS)
+            wheel = (*COLOURS[start:], *COLOURS[:start])
+            neighbours = list(self._colours.values())[1 - len(COLOURS) :]
+            self._colours[key] = next(colour for colour in wheel if colour not in neighbours)
         return self._colours[key]
-
-    def _choose(self, key: str) -> int:
-        start = sum(map(ord, key)) % len(COLOURS)
-        neighbours = list(self._colours.values())[1 - len(COLOURS) :]
-        return next(
-            colour for colour in (*COLOURS[start:], *COLOURS[:start]) if colour not in neighbours
-        )
 
 
 class Screen:
@@ -87,26 +84,20 @@ class Screen:
             width: of the screen, in cells.
         """
         lines: list[Text] = []
-        for item in _fold(shown):
-            at = self._time_of(item, now)
-            lines += self._day_line(at)
+        for item in fold(shown):
+            at = now
+            if isinstance(item, Shown) and isinstance(item.event, Said | Whispered):
+                with suppress(ValueError):  # a server that cannot tell the time
+                    at = datetime.fromisoformat(item.event.at)
+            at = at.astimezone(self._zone)
+            day = f"{at:%A} {at.day} {at:%B %Y}"
+            if self._day not in ("", day):
+                lines.append(Text(f"──────── {day}", style="dim"))
+            self._day = day
             lines += self._draw_one(item, f"{at:%H:%M} ", width)
         return lines
 
-    def _time_of(self, item: "Shown | _Folded", now: datetime) -> datetime:
-        event = item.event if isinstance(item, Shown) else None
-        if isinstance(event, Said | Whispered):
-            with suppress(ValueError):  # a server that cannot tell the time
-                now = datetime.fromisoformat(event.at)
-        return now.astimezone(self._zone)
-
-    def _day_line(self, at: datetime) -> list[Text]:
-        day = f"{at:%A} {at.day} {at:%B %Y}"
-        changed = self._day not in ("", day)
-        self._day = day
-        return [Text(f"──────── {day}", style="dim")] if changed else []
-
-    def _draw_one(self, item: "Shown | _Folded", stamp: str, width: int) -> list[Text]:
+    def _draw_one(self, item: "Shown | Folded", stamp: str, width: int) -> list[Text]:
         head, *bodies = self._parts(item)
         first = Text.assemble((stamp, "dim"), head, " ")
         indent = cell_len(first.plain)
@@ -119,9 +110,9 @@ class Screen:
                 lines.append((first if not lines else Text(" " * indent)) + wrapped)
         return lines
 
-    def _parts(self, item: "Shown | _Folded") -> list[Text]:
+    def _parts(self, item: "Shown | Folded") -> list[Text]:
         """What stands before the text, and the text; a notice may have several lines of it."""
-        if isinstance(item, _Folded):
+        if isinstance(item, Folded):
             return [Text("*", "dim"), Text(item.words(), "dim")]
         event, me = item
         match event:
@@ -131,14 +122,14 @@ class Screen:
                     highlight(body, me)
                 return [Text(f"{clean(handle)}>", self.style(handle)), body]
             case Whispered(handle=handle, text=text):
-                head = plain(event, me)[: -len(clean(text)) - 1]
+                head = words_of(event, me)[: -len(clean(text)) - 1]
                 return [Text(head, "bold magenta"), Text(clean(text), "italic")]
             case Refused(text=text):
                 return [Text("!", "bold red"), Text(clean(text), "bold")]
             case Notice(text=text):
                 return [Text("*", "cyan"), *(Text(clean(line)) for line in text.split("\n"))]
         style = "" if isinstance(event, Welcome) else "dim"
-        return [Text("*", "cyan"), Text(plain(event, me)[2:], style)]
+        return [Text("*", "cyan"), Text(statement_of(event), style)]
 
     def style(self, handle: str) -> Style:
         """In which this handle is written."""
@@ -173,7 +164,7 @@ def _mention(me: str) -> re.Pattern[str]:
 # ---- comings and goings
 
 
-class _Folded(NamedTuple):
+class Folded(NamedTuple):
     """Many comings and goings in a row."""
 
     joined: list[str]
@@ -181,34 +172,27 @@ class _Folded(NamedTuple):
 
     def words(self) -> str:
         """What they come to, in one line."""
-        kinds = ((self.joined, "joined"), (self.left, "left"))
-        return "; ".join(f"{_names(handles)} {verb}" for handles, verb in kinds if handles)
+        parts = []
+        for handles, verb in ((self.joined, "joined"), (self.left, "left")):
+            more = len(handles) - _NAMED
+            others = f" and {more} others" if more > 0 else ""
+            named = ", ".join(clean(handle) for handle in handles[:_NAMED])
+            parts += [f"{named}{others} {verb}"] if handles else []
+        return "; ".join(parts)
 
 
-def _names(handles: list[str]) -> str:
-    named = ", ".join(clean(handle) for handle in handles[:_NAMED])
-    more = len(handles) - _NAMED
-    return f"{named} and {more} others" if more > 0 else named
-
-
-def _fold(shown: Iterable[Shown]) -> list[Shown | _Folded]:
-    folded: list[Shown | _Folded] = []
-    run: list[Shown] = []
-    for item in shown:
-        if isinstance(item.event, Joined | Left):
-            run.append(item)
+def fold(shown: Sequence[Shown]) -> list[Shown | Folded]:
+    """The same with one item in place of each long row of comings and goings."""
+    folded: list[Shown | Folded] = []
+    for is_move, group in groupby(shown, lambda item: isinstance(item.event, Joined | Left)):
+        run = list(group)
+        if is_move and len(run) >= FOLD:
+            joined = [item.event.handle for item in run if isinstance(item.event, Joined)]
+            left = [item.event.handle for item in run if isinstance(item.event, Left)]
+            folded.append(Folded(joined, left))
         else:
-            folded += [*_fold_run(run), item]
-            run = []
-    return folded + _fold_run(run)
-
-
-def _fold_run(run: list[Shown]) -> list[Shown | _Folded]:
-    if len(run) < FOLD:
-        return list(run)
-    joined = [item.event.handle for item in run if isinstance(item.event, Joined)]
-    left = [item.event.handle for item in run if isinstance(item.event, Left)]
-    return [_Folded(joined, left)]
+            folded += run
+    return folded
 
 
 # ---- wrapping

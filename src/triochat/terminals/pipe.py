@@ -17,15 +17,16 @@ from typing import Protocol
 import trio
 
 from triochat.framing import Lines
-from triochat.messages import Event, Refused, Said, Say
-from triochat.render import plain
+from triochat.messages import Event, Refused, Request, Say
+from triochat.text import clean
+from triochat.words import words_of
 
-WINDOW = 256
+MAX_IN_FLIGHT = 256
 """Lines that may be on their way, not yet confirmed."""
 
 _CHUNK = 1 << 14
 
-LIMIT = 1 << 16
+LINE_LIMIT = 1 << 16
 """The most bytes in a line of standard input."""
 
 
@@ -48,8 +49,13 @@ class Output(trio.abc.SendStream):
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._may_block = _may_block(fd)
         self._gone = False
+        try:
+            mode = os.fstat(fd).st_mode
+            never_blocks = stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd))
+        except OSError:
+            never_blocks = False
+        self._may_block = not never_blocks
         self._writing = trio.StrictFIFOLock()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -91,15 +97,6 @@ class Output(trio.abc.SendStream):
         await trio.lowlevel.checkpoint()
 
 
-def _may_block(fd: int) -> bool:
-    """Whether writing there may have to wait for a reader; not so for files and /dev/null."""
-    try:
-        mode = os.fstat(fd).st_mode
-        return not (stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd)))
-    except OSError:
-        return True
-
-
 class Input:
     """A file descriptor that gives bytes; one that cannot be read is at its end."""
 
@@ -127,7 +124,7 @@ class InputLines:
 
     def __init__(self, source: Reader) -> None:
         self._source = source
-        self._framing = Lines(LIMIT)
+        self._framing = Lines(LINE_LIMIT)
         self._lines: deque[str | Refused] = deque()
         self._ended = False
         self.number = 0
@@ -143,19 +140,44 @@ class InputLines:
             trio.EndOfChannel: there is none.
         """
         while True:
-            line = await self._next_line()
+            while not self._lines:
+                if self._ended:
+                    raise trio.EndOfChannel
+                data = await self._source.receive_some()
+                self._lines += self._framing.feed(data or b"\n")  # the last may lack its end
+                self._ended = not data
+            line = self._lines.popleft()
             self.number += 1
             if isinstance(line, Refused) or line.strip():
                 return line
 
-    async def _next_line(self) -> str | Refused:
-        while not self._lines:
-            if self._ended:
-                raise trio.EndOfChannel
-            data = await self._source.receive_some()
-            self._lines += self._framing.feed(data or b"\n")  # the last line may lack its end
-            self._ended = not data
-        return self._lines.popleft()
+
+class InFlight:
+    """The lines that are neither confirmed nor refused yet, at most `MAX_IN_FLIGHT` of them.
+
+    Attributes:
+        numbers: theirs, in order; 0 for what is no line of a file.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: deque[int] = deque()
+        self._free = trio.Semaphore(MAX_IN_FLIGHT)
+
+    async def add(self, number: int) -> None:
+        """Count one more as on its way; returns when it may be sent."""
+        self.numbers.append(number)
+        await self._free.acquire()
+
+    def settle(self) -> int:
+        """The first has been answered; its number."""
+        self._free.release()
+        return self.numbers.popleft()
+
+
+def refusal_of(number: int, refused: Refused) -> str:
+    """How it is told that the line of this number was refused; 0 if it has none."""
+    where = f"line {number}: " if number else ""
+    return f"! {where}{clean(refused.text)}"
 
 
 class Pipe:
@@ -173,59 +195,42 @@ class Pipe:
         self._lines = InputLines(source)
         self._output = output
         self._errors = errors
-        self._on_their_way: deque[int] = deque()
-        self._answered = trio.Event()
-        self._refused = 0
+        self._in_flight = InFlight()
+        self._any_refused = False
 
-    def set_prompt(self, prompt: str) -> None:
-        """There is nobody to ask."""
-
-    def set_status(self, status: object) -> None:
-        """There is nobody to tell."""
-
-    def set_bell(self, setting: str) -> None:
-        """There is nobody to ring for."""
+    def update(self, view: object) -> None:
+        """There is nobody to show it to."""
 
     async def receive(self) -> Say:
         """The next line that is not blank. Raises `trio.EndOfChannel` at the end."""
-        while len(self._on_their_way) >= WINDOW:
-            await self._answered.wait()
         while isinstance(line := await self._lines.receive(), Refused):
-            await self._refuse(self._lines.number, line)
-        self._on_their_way.append(self._lines.number)
+            await self._refuse(line, self._lines.number)
+        await self._in_flight.add(self._lines.number)
         return Say(line)
 
-    async def show(self, event: Event, me: str) -> None:
-        """Write an event as a line; one's own echo and refusals confirm the lines in turn."""
+    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
+        """Write an event as a line; what answers a line confirms or refuses it."""
+        number = self._in_flight.settle() if isinstance(asked, Say) else 0
         if isinstance(event, Refused):
-            await self._refuse(self._confirm(), event)
-            return
-        if isinstance(event, Said) and event.handle == me:
-            self._confirm()
-        await self._output.write(plain(event, me))
+            await self._refuse(event, number)
+        else:
+            await self._output.write(words_of(event, me))
 
     async def finish(self, problem: str) -> bool:
         """Say on standard error what may be lost; whether every line was delivered."""
         if problem:
             await self._errors.write(f"! {problem}")
-        first = self._on_their_way[0] if self._on_their_way else self._lines.number + 1
-        if lost := len(self._on_their_way) + self._lines.count_unread():
+        numbers = self._in_flight.numbers
+        first = numbers[0] if numbers else self._lines.number + 1
+        if lost := len(numbers) + self._lines.count_unread():
             await self._errors.write(
                 f"! not confirmed, perhaps lost: {lost} line{'s'[: lost - 1]}, from line {first} on"
             )
-        return not (self._refused or lost)
+        return not (self._any_refused or lost)
 
-    def _confirm(self) -> int:
-        """The number of the line that has just been answered; 0 if it was no line."""
-        number = self._on_their_way.popleft() if self._on_their_way else 0
-        self._answered.set()
-        self._answered = trio.Event()
-        return number
-
-    async def _refuse(self, number: int, refused: Refused) -> None:
-        self._refused += 1
-        where = f"line {number}: " if number else ""
-        await self._errors.write(f"! {where}{plain(refused)[2:]}")
+    async def _refuse(self, refused: Refused, number: int) -> None:
+        self._any_refused = True
+        await self._errors.write(refusal_of(number, refused))
 
 
 def open_pipe() -> Pipe:

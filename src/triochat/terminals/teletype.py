@@ -8,11 +8,11 @@ import os
 
 import trio
 
-from triochat.chat import Status
+from triochat.chat import View
 from triochat.framing import Lines
-from triochat.messages import Event, Refused, Say
-from triochat.pipe import LIMIT, Writer
-from triochat.render import plain
+from triochat.messages import Event, Refused, Request, Say
+from triochat.terminals.pipe import LINE_LIMIT, Writer
+from triochat.words import words_of
 
 _CHUNK = 1 << 12
 
@@ -30,19 +30,13 @@ class Teletype:
     def __init__(self, fd: int, output: Writer) -> None:
         self._fd = fd
         self._output = output
-        self._framing = Lines(LIMIT)
+        self._framing = Lines(LINE_LIMIT)
         self._lines: list[str | Refused] = []
         self._question = ""
 
-    def set_prompt(self, prompt: str) -> None:
-        """A question is printed when an answer is waited for."""
-        self._question = prompt
-
-    def set_status(self, status: Status | None) -> None:
-        """A status line would have to be drawn again."""
-
-    def set_bell(self, setting: str) -> None:
-        """It does not ring."""
+    def update(self, view: View) -> None:
+        """A question is printed when an answer is waited for; all else would be drawn again."""
+        self._question = view.question
 
     async def receive(self) -> str | Say:
         """The next line. Raises `trio.EndOfChannel` after Ctrl-D."""
@@ -58,11 +52,11 @@ class Teletype:
             line = self._lines.pop(0)
             if isinstance(line, str):
                 return line
-            await self._output.write(plain(line))
+            await self._output.write(words_of(line))
 
-    async def show(self, event: Event, me: str) -> None:
+    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:  # noqa: ARG002
         """Print an event."""
-        await self._output.write(plain(event, me))
+        await self._output.write(words_of(event, me))
 
     async def finish(self, problem: str) -> bool:  # noqa: ARG002
         """Nothing is left to say: a person has read what was refused."""

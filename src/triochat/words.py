@@ -20,49 +20,48 @@ from triochat.messages import (
 from triochat.text import clean
 
 
-def plain(event: Event, me: str = "") -> str:
+def words_of(event: Event, me: str = "") -> str:
     """The event as text, without a line end (a `Notice` may have several lines).
 
     Args:
         event: what happened.
         me: the reader's handle; a whisper by anybody else is taken to be to the reader.
     """
-    if isinstance(event, Notice):
-        return "\n".join(f"* {clean(line)}" for line in event.text.split("\n"))
-    return clean(_words(event, me))
-
-
-def _words(event: Event, me: str) -> str:
     match event:
         case Said(handle=handle, text=text):
-            return f"{handle}> {text}"
+            return clean(f"{handle}> {text}")
         case Whispered(handle=handle, to=to, text=text):
             who = f"you -> {to}" if handle == me and to != me else f"{handle} -> you"
-            return f"[{who}] {text}"
+            return clean(f"[{who}] {text}")
         case Refused(text=text):
-            return f"! {text}"
-    return f"* {_statement(event)}"
+            return f"! {clean(text)}"
+        case Notice(text=text):
+            return "\n".join(f"* {clean(line)}" for line in text.split("\n"))
+    return f"* {statement_of(event)}"
 
 
-def _statement(event: Event) -> str:
+def statement_of(event: Event) -> str:
+    """What the room states by anything else, in words."""
     match event:
         case Joined(handle=handle):
-            return f"{handle} joined"
+            words = f"{handle} joined"
         case Left(handle=handle, reason="quit"):
-            return f"{handle} left"
+            words = f"{handle} left"
         case Left(handle=handle, reason=reason):
-            return f"{handle} left ({reason})"
+            words = f"{handle} left ({reason})"
         case Renamed(handle=handle, new=new):
-            return f"{handle} is now {new}"
+            words = f"{handle} is now {new}"
         case Roster(handles=handles):
-            return _roster(handles)
+            words = _roster(handles)
         case Welcome(handle=handle, server=server, roster=roster):
-            return f"{server} connected. You are {handle}. {_roster(roster)}"
+            words = f"{server} connected. You are {handle}. {_roster(roster)}"
         case Closing(reason=reason):
-            return f"Server closed the connection: {reason}"
+            words = f"Server closed the connection: {reason}"
         case Pong():
-            return "pong"
-    raise AssertionError(event)
+            words = "pong"
+        case _:
+            raise AssertionError(event)
+    return clean(words)
 
 
 def _roster(handles: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.render import plain
+from triochat.words import words_of
 
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -51,7 +51,7 @@ def said(text: str, handle: str = "Ann") -> Said:
 @pytest.mark.parametrize(("event", "words"), EVENTS)
 def test_words(event: Event, words: str) -> None:
     """Every event has its words."""
-    assert plain(event) == words
+    assert words_of(event) == words
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_words(event: Event, words: str) -> None:
 def test_whispers_say_who_and_to_whom(me: str, words: str) -> None:
     """A whisper names the other of the two, and calls its reader you."""
     whisper = Whispered(1, AT, "Ann", "Bob", "psst")
-    assert plain(whisper, me) == words
+    assert words_of(whisper, me) == words
 
 
 def test_a_whisper_to_oneself() -> None:
     """Who whispers to itself is its own reader."""
-    assert plain(Whispered(1, AT, "Ann", "Ann", "note"), "Ann") == "[Ann -> you] note"
+    assert words_of(Whispered(1, AT, "Ann", "Ann", "note"), "Ann") == "[Ann -> you] note"
 
 
 @pytest.mark.parametrize(
@@ -88,18 +88,18 @@ def test_a_whisper_to_oneself() -> None:
 )
 def test_markup_is_text(text: str) -> None:
     """What rich would take for markup, a link or an emoji is shown as it was typed."""
-    assert plain(said(text)) == f"Ann> {text}"
+    assert words_of(said(text)) == f"Ann> {text}"
 
 
 def test_escape_sequences_are_text() -> None:
     """Of an escape sequence only its harmless characters are left."""
     event = said("\x1b[2J\x1b]0;title\x07\x9b31mx\u202ey", "A\x1b[31mnn")
-    assert plain(event) == "A[31mnn> [2J]0;title31mxy"
+    assert words_of(event) == "A[31mnn> [2J]0;title31mxy"
 
 
 def test_a_text_cannot_forge_a_line() -> None:
     """A line break in a message does not begin a line on the screen."""
-    assert plain(said("hi\nBob> I owe you money\r\n* Bob left")) == (
+    assert words_of(said("hi\nBob> I owe you money\r\n* Bob left")) == (
         "Ann> hi Bob> I owe you money * Bob left"
     )
 
@@ -107,7 +107,7 @@ def test_a_text_cannot_forge_a_line() -> None:
 @given(events(any_text), any_text)
 def test_nothing_but_text_reaches_a_screen(event: Event, me: str) -> None:
     """No control character, override or surrogate is left, whatever an event's fields are."""
-    text = plain(event, me)
+    text = words_of(event, me)
     assert NEVER.search(text) is None
     assert "M" * 5 not in "".join(unicodedata.category(character)[0] for character in text)
     if not isinstance(event, Notice):

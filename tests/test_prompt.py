@@ -9,7 +9,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from triochat.terminal import open_terminal
+from triochat.terminals.prompt import open_prompt
 
 
 @pytest.mark.parametrize("unheard", [1, 3])
@@ -33,5 +33,5 @@ async def test_an_editor_that_does_not_hear_is_asked_again(
         create_app_session(input=keys, output=DummyOutput()),
         trio.fail_after(10),
     ):
-        async with open_terminal():
+        async with open_prompt():
             await trio.to_thread.run_sync(asked.wait)

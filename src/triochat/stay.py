@@ -1,0 +1,101 @@
+"""What a member knows from its events: who it is, who is here, and which request is answered. Pure.
+
+Every request has exactly one answer for its author (but for a client's `Quit`, which ends all), and
+answers come in the order of the requests: an event answers the oldest one that has no answer yet,
+or none at all.
+"""
+
+from collections import deque
+
+from triochat.messages import (
+    Event,
+    Join,
+    Joined,
+    Kick,
+    Left,
+    Notice,
+    Ping,
+    Pong,
+    Quit,
+    Refused,
+    Rename,
+    Renamed,
+    Request,
+    Roster,
+    Said,
+    Say,
+    Welcome,
+    Whisper,
+    Whispered,
+    Who,
+)
+from triochat.text import handle_key
+
+
+class Stay:
+    """One's stay in a room, from asking to join on.
+
+    Attributes:
+        handle: one's own, as it is now; empty before the welcome.
+        roster: who is here now.
+        last_id: the newest id that was seen.
+        unanswered: what was asked and has no answer yet, in order.
+    """
+
+    def __init__(self) -> None:
+        self.handle = ""
+        self.roster: set[str] = set()
+        self.last_id = 0
+        self.unanswered: deque[Request] = deque()
+
+    def ask(self, request: Request) -> None:
+        """Note a request that is sent."""
+        self.unanswered.append(request)
+
+    def hear(self, event: Event) -> Request | None:
+        """Note an event; return one's own request that it answers, if it answers one."""
+        answered = None
+        if self.unanswered and is_answer(event, self.unanswered[0], self.handle):
+            answered = self.unanswered.popleft()
+        self.last_id = max(self.last_id, getattr(event, "id", 0))
+        match event:
+            case Welcome(handle=handle, roster=roster, last=last):
+                self.handle, self.roster = handle, set(roster)
+                self.last_id = self.last_id or last
+            case Joined(handle=handle):
+                self.roster.add(handle)
+            case Left(handle=handle):
+                self.roster.discard(handle)
+            case Renamed(handle=old, new=new):
+                self.roster.discard(old)
+                self.roster.add(new)
+                if old == self.handle:
+                    self.handle = new
+            case Roster(handles=handles):
+                self.roster = set(handles)
+        return answered
+
+
+def is_answer(event: Event, request: Request, me: str) -> bool:
+    """Whether this event can be what a member of this handle is told for that request.
+
+    Who has joined a full room is told so, which is the answer; the welcome comes unasked.
+    """
+    match request, event:
+        case (
+            (_, Refused())
+            | (Join(), Welcome() | Notice())
+            | (Who(), Roster())
+            | (Ping(), Pong())
+            | (Kick() | Quit(), Notice())
+        ):
+            return True
+        case (
+            (Say(), Said(handle=handle))
+            | (Whisper(), Whispered(handle=handle))
+            | (Rename(), Renamed(handle=handle))
+        ):
+            return handle == me
+        case Kick(handle=kicked), Left(handle=handle, reason=reason):
+            return handle_key(handle) == handle_key(kicked) and reason.startswith("kicked")
+    return False

@@ -1,0 +1,12 @@
+from triochat.connect import reason_of
+
+
+def test_the_reason_of_a_failure_is_short() -> None:
+    """Whatever trio wraps it in, the reason is the system's own few words."""
+    refused = ConnectionRefusedError(111, "Connection refused")
+    wrapped = OSError("all attempts to connect failed")
+    wrapped.__cause__ = ExceptionGroup("", [refused, refused])
+    assert reason_of(refused) == "connection refused"
+    assert reason_of(wrapped) == "connection refused"
+    assert reason_of(ExceptionGroup("", [wrapped])) == "connection refused"
+    assert reason_of(OSError("odd")) == "odd"

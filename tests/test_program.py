@@ -1,0 +1,63 @@
+import pytest
+import trio.testing
+
+from house import open_house
+from triochat import RefusedError, join
+from triochat.messages import (
+    Closing,
+    Joined,
+    Rename,
+    Said,
+    Welcome,
+    Whispered,
+)
+
+
+async def test_a_program_joins_says_and_hears(autojump_clock: trio.testing.MockClock) -> None:
+    """A program's own message comes back as its receipt, in the order of the room."""
+    async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
+        assert bot.welcome == Welcome("bot", "Server", ("bot",), last=1)
+        ann = await house.plain("Ann")
+        joined = await bot.receive()
+        assert isinstance(joined, Joined)
+        assert (joined.id, joined.handle) == (2, "Ann")
+        await bot.say("hello")
+        await bot.whisper("ann", "psst")
+        said, whispered = await bot.receive(), await bot.receive()
+        assert isinstance(said, Said)
+        assert (said.id, said.handle, said.text) == (3, "bot", "hello")
+        assert isinstance(whispered, Whispered)
+        assert (whispered.to, whispered.text) == ("Ann", "psst")
+        assert await ann.hear(2) == ["bot> hello", "[bot -> you] psst"]
+
+
+async def test_leaving_the_block_delivers_first(autojump_clock: trio.testing.MockClock) -> None:
+    """All that a program sent is delivered before it leaves, and it leaves by saying so."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        async with join(await house.listener.connect(), "bot") as bot:
+            for number in range(300):
+                await bot.say(f"{number}")
+        assert await ann.hear(302) == [
+            "* bot joined", *(f"bot> {number}" for number in range(300)), "* bot left"
+        ]  # fmt: skip
+
+
+async def test_a_refused_program_is_told_why(autojump_clock: trio.testing.MockClock) -> None:
+    """Joining under a taken handle raises with the room's own sentence."""
+    async with open_house() as house:
+        await house.plain("Ann")
+        with pytest.raises(RefusedError, match='handle "ANN" is taken; try another') as caught:
+            async with join(await house.listener.connect(), "ANN"):
+                pytest.fail("joined")
+        assert caught.value.code == "handle-taken"
+
+
+async def test_a_program_follows_its_own_rename(autojump_clock: trio.testing.MockClock) -> None:
+    """A client knows its handle after it was changed, and events end when the server closes."""
+    async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
+        await bot.send(Rename("robot"))
+        await bot.receive()
+        assert bot.handle == "robot"
+        house.hub.close("enough")
+        assert [event async for event in bot] == [Closing("enough")]

@@ -1,0 +1,150 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies import events, requests, wire_text
+from triochat.messages import (
+    Event,
+    Join,
+    Joined,
+    Kick,
+    Left,
+    Notice,
+    Ping,
+    Pong,
+    Quit,
+    Refused,
+    Rename,
+    Renamed,
+    Request,
+    Roster,
+    Said,
+    Say,
+    Welcome,
+    Whisper,
+    Whispered,
+    Who,
+)
+from triochat.stay import Stay, is_answer
+
+WELCOME = Welcome("Bob", "Server", ("Ann", "Bob"), 7)
+NO = Refused("handle-taken", "no")
+
+ANSWERS: list[tuple[Request, Event]] = [
+    (Join("Bob"), WELCOME),
+    (Join("Bob"), Notice("The room is full; you are number 1 in line")),
+    (Say("hi"), Said(1, "", "Bob", "hi")),
+    (Whisper("ann", "psst"), Whispered(1, "", "Bob", "Ann", "psst")),
+    (Rename("Rob"), Renamed("Bob", "Rob")),
+    (Who(), Roster(("Ann", "Bob"))),
+    (Ping(), Pong()),
+    (Kick("ANN"), Left("Ann", "kicked: too loud")),
+    (Kick("Eve"), Notice("Eve is out of the line")),
+    (Quit(), Notice("all clients disconnected")),
+    (Say(""), NO),
+]
+"""Bob's requests, and what answers them."""
+
+
+def a_stay(*asked: Request) -> Stay:
+    """Bob's stay, in which this has been asked since the welcome."""
+    stay = Stay()
+    stay.hear(WELCOME)
+    for request in asked:
+        stay.ask(request)
+    return stay
+
+
+@pytest.mark.parametrize(("request_", "event"), ANSWERS)
+def test_each_request_has_its_answer(request_: Request, event: Event) -> None:
+    """An answer is known by what was asked, and answers it once."""
+    stay = a_stay(request_)
+    assert stay.hear(event) == request_
+    assert stay.hear(event) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "event"),
+    [
+        (Say("hi"), Said(1, "", "Ann", "hi")),
+        (Whisper("Ann", "hi"), Whispered(1, "", "Ann", "Bob", "hi")),
+        (Rename("Rob"), Renamed("Ann", "Rob")),
+        (Kick("Ann"), Left("Ann", "quit")),
+        (Kick("Ann"), Left("Eve", "kicked")),
+        (Say("hi"), Notice("hello")),
+        (Say("hi"), Pong()),
+    ],
+)
+def test_what_others_do_answers_nothing(request_: Request, event: Event) -> None:
+    """The same done by, or to, somebody else is no answer, nor is what was not asked for."""
+    stay = a_stay(request_)
+    assert stay.hear(event) is None
+    assert list(stay.unanswered) == [request_]
+
+
+def test_who_waits_in_line_is_answered() -> None:
+    """Being in line answers the joining; what is refused there is what was said there."""
+    stay = Stay()
+    stay.ask(Join("Bob"))
+    assert stay.hear(Notice("you are number 2 in line")) == Join("Bob")
+    stay.ask(Say("hello?"))
+    assert stay.hear(Notice("you are number 1 in line")) is None
+    assert stay.hear(Refused("waiting", "wait")) == Say("hello?")
+    assert stay.hear(WELCOME) is None
+    assert stay.handle == "Bob"
+
+
+def test_a_stay_knows_who_is_here() -> None:
+    """Who comes, goes, and is called something else; one's own handle among them."""
+    stay = a_stay()
+    assert (stay.handle, stay.roster) == ("Bob", {"Ann", "Bob"})
+    stay.hear(Joined("Eve"))
+    stay.hear(Left("Ann", "quit"))
+    stay.hear(Renamed("Eve", "Eva"))
+    stay.hear(Renamed("Bob", "Rob"))
+    assert (stay.handle, stay.roster) == ("Rob", {"Eva", "Rob"})
+    stay.hear(Roster(("Rob", "Zoe")))
+    assert stay.roster == {"Rob", "Zoe"}
+
+
+def test_the_newest_id_is_known() -> None:
+    """It starts with the welcome's, and what is older does not lower it."""
+    stay = a_stay()
+    assert stay.last_id == 7
+    for event, newest in ((Joined("Eve", 9), 9), (Said(8, "", "Ann", "old"), 9), (WELCOME, 9)):
+        stay.hear(event)
+        assert stay.last_id == newest
+
+
+@given(st.lists(st.sampled_from(ANSWERS)), st.data())
+def test_answers_come_in_order_and_none_twice(
+    talk: list[tuple[Request, Event]], data: st.DataObject
+) -> None:
+    """However much is asked at once, and whatever else happens, each answer finds its request."""
+    stay = a_stay(*(request for request, _ in talk))
+    answered: list[Request | None] = []
+    for _, answer in talk:
+        others = data.draw(st.lists(events(wire_text), max_size=3))
+        answered += [stay.hear(event) for event in others if not is_bobs(event)]
+        renamed = isinstance(answer, Renamed)
+        answered.append(stay.hear(Renamed("Bob", "Bob") if renamed else answer))
+    assert [request for request in answered if request] == [request for request, _ in talk]
+    assert not stay.unanswered
+
+
+def is_bobs(event: Event) -> bool:
+    """Whether this may answer something that Bob asks, whom a welcome would rename as well."""
+    return any(is_answer(event, request, "Bob") for request, _ in ANSWERS)
+
+
+@given(st.lists(st.one_of(requests(wire_text), events(wire_text))))
+def test_nothing_is_answered_that_was_not_asked(happened: list[Request | Event]) -> None:
+    """What is answered is always the oldest that is not, whatever a server says."""
+    stay, asked = Stay(), []
+    for item in happened:
+        if isinstance(item, Request):
+            stay.ask(item)
+            asked.append(item)
+        elif (answered := stay.hear(item)) is not None:
+            assert answered is asked.pop(0)
+    assert list(stay.unanswered) == asked
