@@ -65,11 +65,12 @@ class Desk:
 
     def prompt(self) -> StyleAndTextTuples:
         """What stands before the line."""
-        if self.view.question:
-            return [("bold", self.view.question)]
-        if not self.view.handle:
+        view = self.view
+        if view.question:
+            return [("bold", view.question)]
+        if not view.handle:
             return []
-        handle = clean(self.view.handle)[:HANDLE_LENGTH]  # a server may be anybody's
+        handle = clean(view.handle)[:HANDLE_LENGTH]  # a server may be anybody's
         colour = Color.from_ansi(self._palette.colour(handle)).get_truecolor().hex
         return [(f"bold fg:{colour}", f"{handle}> ")]
 

@@ -153,9 +153,11 @@ class Prompt:
             nursery.start_soon(stop_when_cancelled)
             await nursery.start(self._watch_signals)
             task_status.started()
-            with trio.CancelScope(shield=True):  # the sibling ends the thread
-                await trio.to_thread.run_sync(lambda: asyncio.run(self._on_loop_run()))
-            ended.set()
+            try:
+                with trio.CancelScope(shield=True):  # the sibling ends the thread
+                    await trio.to_thread.run_sync(lambda: asyncio.run(self._on_loop_run()))
+            finally:
+                ended.set()
             nursery.cancel_scope.cancel()
 
     async def _watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
