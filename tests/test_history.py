@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import any_text, events
-from triochat.history import KEPT, History, Memory
+from triochat.history import KEPT, History
 from triochat.messages import Event, Joined, Left, Refused, Said, Welcome, Whispered
 from triochat.order import Peer
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
@@ -23,16 +23,16 @@ def told(*numbers: int) -> Told:
     return Told([said(number) for number in numbers], None, ANN)
 
 
-def remembering(*numbers: int, kept: int = KEPT) -> Memory:
+def remembering(*numbers: int, kept: int = KEPT) -> History:
     """A memory of messages with these ids."""
-    memory = Memory(kept)
+    memory = History(kept)
     memory.keep([told(*numbers)])
     return memory
 
 
 def test_memory_is_instant() -> None:
     """What is kept in memory is kept at once: there is nothing to wait for."""
-    memory: History = Memory()
+    memory: History = History()
     assert memory.is_instant
     assert memory.keep([told(1)]) is None
     assert memory.last(1) == [said(1)]
@@ -40,7 +40,7 @@ def test_memory_is_instant() -> None:
 
 def test_what_is_said_is_kept() -> None:
     """All that a batch says to all is kept, in its order, batch after batch."""
-    memory = Memory()
+    memory = History()
     memory.keep([told(1, 2), told(4)])
     memory.keep([told(5)])
     assert memory.since(0) == [said(1), said(2), said(4), said(5)]
@@ -48,7 +48,7 @@ def test_what_is_said_is_kept() -> None:
 
 def test_whispers_are_not_kept() -> None:
     """A whisper has its place in the order, and in no log."""
-    memory = Memory()
+    memory = History()
     whisper = Whispered(2, NOW, "Ann", "Bob", "psst")
     memory.keep([told(1), Told((whisper,), (BOB, ANN), ANN), told(3)])
     assert memory.last(10) == [said(1), said(3)]
@@ -57,7 +57,7 @@ def test_whispers_are_not_kept() -> None:
 
 def test_other_events_are_not_kept() -> None:
     """Who comes and goes, and what a single peer is told, is not kept."""
-    memory = Memory()
+    memory = History()
     memory.keep(
         [
             Told((Joined("Ann", 1, NOW),)),
@@ -75,14 +75,14 @@ def test_other_events_are_not_kept() -> None:
 
 def test_among_other_events() -> None:
     """Of events that are told to all together, what is said is kept."""
-    memory = Memory()
+    memory = History()
     memory.keep([Told((Joined("Ann", 1, NOW), said(2), Left("Ann", "quit", 3, NOW)))])
     assert memory.last(10) == [said(2)]
 
 
 def test_nothing_in_nothing_out() -> None:
     """An empty batch changes nothing."""
-    memory = Memory()
+    memory = History()
     memory.keep([])
     assert memory.last(10) == []
     assert memory.since(0) == []
@@ -121,7 +121,7 @@ def test_the_oldest_are_forgotten() -> None:
 
 def test_a_thousand_are_kept() -> None:
     """Unless told otherwise, the newest thousand are kept."""
-    memory = Memory()
+    memory = History()
     memory.keep([told(*range(1, 1002))])
     assert KEPT == 1000
     assert [message.id for message in memory.since(0)] == list(range(2, 1002))
@@ -156,7 +156,7 @@ any_telling = st.one_of(
 @given(st.lists(st.lists(any_telling, max_size=4), max_size=6))
 def test_any_batches(batches: list[list[Telling]]) -> None:
     """However events are batched, what is said to all is kept once, as it is, in its order."""
-    memory = Memory()
+    memory = History()
     for batch in batches:
         memory.keep(batch)
     assert memory.last(KEPT) == [

@@ -12,10 +12,10 @@ import trio.testing
 from house import Peer, open_house
 from triochat.backlog import PATIENCE
 from triochat.dialects import NDJSON, NdjsonSpeaker
-from triochat.history import Memory
+from triochat.history import History
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Closing, Join, Ping, Quit, Said, Say
+from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
 from triochat.order import AnyRequest, Asked
 from triochat.outbox import LIMIT, Way
 from triochat.pace import BATCH, CROWD, MOMENT
@@ -67,13 +67,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 class Member:
     """A member without a connection, and all that is written to it after its welcome."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, *, is_operator: bool = False) -> None:
         self.heard: list[bytes] = []
         self._feed = hub.feed
         stream, _ = trio.testing.memory_stream_one_way_pair()
         self.link = Link(hub.backlog, stream, NdjsonSpeaker())
         self.link.outbox.write_through(self._write, self.heard)
-        self.peer = hub.connect(self.link)
+        self.peer = hub.connect(self.link, is_operator=is_operator)
 
     @staticmethod
     def _write(heard: list[bytes], blob: bytes) -> int:
@@ -221,7 +221,21 @@ async def test_answers_in_a_large_room_do_not_wait(
         assert bob.events() == ["joined", "refused"], "an id has its place among the others"
 
 
-async def test_who_is_kicked_from_a_large_room_hears_it_at_once(
+async def test_a_kick_does_not_wait(autojump_clock: trio.testing.MockClock) -> None:
+    """What an operator asks for is answered in order in a large room too."""
+    async with open_hub(Hub(Room())) as hub:
+        ann, _ = await crowd(hub)
+        boss = Member(hub, is_operator=True)
+        boss.ask(Join("Server"))
+        await trio.sleep(MOMENT * 2)
+        boss.events()
+        boss.ask(Kick("p1"), Ping())
+        await trio.testing.wait_all_tasks_blocked()
+        assert boss.events() == ["left", "pong"]
+        assert ann.events() == ["joined", "left"]
+
+
+async def test_who_quits_a_large_room_is_let_go_at_once(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """A connection ends when the room says so; that the others hear of it later changes nothing."""
@@ -238,7 +252,7 @@ async def test_who_is_kicked_from_a_large_room_hears_it_at_once(
 # ---- stations that take their time
 
 
-class Disk(Memory):
+class Disk(History):
     """A log that keeps nothing before it is told to."""
 
     is_instant = False
@@ -248,7 +262,7 @@ class Disk(Memory):
         self.turns = trio.Semaphore(0)
         self.sizes: list[int] = []
 
-    def keep(self, batch: Sequence[Telling]) -> Awaitable[None]:  # type: ignore[override]
+    def keep(self, batch: Sequence[Telling]) -> Awaitable[None]:
         """Keep it in its turn."""
         said = [event for told in batch if isinstance(told, Told) for event in told.events]
         self.sizes.append(sum(isinstance(event, Said) for event in said))
@@ -303,7 +317,7 @@ async def test_what_has_no_place_yet_is_not_in_the_room(
         assert ann.events() == ["welcome", "said"]
 
 
-class Full(Memory):
+class Full(History):
     """A log that has no space left as soon as somebody speaks."""
 
     def keep(self, batch: Sequence[Telling]) -> None:

@@ -1331,7 +1331,7 @@ def test_nobody_is_told_its_own_leaving() -> None:
     room = peopled("ann", "bob").room
     assert room.apply(Asked(Peer("ann"), (Quit(),), NOW)) == [
         Unfollows(Peer("ann")),
-        Told((Left("Ann", "quit", 3, AT),)),
+        Told((Left("Ann", "quit", 3, AT),), can_wait=True),
         Ends(Peer("ann"), "quit"),
     ]
 

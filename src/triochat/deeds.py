@@ -3,22 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from triochat.messages import (
-    Closing,
-    Join,
-    Kick,
-    Notice,
-    Ping,
-    Pong,
-    Quit,
-    Refused,
-    Rename,
-    Renamed,
-    Roster,
-    Whisper,
-    Whispered,
-    Who,
-)
+from triochat import messages
+from triochat.messages import Closing, Join, Kick, Notice, Quit, Refused, Rename, Whisper
 from triochat.order import Expired, Gone, Peer, Settle
 from triochat.state import State
 from triochat.telling import Told
@@ -30,13 +16,12 @@ Deed: TypeAlias = Callable[[State, Peer, Any], None]
 
 def join(state: State, peer: Peer, request: Join) -> None:
     """Let it in, or have it wait."""
-    members = state.members
-    handle = members.check(peer, request.handle)
+    handle = state.members.check(peer, request.handle)
     if isinstance(handle, Refused):
         state.refuse(peer, handle)
-    elif members.is_full and not peer.is_operator:
-        members.wait(peer, handle)
-        state.tell_place(peer, len(members.queue))
+    elif state.members.is_full and not peer.is_operator:
+        state.members.wait(peer, handle)
+        state.tell_place(peer, len(state.members.queue))
     else:
         state.enter(peer, handle)
 
@@ -49,9 +34,9 @@ def rename(state: State, peer: Peer, request: Rename) -> None:
         new = Refused("handle-taken", f'you are "{old}" already')
     if isinstance(new, Refused):
         state.refuse(peer, new)
-        return
-    state.members.rename(peer, new)
-    state.tell(Renamed(old, new, state.next_id(), state.at))
+    else:
+        state.members.rename(peer, new)
+        state.tell(messages.Renamed(old, new, state.next_id(), state.at))
 
 
 def whisper(state: State, peer: Peer, request: Whisper) -> None:
@@ -60,20 +45,9 @@ def whisper(state: State, peer: Peer, request: Whisper) -> None:
     if isinstance(text, Refused):
         state.refuse(peer, text)
         return
-    members = state.members
-    reader = members.owner(request.to)
-    event = Whispered(state.next_id(), state.at, members[peer], members[reader], text)
+    members, reader = state.members, state.members.find(request.to)
+    event = messages.Whispered(state.next_id(), state.at, members[peer], members[reader], text)
     state.telling.append(Told((event,), (peer,) if reader == peer else (reader, peer), peer))
-
-
-def who(state: State, peer: Peer, _: Who) -> None:
-    """Tell who is here."""
-    state.tell(Roster(state.members.roster), peer)
-
-
-def ping(state: State, peer: Peer, _: Ping) -> None:
-    """Answer."""
-    state.tell(Pong(), peer)
 
 
 def kick(state: State, peer: Peer, request: Kick) -> None:
@@ -83,11 +57,11 @@ def kick(state: State, peer: Peer, request: Kick) -> None:
         state.refuse(peer, why)
         return
     reason = f"kicked: {why.strip()}" if why else "kicked"
-    target = state.members.owner(request.handle)
+    target = state.members.find(request.handle)
     state.tell(Closing(reason), target)
     if waited := state.members.queue.get(target):
         state.tell(Notice(f"{waited} is out of the line"), peer)
-    state.leave(target, reason)
+    state.leave(target, reason, can_wait=False)  # the operator's other answers come after it
 
 
 def leave(state: State, peer: Peer, _: Quit) -> None:
@@ -118,12 +92,7 @@ def expire(state: State, peer: Peer, expired: Expired) -> None:
         state.end(peer, expired.reason)
 
 
-def settle(state: State, _peer: Peer, _: Settle) -> None:
-    """Tell who waits where it stands."""
-    state.settle()
-
-
-def pass_on(state: State, peer: Peer, answer: Notice | Refused) -> None:
+def pass_on(state: State, peer: Peer, answer: messages.Answer) -> None:
     """Tell it what it would have been told without the room, in its place."""
     state.tell(answer, peer)
 
@@ -132,13 +101,13 @@ DEEDS: dict[type, Deed] = {
     Join: join,
     Rename: rename,
     Whisper: whisper,
-    Who: who,
-    Ping: ping,
+    messages.Who: lambda state, peer, _: state.tell(messages.Roster(state.members.roster), peer),
+    messages.Ping: lambda state, peer, _: state.tell(messages.Pong(), peer),
     Kick: kick,
     Quit: leave,
     Gone: lose,
     Expired: expire,
-    Settle: settle,
+    Settle: lambda state, _peer, _: state.settle(),
     Notice: pass_on,
     Refused: pass_on,
 }

@@ -18,8 +18,7 @@ from itertools import filterfalse
 import trio
 
 from triochat.fanout import FanOut
-from triochat.history import History, Memory
-from triochat.messages import Joined, Left
+from triochat.history import History
 from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
 from triochat.pace import MOMENT, Pace, is_crowd
 from triochat.room import Room
@@ -63,7 +62,7 @@ class Feed:
         self.fan_out = FanOut()
         self.is_closed = False
         self._order = order
-        self._history = history or Memory()
+        self._history = history or History()
         self._clock = clock
         self._pace = Pace()
         self._passes = _Passes()
@@ -110,8 +109,8 @@ class Feed:
         """All was asked that was heard at once; tell it, now or with what others say."""
         if not self._batch:
             return
-        may_tell = self._pace.may_tell(self._passes.count)
-        if not may_tell or self._wake.is_set() or not self._history.is_instant:
+        is_free = self._history.is_instant and not self._wake.is_set()
+        if not self._pace.may_tell(self._passes.count, is_free=is_free):
             self._wake.set()
             return
         try:
@@ -191,9 +190,7 @@ class Feed:
 
 def _waits(telling: Telling) -> bool:
     """Whether this may be told later in a large room: it is about who comes and goes."""
-    if type(telling) is Told:
-        return telling.to is None and type(telling.events[0]) in (Joined, Left)
-    return type(telling) is not Ends
+    return telling.can_wait if type(telling) is Told else type(telling) is not Ends
 
 
 def _presses(telling: Telling) -> bool:

@@ -40,16 +40,16 @@ class Pace:
         self.capacity = BATCH
         self.breath = 0.0
         self._told_in = -1  # the pass in which a session told what it had to say last
-        self._voices = 0  # sessions that have spoken since the feed's task began a batch
+        self._voices = 0  # how often sessions have spoken since the feed's task began a batch
         self._is_quiet = True  # it was at most one
 
-    def may_tell(self, this_pass: int) -> bool:
+    def may_tell(self, this_pass: int, *, is_free: bool = True) -> bool:
         """Whether a session that has just said all it had to say may tell it by itself.
 
-        Only the first in a pass, in a room where one spoke alone. Else it is told in the feed's
-        task, for all who speak in this pass.
+        Only the first in a pass, in a room where one spoke alone, while the feed's task is not
+        about to (``is_free``). Else that tells it, for all who speak in this pass.
         """
-        if self._is_quiet and not self.breath and self._told_in != this_pass:
+        if is_free and self._is_quiet and not self.breath and self._told_in != this_pass:
             self._told_in, self._voices = this_pass, 1
             return True
         self._voices += 1

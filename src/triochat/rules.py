@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from triochat.messages import Join, Kick, Refused, Rename, Say, Whisper, Who
-from triochat.order import Peer
+from triochat.order import HOUSE, Peer
 from triochat.state import State
 from triochat.text import clean
 
@@ -92,7 +92,7 @@ def may_kick(state: State, peer: Peer, kick: Kick) -> Refused | None:
     if not peer.is_operator:
         return Refused("not-allowed", "only the operator can kick")
     target = state.members.find(kick.handle)
-    if target is None:
+    if target == HOUSE:
         return _nobody_called(kick.handle, "nobody was kicked")
     if target == peer:
         return Refused("not-allowed", "you cannot kick yourself")

@@ -58,18 +58,6 @@ class Session:
         peer: who it is to the room.
     """
 
-    __slots__ = (
-        "_bucket",
-        "_feed",
-        "_handshake",
-        "_hub",
-        "_reason",
-        "_receive",
-        "_stream",
-        "link",
-        "peer",
-    )
-
     def __init__(
         self,
         stream: trio.abc.Stream,

@@ -84,15 +84,15 @@ class State:
         if not members.clients:
             self.last_speaker = HOUSE
         members.enter(peer, handle)
-        self.tell(Joined(handle, self.next_id(), self.at))
-        self.telling.append(Follows(peer))
+        joined = Joined(handle, self.next_id(), self.at)
+        self.telling += [Told((joined,), can_wait=True), Follows(peer)]
         self.tell(Welcome(handle, members.server, members.roster, self.last_id), peer)
 
-    def leave(self, peer: Peer, reason: str) -> None:
+    def leave(self, peer: Peer, reason: str, *, can_wait: bool = True) -> None:
         """Whatever this peer was, its place is free now, and its connection ends."""
-        handle = self.remove(peer)
-        if handle is not None:
-            self.tell(Left(handle, reason, self.next_id(), self.at))
+        if handle := self.remove(peer):
+            left = Left(handle, reason, self.next_id(), self.at)
+            self.telling.append(Told((left,), can_wait=can_wait))
         self.end(peer, reason)
         queue = self.members.queue
         while queue and not self.members.is_full:

@@ -16,11 +16,13 @@ class Told(Struct, frozen=True, gc=False):
         events: what is told, in order.
         to: these peers, each once; None for all who follow.
         author: whose words they carry.
+        can_wait: in a large room they may be told a moment later, with what comes next.
     """
 
     events: Sequence[Event]
     to: tuple[Peer, ...] | None = None
     author: Peer | None = None
+    can_wait: bool = False
 
 
 class Follows(Struct, frozen=True, gc=False):

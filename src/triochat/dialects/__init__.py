@@ -1,6 +1,6 @@
 """How requests and events look on the wire: one port, the dialect is told by the first bytes.
 
-A new way to speak to the room, a *door*, is a `Speaker` and a `Dialect`, and a row in `recognise`.
+A new way to speak to the room, a *door*, is a `Speaker` and a `Dialect`, and a line in `recognise`.
 """
 
 from triochat.dialects.base import Dialect, Speaker

@@ -1,8 +1,9 @@
 """What a dialect is, and a speaker of it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from triochat.framing import Lines
 from triochat.messages import Event, Refused
 from triochat.order import AnyRequest
 
@@ -11,39 +12,50 @@ class Dialect(Protocol):
     """How events are written that many are told: once for all who speak alike.
 
     Stateless and hashable; who speaks the same dialect is told the same bytes.
+
+    Attributes:
+        name: for the log.
+        echoes: members hear their own messages; if not, their own screen has shown them.
     """
 
-    @property
-    def name(self) -> str:
-        """For the log."""
-
-    @property
-    def echoes(self) -> bool:
-        """Whether members hear their own messages; if not, their own screen has shown them."""
+    name: str
+    echoes: bool
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The events, one after the other, each with its line end."""
 
 
-class Speaker(Protocol):
+class Speaker:
     """One peer's way to speak: bytes in, requests out, and what is for this peer alone.
 
-    There is one for each connection. It does no I/O, and never raises, whatever it hears.
+    There is one for each connection. It does no I/O, and never raises, whatever it hears. This one
+    speaks in lines.
+
+    Attributes:
+        dialect: in which it is told what all are told.
+        parting: why a peer has left whose input ends without a word.
     """
 
-    @property
-    def dialect(self) -> Dialect:
-        """In which it is told what all are told."""
+    __slots__ = ("_lines",)
 
-    @property
-    def parting(self) -> str:
-        """Why a peer has left whose input ends without a word."""
+    dialect: ClassVar[Dialect]
+    parting: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._lines = Lines()
 
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
         """What the peer asks for with these bytes; in place of what it cannot ask, answers."""
+        return self._read(self._lines.feed(data))
+
+    def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
+        """What these lines ask for."""
+        raise NotImplementedError
 
     def end(self) -> Refused | None:
         """The refusal of what was begun, and will never be whole; if there is any."""
+        return self._lines.end()
 
     def tell(self, events: Sequence[Event]) -> bytes:
         """The bytes of what this peer alone is told."""
+        return self.dialect.encode(events)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from triochat.dialects.base import Speaker
 from triochat.exceptions import RemoteProtocolError
-from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request
 from triochat.order import AnyRequest
 from triochat.text import clean
@@ -29,33 +29,20 @@ class Ndjson:
 NDJSON = Ndjson()
 
 
-class NdjsonSpeaker:
+class NdjsonSpeaker(Speaker):
     """A program at the other end. One that ends without a word has died."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ()
 
     dialect = NDJSON
     parting = "connection lost"
 
-    def __init__(self) -> None:
-        self._lines = Lines()
-
-    def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
-        """The requests in these lines, or the refusals that say what is wrong with them."""
-        lines = self._lines.feed(data)
+    def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         decode = _requests.decode
         try:
             return [decode(line) for line in lines]  # type: ignore[arg-type]
         except (TypeError, ValueError, RecursionError):  # one of them is no request, or no line
             return [line if isinstance(line, Refused) else decode_request(line) for line in lines]
-
-    def end(self) -> Refused | None:
-        """The refusal of what came after the last line end."""
-        return self._lines.end()
-
-    def tell(self, events: Sequence[Event]) -> bytes:
-        """As everybody is told."""
-        return _encoder.encode_lines(events)
 
 
 def encode(message: Request | Event) -> bytes:

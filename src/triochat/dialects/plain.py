@@ -6,7 +6,7 @@ of it.
 
 from collections.abc import Sequence
 
-from triochat.framing import Lines
+from triochat.dialects.base import Speaker
 from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
 from triochat.words import words_of
@@ -29,26 +29,13 @@ class Plain:
 PLAIN = Plain()
 
 
-class PlainSpeaker:
+class PlainSpeaker(Speaker):
     """A person at the other end, or somebody who is taken for one. The end is how `nc` leaves."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ()
 
     dialect = PLAIN
     parting = "quit"
 
-    def __init__(self) -> None:
-        self._lines = Lines()
-
-    def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
-        """The lines, as they were typed."""
-        lines = self._lines.feed(data)
+    def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         return [line if isinstance(line, Refused) else Typed(line) for line in lines]
-
-    def end(self) -> Refused | None:
-        """The refusal of what came after the last line end."""
-        return self._lines.end()
-
-    def tell(self, events: Sequence[Event]) -> bytes:
-        """As everybody is told."""
-        return PLAIN.encode(events)
