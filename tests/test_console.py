@@ -112,7 +112,7 @@ async def test_an_operator_that_was_put_out_comes_back(
 ) -> None:
     """A console that fell behind is opened again, as operator."""
     async with open_house() as house, open_operator(house) as operator:
-        (link,) = house.hub.feed.fan_out.links.values()
+        (link,) = house.hub.fan_out.links.values()
         link.outbox.evict("fell behind")
         await settle()
         assert house.room.roster == ("Server",)

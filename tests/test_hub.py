@@ -69,7 +69,7 @@ class Member:
 
     def __init__(self, hub: Hub, *, is_operator: bool = False) -> None:
         self.heard: list[bytes] = []
-        self._feed = hub.feed
+        self._hub = hub
         stream, _ = trio.testing.memory_stream_one_way_pair()
         self.link = Link(hub.backlog, stream, NdjsonSpeaker())
         self.link.outbox.write_through(self._write, self.heard)
@@ -82,8 +82,8 @@ class Member:
 
     def ask(self, *requests: AnyRequest) -> None:
         """Ask for this, and let it be told."""
-        self._feed.ask(self.peer, requests)
-        self._feed.flush()
+        self._hub.ask(self.peer, requests)
+        self._hub.flush()
 
     def events(self) -> list[str]:
         """What it was told since it was asked last: the types of the events."""
@@ -106,7 +106,7 @@ async def join(hub: Hub, handle: str) -> Member:
 async def open_hub(hub: Hub) -> AsyncIterator[Hub]:
     """A hub whose feed runs until the end of the block."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hub.feed.run)
+        nursery.start_soon(hub.run)
         yield hub
         nursery.cancel_scope.cancel()
 
@@ -116,10 +116,10 @@ async def test_who_speaks_alone_is_heard_at_once() -> None:
     """What one session flushes while nobody else speaks is told before anything else happens."""
     async with open_hub(Hub(Room())) as hub:
         ann = await join(hub, "Ann")
-        hub.feed.ask(ann.peer, [Say("one")])
-        hub.feed.ask(ann.peer, [Say("two")])
+        hub.ask(ann.peer, [Say("one")])
+        hub.ask(ann.peer, [Say("two")])
         assert ann.heard == []
-        hub.feed.flush()
+        hub.flush()
         assert [blob.count(b"said") for blob in ann.heard] == [2]
 
 
@@ -149,7 +149,7 @@ async def test_to_flush_nothing_does_nothing(autojump_clock: trio.testing.MockCl
     """Who had nothing to say does not make the next one share a batch."""
     async with open_hub(Hub(Room())) as hub:
         ann = await join(hub, "Ann")
-        hub.feed.flush()
+        hub.flush()
         ann.ask(Say("one"))
         assert len(ann.heard) == 1
 
@@ -309,8 +309,8 @@ async def test_what_has_no_place_yet_is_not_in_the_room(
             member.ask(Join(handle))
             member.ask(Say("hello"))
         assert len(hub.room.members) == 0
-        hub.feed.apply([*asked[2:], *asked[:2]])
-        hub.feed.flush()
+        hub.apply([*asked[2:], *asked[:2]])
+        hub.flush()
         await trio.testing.wait_all_tasks_blocked()
         assert hub.room.roster == ("Ann", "Bob")
         assert bob.events() == ["welcome", "said", "joined", "said"]
@@ -335,7 +335,7 @@ async def test_what_cannot_be_kept_is_not_told_and_ends_the_room(
 
     async def speak() -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(hub.feed.run)
+            nursery.start_soon(hub.run)
             ann = await join(hub, "Ann")
             ann.ask(Say("hello"))
             heard.extend(ann.heard)
@@ -352,10 +352,10 @@ async def test_nobody_hears_of_a_place_after_the_good_bye(
     """Closing is the last that those in the queue are told, whoever left before them."""
     hub = Hub(Room(max_clients=1))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hub.feed.run)
+        nursery.start_soon(hub.run)
         await join(hub, "Ann")
         bob, cid = await join(hub, "Bob"), await join(hub, "Cid")
-        hub.feed.ask(bob.peer, [Quit()])
+        hub.ask(bob.peer, [Quit()])
         hub.close("bye")
     [blob] = cid.heard
     assert blob.endswith(NDJSON.encode([Closing("bye")]))
@@ -511,7 +511,7 @@ async def test_a_batch_is_bounded_however_many_talk(
         stream, _ = trio.testing.memory_stream_one_way_pair()
         spy = Link(house.hub.backlog, stream, NdjsonSpeaker())
         spy.outbox.write_through(note_size, sizes)
-        house.hub.watch(spy)
+        house.hub.fan_out.follow(house.hub.connect(spy))
         line = '{"type":"say","text":"%s"}' % ("\N{GRINNING FACE}" * 500)
         async with trio.open_nursery() as nursery:
             for talker in talkers:

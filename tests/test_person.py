@@ -145,8 +145,8 @@ async def test_the_operators_quit_asks_to_reconnect(
     """When the operator ends every connection, people are asked whether they want back."""
     typist = Typist()
     async with open_house() as house, open_person(house, typist, "Bob") as (_, ended):
-        house.hub.feed.ask(Peer("boss", is_operator=True), [Quit()])
-        house.hub.feed.flush()
+        house.hub.ask(Peer("boss", is_operator=True), [Quit()])
+        house.hub.flush()
         await trio.testing.wait_all_tasks_blocked()
         assert typist.prompt == "Reconnect? [y/N] "
         await typist.type("n")

@@ -100,9 +100,9 @@ class Stage:
             assert self.tell(gone, Gone("")) == [], "who is gone is not missed twice"
             del self.ended[gone]
         heard = self.tell(name, *requests, now=now)
-        if self.room.state.is_unsettled:
+        if self.room.is_unsettled:
             heard += self._follow(self.room.apply(Asked(HOUSE, (Settle(),), now)))
-        assert not self.room.state.is_unsettled
+        assert not self.room.is_unsettled
         return [Heard(bare(event), audience, author) for event, audience, author in heard]
 
     def play(self, line: str) -> list[str]:
@@ -1235,7 +1235,7 @@ def test_what_can_be_missed_has_an_id() -> None:
     assert ids(stage.tell("ann", Rename("Anna"))) == [("Renamed", 6)]
     assert ids(stage.tell("boss", Kick("Bob"))) == [("Closing", 0), ("Left", 7)]
     assert ids(stage.tell("ann", Quit())) == [("Left", 8)]
-    assert stage.room.state.last_id == 8
+    assert stage.room.last_id == 8
 
 
 @pytest.mark.parametrize(
@@ -1282,7 +1282,7 @@ def test_what_can_be_asked_again_has_no_id() -> None:
     assert ids(stage.tell("eve", Expired("too late"))) == [("Closing", 0)]
     assert ids(stage.tell("bob", Join("Bob"))) == [("Notice", 0)]
     assert ids(stage.tell("boss", Quit())) == [("Closing", 0), ("Notice", 0)]
-    assert stage.room.state.last_id == 2
+    assert stage.room.last_id == 2
 
 
 def test_the_welcome_knows_the_newest_id() -> None:
@@ -1398,11 +1398,11 @@ def test_who_has_ended_is_not_heard(how: str) -> None:
             stage.tell("bob", Join("Bob"))
             stage.tell("boss", Kick("Bob"))
     [ended] = stage.ended
-    before = stage.room.state.last_id
+    before = stage.room.last_id
     answers: tuple[AnyRequest, ...] = (Refused("x", "y"), Notice("z"), Expired("again"))
     for request in (Join("Zoe"), Say("x"), Who(), Ping(), Quit(), Typed("Zoe"), *answers):
         assert stage.tell(ended, request, request) == []
-    assert (stage.room.state.last_id, stage.handle_of(ended)) == (before, None)
+    assert (stage.room.last_id, stage.handle_of(ended)) == (before, None)
     stage.tell(ended, Gone("connection lost"))
     stage.ended.clear()
     assert stage.tell(ended, Ping()) == [Heard(Pong(), (ended,))]
@@ -1468,7 +1468,7 @@ def test_a_blank_line_asks_for_nothing() -> None:
     """A member's blank line is not answered, and takes no id."""
     stage = peopled("ann")
     assert stage.ask("ann", Typed(""), Typed(" \t")) == []
-    assert stage.room.state.last_id == 1
+    assert stage.room.last_id == 1
 
 
 def test_nothing_asked_nothing_told() -> None:
@@ -1549,13 +1549,13 @@ def test_those_in_the_queue_are_told_once_for_all_who_left() -> None:
         stage.ask(name, Join(name.capitalize()))
     assert stage.tell("bob", Gone("connection lost")) == []
     assert stage.tell("dan", Gone("connection lost")) == []
-    assert stage.room.state.is_unsettled
+    assert stage.room.is_unsettled
     assert stage.ask("ann", Ping()) == [
         Heard(Pong(), ("ann",)),
         Heard(Notice("The room is full; you are number 1 in line"), ("cid",)),
         Heard(Notice("The room is full; you are number 2 in line"), ("eve",)),
     ]
-    assert not stage.room.state.is_unsettled
+    assert not stage.room.is_unsettled
 
 
 # ---- two operators

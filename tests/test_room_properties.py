@@ -145,10 +145,10 @@ class Witness:
             assert is_gone or tellings == []
         if is_gone:
             self.ended.discard(step.peer)
-        if self.room.state.is_unsettled:
+        if self.room.is_unsettled:
             settled = self.room.apply(Asked(HOUSE, (Settle(),), NOW))
             heard += self._believe(Step("", (Settle(),)), settled)
-        assert not self.room.state.is_unsettled
+        assert not self.room.is_unsettled
         self._check_members()
         return heard
 
@@ -291,7 +291,7 @@ class Witness:
     def _check_members(self) -> None:
         worn = list(self.members.values())
         roster = self.room.roster
-        assert self.room.state.last_id == self.last_id
+        assert self.room.last_id == self.last_id
         assert self.followers == [RELAY, *self.members]
         assert Counter(roster) == Counter(worn)
         assert list(roster) == sorted(worn, key=lambda one: (handle_key(one), one))
@@ -389,7 +389,7 @@ def test_everybody_can_go(story: list[Step], max_clients: int, turns: bool) -> N
     for peer in (*CLIENTS, *OPERATORS):
         witness.take(Step(peer, (Gone("connection lost"),)))
     assert witness.room.roster == ()
-    assert (witness.room.state.ended, witness.room.state._places) == (set(), {})
+    assert (witness.room.ended, witness.room._places) == (set(), {})
     last = witness.last_id + 1
     assert witness.take(Step("eve", (Join("Ann"),))) == [
         Heard(Joined("Ann", last, AT), (RELAY,)),
@@ -413,7 +413,7 @@ def test_the_room_is_deterministic(story: list[Step], max_clients: int, turns: b
 def played(room: Room, step: Step, *, is_cut: bool) -> list[object]:
     """What a room tells for a step, event by event, asked for all of it at once or one by one."""
     pieces = [Step(step.peer, (request,)) for request in step.requests] if is_cut else [step]
-    if room.state.is_unsettled:
+    if room.is_unsettled:
         pieces.append(Step("", (Settle(),)))
     told: list[object] = []
     for piece in pieces:
@@ -432,7 +432,7 @@ def test_pieces_do_not_matter(story: list[Step], max_clients: int, turns: bool) 
     one_by_one = Room(max_clients=max_clients, turns=turns)
     for step in story:
         assert played(at_once, step, is_cut=False) == played(one_by_one, step, is_cut=True)
-    assert at_once.state.last_id == one_by_one.state.last_id
+    assert at_once.last_id == one_by_one.last_id
 
 
 @given(st.lists(st.one_of(likely, any_request, gone), max_size=12), names, st.booleans())

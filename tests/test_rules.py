@@ -3,7 +3,6 @@ from typing import get_args
 import pytest
 
 from triochat.deeds import DEEDS
-from triochat.members import Members
 from triochat.messages import Join, Kick, Ping, Quit, Refused, Rename, Request, Say, Whisper, Who
 from triochat.order import HOUSE, AnyRequest, Peer, Typed
 from triochat.rules import QUEUE, RULES
@@ -16,12 +15,11 @@ WAITING = "the room is full; wait until you are let in; nothing was sent"
 
 def state(*peers: Peer, waiting: tuple[Peer, ...] = (), last: Peer | None = None) -> State:
     """A room in which these peers are, or wait; with turns, if it is said who spoke last."""
-    members = Members("Server", len(peers) if waiting else 1000)
+    state = State(max_clients=len(peers) if waiting else 1000, turns=last is not None)
     for peer in peers:
-        members.enter(peer, peer.id.capitalize())
+        state.members.enter(peer, peer.id.capitalize())
     for peer in waiting:
-        members.wait(peer, peer.id.capitalize())
-    state = State(members, has_turns=last is not None)
+        state.members.wait(peer, peer.id.capitalize())
     state.last_speaker = last
     return state
 

@@ -7,7 +7,6 @@ import trio
 import trio.testing
 
 from house import House, Peer, open_house
-from triochat.dialects import NdjsonSpeaker
 from triochat.outbox import LINGER
 from triochat.session import HANDSHAKE, Session
 
@@ -218,7 +217,7 @@ async def test_handles_are_free_again(autojump_clock: trio.testing.MockClock) ->
             await peer.stream.aclose()
         await trio.testing.wait_all_tasks_blocked()
         assert house.room.roster == ("Ann",)
-        assert len(house.hub.feed.fan_out.links) == 1
+        assert len(house.hub.fan_out.links) == 1
         await ann.type("?")
         assert (await ann.hear(41))[-1] == "* 1 here: Ann"
 
@@ -241,7 +240,7 @@ async def test_a_kicked_peer_hears_why_and_is_not_heard(
 async def open_operator(house: House) -> Peer:
     """The operator, as the console is: a session of our own."""
     ours, theirs = trio.testing.memory_stream_pair()
-    own = Session(theirs, house.hub, speaker=NdjsonSpeaker(), is_operator=True)
+    own = Session(theirs, house.hub, is_operator=True)
     trio.lowlevel.spawn_system_task(own.run)
     peer = Peer(ours)
     await peer.ask({"type": "join", "handle": "Server"})

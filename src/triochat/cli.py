@@ -137,7 +137,7 @@ async def _show_room(hub: "Hub", options: argparse.Namespace) -> None:
     if not options.headless and os.isatty(0):
         async with _open_terminal(options, Place.TERMINAL | Place.CONSOLE) as terminal:
             await run_console(hub, terminal)
-        if hub.feed.is_closed:
+        if hub.is_closed:
             return
         _print("The console is closed; the server goes on. Ctrl-C stops it.")
     await run_relay(hub, Output(1))

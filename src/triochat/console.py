@@ -13,7 +13,7 @@ import trio
 
 from triochat.chat import Chat, Terminal, Why
 from triochat.connection import Connection
-from triochat.dialects import NdjsonSpeaker, PlainSpeaker
+from triochat.dialects import PlainSpeaker
 from triochat.grammar import BELLS
 from triochat.hub import Hub
 from triochat.link import Link
@@ -28,10 +28,10 @@ async def run_console(hub: Hub, terminal: Terminal) -> None:
     """Chat as the operator, until the operator's input ends or the room closes."""
     why, bell = Why.LOST, BELLS[1]
     room = hub.room
-    while why is Why.LOST and not hub.feed.is_closed:  # it comes back when it was put out
+    while why is Why.LOST and not hub.is_closed:  # it comes back when it was put out
         async with _open_session(hub) as connection:
             server = room.members.server
-            chat = Chat(terminal, connection, server, where=room.state.place, operator=True)
+            chat = Chat(terminal, connection, server, where=room.place, operator=True)
             chat.bell = bell
             why, bell = (await chat.run()).why, chat.bell
 
@@ -41,11 +41,12 @@ async def run_relay(hub: Hub, screen: trio.abc.SendStream) -> None:
 
     A screen that takes nothing misses what is said meanwhile; nobody waits for it.
     """
-    while not hub.feed.is_closed:
+    while not hub.is_closed:
         link = Link(hub.backlog, screen, PlainSpeaker())
         if isinstance(screen, Output):
             link.outbox.write_through(Output.write_nowait, screen)
-        peer = hub.watch(link)
+        peer = hub.connect(link)
+        hub.fan_out.follow(peer)
         try:
             with link.outbox.scope:
                 await link.outbox.send_to(screen)
@@ -60,7 +61,7 @@ async def _open_session(hub: Hub) -> AsyncIterator[Connection]:
     ours, theirs = [
         trio.SocketStream(trio.socket.from_stdlib_socket(end)) for end in await _socketpair()
     ]
-    session = Session(theirs, hub, "the console", NdjsonSpeaker(), is_operator=True)
+    session = Session(theirs, hub, "the console", is_operator=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(session.run)
         async with Connection(ours) as connection:

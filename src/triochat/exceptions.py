@@ -5,28 +5,25 @@ class TriochatError(Exception):
     """The base of all errors of this package."""
 
 
-class RemoteProtocolError(TriochatError):
-    """The peer broke a rule of the wire.
-
-    Args:
-        code: for programs, e.g. ``not-triochat``.
-        text: a sentence for the person, which says what happened.
-    """
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-
-
 class UnreachableError(TriochatError, OSError):
     """There is no way to the server; says why, in a few words."""
 
 
-class RefusedError(TriochatError):
-    """A program asked to join and was refused; ``code`` and ``text`` are the refusal's."""
-
+class _CodedError(TriochatError):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+
+
+class RemoteProtocolError(_CodedError):
+    """The peer broke a rule of the wire.
+
+    Attributes:
+        code: for programs, e.g. ``not-triochat``.
+        text: a sentence for the person, which says what happened.
+    """
+
+
+class RefusedError(_CodedError):
+    """A program asked to join and was refused; ``code`` and ``text`` are the refusal's."""

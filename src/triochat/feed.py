@@ -17,6 +17,7 @@ from itertools import filterfalse
 
 import trio
 
+from triochat.backlog import Backlog
 from triochat.fanout import FanOut
 from triochat.history import History
 from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
@@ -41,25 +42,27 @@ class Feed:
 
     Args:
         room: what it means.
-        order: which place it gets.
-        history: where it is kept.
+        history: keeps what is told; in memory, if left out.
+        order: gives what is asked its place.
         clock: the time in seconds since the epoch, UTC.
 
     Attributes:
         fan_out: who is told.
+        backlog: who is far behind.
         is_closed: the last words were said; nobody is heard any more.
     """
 
     def __init__(
         self,
         room: Room,
+        history: History | None = None,
         *,
         order: Order = arrival,
-        history: History | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.room = room
         self.fan_out = FanOut()
+        self.backlog = Backlog()
         self.is_closed = False
         self._order = order
         self._history = history or History()
@@ -121,7 +124,7 @@ class Feed:
             self._failure = error
             self._wake.set()
 
-    # ---- what the hub calls
+    # ---- what the server calls
 
     def finish(self, last_words: Sequence[Telling]) -> None:
         """Tell this after all that was asked until now, and hear nobody any more."""
@@ -165,7 +168,7 @@ class Feed:
 
     def _take(self) -> list[Telling]:
         """What is to be told now; the rest stays."""
-        if self.room.state.is_unsettled:
+        if self.room.is_unsettled:
             self.ask(HOUSE, (Settle(),))
         self._size = 0
         now = trio.current_time() if self._can_wait else math.inf

@@ -17,7 +17,6 @@ from typing import cast
 
 from triochat.deeds import DEEDS
 from triochat.grammar import Bell, introduce, parse
-from triochat.members import Members
 from triochat.messages import Event, Refused, Said, Say, Who
 from triochat.order import AnyRequest, Asked, Gone, Peer, Typed
 from triochat.rules import RULES
@@ -25,46 +24,15 @@ from triochat.state import State
 from triochat.telling import Telling, Told
 from triochat.text import accept_text
 
-MAX_CLIENTS = 1000
-"""Members at once, where nothing else is said; the next ones wait in the queue."""
 
-
-class Room:
-    """One room.
-
-    Args:
-        server: the operator's handle, which nobody else may take.
-        max_clients: members at once, operators not counted.
-        turns: nobody speaks twice in a row, and a client speaks first.
-        place: where it can be reached, told to the operator, e.g. ``port 9999``.
-
-    Attributes:
-        members: who is here, and who waits.
-        state: all that is so in it.
-    """
-
-    def __init__(
-        self,
-        server: str = "Server",
-        *,
-        max_clients: int = MAX_CLIENTS,
-        turns: bool = False,
-        place: str = "",
-    ) -> None:
-        self.members = Members(server, max_clients)
-        self.state = State(self.members, has_turns=turns, place=place)
-
-    @property
-    def roster(self) -> tuple[str, ...]:
-        """The handles that are in the room, sorted without regard to case."""
-        return self.members.roster
+class Room(State):
+    """One room: its state, and what becomes of it. Its arguments are those of `State`."""
 
     def apply(self, asked: Asked) -> list[Telling]:
         """What it leads to, in order, that a peer asks for something."""
-        state, peer = self.state, asked.peer
-        telling: list[Telling] = []
-        state.telling = telling
-        state.set_time(asked.now)
+        peer, telling = asked.peer, list[Telling]()
+        self.telling = telling
+        self.set_time(asked.now)
         for kind, requests in groupby(self._understand(peer, asked.requests), type):
             if kind is Say:
                 self._say(peer, cast(Iterator[Say], requests))
@@ -80,7 +48,7 @@ class Room:
         after it has quit.
         """
         for request in requests:
-            if peer in self.state.ended and type(request) is not Gone:
+            if peer in self.ended and type(request) is not Gone:
                 continue
             if type(request) is not Typed:
                 yield request
@@ -92,32 +60,31 @@ class Room:
 
     def _obey(self, peer: Peer, request: AnyRequest) -> None:
         for rule in RULES.get(type(request), ()):
-            if refused := rule(self.state, peer, request):
+            if refused := rule(self, peer, request):
                 if isinstance(request, Who):  # which may be asked again
-                    self.state.tell(refused, peer)
+                    self.tell(refused, peer)
                 else:
-                    self.state.refuse(peer, refused)
+                    self.refuse(peer, refused)
                 return
-        DEEDS[type(request)](self.state, peer, request)
+        DEEDS[type(request)](self, peer, request)
 
     def _say(self, peer: Peer, says: Iterable[Say]) -> None:
         """Let a peer say all this. Nothing runs as often; what nothing comes between is one run."""
-        state, rules = self.state, RULES[Say]
         said: list[Event] = []
         accepted: str | Refused | None
         for say in says:
-            for rule in rules:
-                if accepted := rule(state, peer, say):
+            for rule in RULES[Say]:
+                if accepted := rule(self, peer, say):
                     break
             else:
                 accepted = accept_text(say.text)
             if isinstance(accepted, str):
-                state.last_speaker = peer
-                said.append(Said(state.next_id(), state.at, self.members[peer], accepted))
+                self.last_speaker = peer
+                said.append(Said(self.next_id(), self.at, self.members[peer], accepted))
             else:
                 if said:
-                    state.telling.append(Told(said, None, peer))
+                    self.telling.append(Told(said, None, peer))
                     said = []
-                state.refuse(peer, accepted)
+                self.refuse(peer, accepted)
         if said:
-            state.telling.append(Told(said, None, peer))
+            self.telling.append(Told(said, None, peer))

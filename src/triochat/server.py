@@ -36,7 +36,7 @@ async def serve(
         task_status: is given the doors, a cancel scope: cancel it to stop politely.
     """
     async with trio.open_nursery() as sessions:
-        sessions.start_soon(hub.feed.run)
+        sessions.start_soon(hub.run)
 
         async def serve_stream(stream: trio.abc.Stream) -> None:
             await Session(stream, hub, _prepare(stream)).run()

@@ -22,7 +22,7 @@ import math
 
 import trio
 
-from triochat.dialects import Speaker
+from triochat.dialects import NdjsonSpeaker
 from triochat.dialects.plain import GREETING
 from triochat.hub import Hub
 from triochat.link import Link
@@ -50,8 +50,7 @@ class Session:
         stream: the connection; the session closes it.
         hub: the room.
         address: where the peer comes from, in words.
-        speaker: who is known to speak there; else the first bytes tell.
-        is_operator: the peer is our own console, and need not join in time.
+        is_operator: the peer is our own console: it speaks NDJSON, and need not join in time.
 
     Attributes:
         link: the connection over which the peer is here.
@@ -63,15 +62,13 @@ class Session:
         stream: trio.abc.Stream,
         hub: Hub,
         address: str = "a peer",
-        speaker: Speaker | None = None,
         *,
         is_operator: bool = False,
     ) -> None:
-        self.link = Link(hub.backlog, stream, speaker)
+        self.link = Link(hub.backlog, stream, NdjsonSpeaker() if is_operator else None)
         self.peer = hub.connect(self.link, address, is_operator=is_operator)
         self._stream = stream
         self._hub = hub
-        self._feed = hub.feed
         self._receive = receiver(stream)
         self._bucket = TokenBucket()
         self._handshake = trio.CancelScope()
@@ -120,7 +117,7 @@ class Session:
                 data = await self._receive(CHUNK)
             speaker = self.link.speaker
             if unfinished := speaker.end():
-                self._feed.ask(self.peer, (unfinished,))
+                self._hub.ask(self.peer, (unfinished,))
             self._ask(Gone(self.link.outbox.why or speaker.parting))
         if self._handshake.cancelled_caught:
             self._ask(Expired(f"no handle within {HANDSHAKE:.0f} seconds"))
@@ -138,24 +135,24 @@ class Session:
 
         While a reader is far behind, a talker who has used up its burst is held to its rate.
         """
-        feed = self._feed
+        hub = self._hub
         asked = requests
         while asked:
-            while not (vacancy := feed.vacancy):
-                await feed.wait_vacancy()
-            feed.ask(self.peer, asked[:vacancy])
+            while not (vacancy := hub.vacancy):
+                await hub.wait_vacancy()
+            hub.ask(self.peer, asked[:vacancy])
             asked = asked[vacancy:]
-        feed.flush()
+        hub.flush()
         if self._handshake.deadline < math.inf:
             self._note_handle()
         delay = self._bucket.spend(len(requests), trio.current_time())
-        if delay and self._hub.backlog:
+        if delay and hub.backlog:
             with trio.move_on_after(delay):
-                await self._hub.backlog.wait_clear()
+                await hub.backlog.wait_clear()
 
     def _ask(self, request: AnyRequest) -> None:
-        self._feed.ask(self.peer, (request,))
-        self._feed.flush()
+        self._hub.ask(self.peer, (request,))
+        self._hub.flush()
 
     def _note_handle(self) -> None:
         """Once the room has taken its handle, the peer may stay as long as it likes."""

@@ -13,15 +13,21 @@ from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 _MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting would take longer
 
 
+MAX_CLIENTS = 1000
+"""Members at once, where nothing else is said; the next ones wait in the queue."""
+
+
 class State:
     """What is so in one room now.
 
     Args:
-        members: who is here, and who waits.
-        has_turns: nobody speaks twice in a row, and a client speaks first.
-        place: where the room can be reached, in words.
+        server: the operator's handle, which nobody else may take.
+        max_clients: members at once, operators not counted.
+        turns: nobody speaks twice in a row, and a client speaks first.
+        place: where it can be reached, told to the operator, e.g. ``port 9999``.
 
     Attributes:
+        members: who is here, and who waits.
         telling: what is said of it that nobody has been told yet.
         at: what time it is, as it stands on the wire.
         last_id: the newest id that was given to anything.
@@ -30,9 +36,16 @@ class State:
         is_unsettled: somebody has left the queue, and the others do not know where they stand now.
     """
 
-    def __init__(self, members: Members, *, has_turns: bool = False, place: str = "") -> None:
-        self.members = members
-        self.has_turns = has_turns
+    def __init__(
+        self,
+        server: str = "Server",
+        *,
+        max_clients: int = MAX_CLIENTS,
+        turns: bool = False,
+        place: str = "",
+    ) -> None:
+        self.members = Members(server, max_clients)
+        self.has_turns = turns
         self.place = place
         self.telling: list[Telling] = []
         self.at = ""
@@ -43,6 +56,11 @@ class State:
         self._places: dict[Peer, int] = {}
         self._second = -1
         self._stamp = ""
+
+    @property
+    def roster(self) -> tuple[str, ...]:
+        """The handles that are in the room, sorted without regard to case."""
+        return self.members.roster
 
     def spoke_last(self, peer: Peer) -> bool:
         """Whether it is for others to speak, where there are turns."""

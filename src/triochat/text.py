@@ -46,12 +46,7 @@ def clean(text: str) -> str:
     """The text without anything that could do more on a screen than show characters."""
     if text.isascii() and text.isprintable():
         return text
-    return _limit_marks(_REMOVED.sub("", _SPACES.sub(" ", text)))
-
-
-def _limit_marks(text: str) -> str:
-    if text.isascii():
-        return text
+    text = _REMOVED.sub("", _SPACES.sub(" ", text))
     kept: list[str] = []
     run = 0
     for character in text:
@@ -101,7 +96,10 @@ def accept_handle(handle: str) -> str | Refused:
         return Refused("handle-invalid", "a handle has 1 to 10 characters, no spaces; try another")
     if handle_key(handle) == _RESERVED:
         return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
-    if problem := _handle_problem(handle):
+    problem = _character_problem(handle)
+    if not problem and len(handle) > HANDLE_LENGTH:
+        problem = f"has {len(handle)} characters; at most {HANDLE_LENGTH} are allowed"
+    if problem:
         shown = clean(handle)
         shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
         return Refused("handle-invalid", f'handle "{shown}" {problem}; try another')
@@ -116,8 +114,6 @@ def could_be_handle(word: str) -> bool:
 
 def strip_invisible(word: str) -> str:
     """The word without format characters and combining marks, which hide what a name is."""
-    if word.isascii():
-        return word
     return "".join(
         character
         for character in normalise_handle(word)
@@ -125,25 +121,16 @@ def strip_invisible(word: str) -> str:
     )
 
 
-def _handle_problem(handle: str) -> str | None:
-    if problem := _character_problem(handle):
-        return problem
-    if len(handle) > HANDLE_LENGTH:
-        return f"has {len(handle)} characters; at most {HANDLE_LENGTH} are allowed"
-    return None
-
-
 def _character_problem(handle: str) -> str | None:
-    if not all(_is_handle_character(character) for character in handle):
+    if not all(
+        (character.isalpha() and character not in _BLANK_LETTERS)
+        or character.isdecimal()
+        or character in _PUNCTUATION
+        for character in handle
+    ):
         return 'may have letters, digits, "_", "." and "-" only, and no spaces'
     if handle[0] in ".-":
         return 'must start with a letter, a digit or "_"'
     if not any(character.isalpha() or character == "_" for character in handle):
         return 'needs at least one letter or "_"'
     return None
-
-
-def _is_handle_character(character: str) -> bool:
-    return (
-        character.isalpha() or character.isdecimal() or character in _PUNCTUATION
-    ) and character not in _BLANK_LETTERS

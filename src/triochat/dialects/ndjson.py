@@ -1,6 +1,7 @@
 """NDJSON: one JSON object a line, tagged by ``"type"``; for programs, our client among them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -12,6 +13,7 @@ from triochat.text import clean
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _events: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_tagged = msgspec.json.Decoder(msgspec.defstruct("Tagged", [("type", str)]))
 _encoder = msgspec.json.Encoder()
 
 
@@ -68,20 +70,8 @@ def decode_event(line: str) -> Event | None:
     try:
         return _events.decode(line)
     except (ValueError, RecursionError):
-        if _is_tagged(line):
+        with suppress(ValueError, RecursionError):
+            _tagged.decode(line)  # then it is of a type that is not known here
             return None
-        raise RemoteProtocolError(
-            "not-triochat", "what answers there is not a triochat server"
-        ) from None
-
-
-class _Tagged(msgspec.Struct):
-    type: str
-
-
-def _is_tagged(line: str) -> bool:
-    try:
-        msgspec.json.decode(line, type=_Tagged)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        problem = "what answers there is not a triochat server"
+        raise RemoteProtocolError("not-triochat", problem) from None
