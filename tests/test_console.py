@@ -104,7 +104,7 @@ async def test_the_end_of_the_operators_input_is_not_the_end_of_the_room(
             await settle()
             assert house.room.roster == ("Ann",)
         await ann.type("?")
-        assert "* 1 here: Ann" in await ann.hear(2)
+        assert await ann.hear(2) == ["* Server left", "* 1 here: Ann"]
 
 
 async def test_an_operator_that_was_put_out_comes_back(

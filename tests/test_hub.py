@@ -310,7 +310,6 @@ async def test_what_has_no_place_yet_is_not_in_the_room(
             member.ask(Say("hello"))
         assert len(hub.room.members) == 0
         hub.apply([*asked[2:], *asked[:2]])
-        hub.flush()
         await trio.testing.wait_all_tasks_blocked()
         assert hub.room.roster == ("Ann", "Bob")
         assert bob.events() == ["welcome", "said", "joined", "said"]

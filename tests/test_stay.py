@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,10 @@ from triochat.messages import (
     Whispered,
     Who,
 )
+from triochat.order import Asked, Peer
+from triochat.room import Room
 from triochat.stay import Stay, is_answer
+from triochat.telling import Told
 
 WELCOME = Welcome("Bob", "Server", ("Ann", "Bob"), 7)
 NO = Refused("handle-taken", "no")
@@ -44,6 +49,31 @@ ANSWERS: list[tuple[Request, Event]] = [
     (Say(""), NO),
 ]
 """Bob's requests, and what answers them."""
+
+
+def test_no_request_is_forgotten() -> None:
+    """Each request of the wire has an answer that is known by it."""
+    assert {type(request) for request, _ in ANSWERS} == {*get_args(Request)}
+
+
+asks = requests(st.one_of(st.sampled_from(["Ann", "Bob", "Server", "Cid", "hi"]), wire_text))
+
+
+@given(st.lists(asks.filter(lambda request: not isinstance(request, Quit))), st.booleans())
+def test_the_room_answers_each_request_once_and_in_order(
+    asked: list[Request], is_operator: bool
+) -> None:
+    """Whatever a member asks for, or the operator, one event answers it, in its turn."""
+    room, stay, me = Room(), Stay(), Peer("me", is_operator=is_operator)
+    for handle in ("Ann", "Bob"):
+        room.apply(Asked(Peer(handle), [Join(handle)], 0.0))
+    for request in [Join("Server" if is_operator else "Cid"), *asked]:
+        stay.ask(request)
+        for told in room.apply(Asked(me, [request], 0.0)):
+            if isinstance(told, Told) and (told.to is None or me in told.to):
+                for event in told.events:
+                    stay.hear(event)
+        assert not stay.unanswered
 
 
 def a_stay(*asked: Request) -> Stay:

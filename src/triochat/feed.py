@@ -66,6 +66,7 @@ class Feed:
         self.is_closed = False
         self._order = order
         self._history = history or History()
+        self.room.last_id = max(self.room.last_id, self._history.last_id)
         self._clock = clock
         self._pace = Pace()
         self._passes = _Passes()
@@ -95,10 +96,14 @@ class Feed:
 
         Nobody is told before `flush`, which must follow before the session waits for more.
         """
-        self.apply(self._order(Asked(peer, requests, self._clock())))
+        self._apply(self._order(Asked(peer, requests, self._clock())))
 
     def apply(self, placed: Sequence[Asked]) -> None:
-        """What is asked here has its place now: next after all that came here before."""
+        """What an order could not place at once has its place now: next after all before it."""
+        self._apply(placed)
+        self.flush()
+
+    def _apply(self, placed: Sequence[Asked]) -> None:
         for asked in placed:
             if self.is_closed:
                 return
@@ -169,6 +174,7 @@ class Feed:
     def _take(self) -> list[Telling]:
         """What is to be told now; the rest stays."""
         if self.room.is_unsettled:
+            self.room.is_unsettled = False
             self.ask(HOUSE, (Settle(),))
         self._size = 0
         now = trio.current_time() if self._can_wait else math.inf

@@ -19,9 +19,11 @@ class History:
 
     Attributes:
         is_instant: `keep` has kept the batch when it returns, and returns nothing to wait for.
+        last_id: the newest id that was given to anything before this history was opened.
     """
 
     is_instant = True
+    last_id = 0
 
     def __init__(self, kept: int = KEPT) -> None:
         self._said: deque[Said] = deque(maxlen=kept)

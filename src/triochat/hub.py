@@ -1,6 +1,7 @@
 """The hub: who is connected to a room, from opening to closing."""
 
 from itertools import count
+from secrets import token_hex
 
 from triochat.feed import Feed
 from triochat.link import Link
@@ -12,11 +13,11 @@ from triochat.telling import Ends, Told
 class Hub(Feed):
     """A feed, and those who are connected to it. Its arguments are those of `Feed`."""
 
-    _numbers = count(1)
+    _ids = map(f"{token_hex(4)}-{{}}".format, count(1))  # nobody has them on another server
 
     def connect(self, link: Link, address: str = "", *, is_operator: bool = False) -> Peer:
         """A connection was opened; from now on it may be told something. Returns who that is."""
-        peer = Peer(str(next(self._numbers)), address, is_operator)
+        peer = Peer(next(self._ids), address, is_operator)
         self.fan_out.links[peer] = link
         if self.is_closed:
             link.outbox.close("shutting down")

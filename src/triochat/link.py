@@ -11,6 +11,7 @@ import trio
 
 from triochat.backlog import Backlog
 from triochat.dialects import PlainSpeaker, Speaker, recognise
+from triochat.messages import Refused
 from triochat.order import AnyRequest
 from triochat.outbox import Outbox
 from triochat.sockets import is_socket
@@ -58,6 +59,12 @@ class Link:
             self.speaker = speaker
             self._write_through()
         return self.speaker.hear(data)
+
+    def end(self) -> Refused | None:
+        """The refusal of what was begun, if anything was, when there are no more bytes."""
+        if self._first:
+            self.speaker.hear(self._first)
+        return self.speaker.end()
 
     def _write_through(self) -> None:
         if is_socket(self._stream):

@@ -15,54 +15,54 @@ from typing import TypeAlias
 from msgspec import Struct
 
 
-class _Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
+class Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
     """A message: immutable, compared by value, tagged by the lower-case name of its class."""
 
 
 # ---- requests
 
 
-class Join(_Message, frozen=True):
+class Join(Message, frozen=True):
     """Let me in under this handle."""
 
     handle: str
 
 
-class Say(_Message, frozen=True):
+class Say(Message, frozen=True):
     """Tell everybody in the room."""
 
     text: str
 
 
-class Whisper(_Message, frozen=True):
+class Whisper(Message, frozen=True):
     """Tell one member, and nobody else."""
 
     to: str
     text: str
 
 
-class Rename(_Message, frozen=True):
+class Rename(Message, frozen=True):
     """Call me by another handle from now on."""
 
     handle: str
 
 
-class Who(_Message, frozen=True):
+class Who(Message, frozen=True):
     """Tell me who is here."""
 
 
-class Ping(_Message, frozen=True):
+class Ping(Message, frozen=True):
     """Answer, so that I know that you are there."""
 
 
-class Kick(_Message, frozen=True):
+class Kick(Message, frozen=True):
     """Put a member out; the operator's request."""
 
     handle: str
     reason: str = ""
 
 
-class Quit(_Message, frozen=True):
+class Quit(Message, frozen=True):
     """Let me go; from the operator: end every client's connection."""
 
 
@@ -72,7 +72,7 @@ Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Quit
 # ---- events
 
 
-class Welcome(_Message, frozen=True):
+class Welcome(Message, frozen=True):
     """You are in, under this handle, with these people (you among them); ``last`` is the newest id.
 
     Whatever follows with an id of at most ``last`` is past.
@@ -84,7 +84,7 @@ class Welcome(_Message, frozen=True):
     last: int = 0
 
 
-class Joined(_Message, frozen=True):
+class Joined(Message, frozen=True):
     """Somebody came in."""
 
     handle: str
@@ -92,7 +92,7 @@ class Joined(_Message, frozen=True):
     at: str = ""
 
 
-class Said(_Message, frozen=True):
+class Said(Message, frozen=True):
     """A message to everybody; to its speaker it is the receipt."""
 
     id: int
@@ -101,7 +101,7 @@ class Said(_Message, frozen=True):
     text: str
 
 
-class Whispered(_Message, frozen=True):
+class Whispered(Message, frozen=True):
     """A message to one member; to its speaker it is the receipt."""
 
     id: int
@@ -111,7 +111,7 @@ class Whispered(_Message, frozen=True):
     text: str
 
 
-class Renamed(_Message, frozen=True):
+class Renamed(Message, frozen=True):
     """A member is called ``new`` from now on."""
 
     handle: str
@@ -120,7 +120,7 @@ class Renamed(_Message, frozen=True):
     at: str = ""
 
 
-class Left(_Message, frozen=True):
+class Left(Message, frozen=True):
     """A member is gone; ``reason`` is ``quit`` for those who asked to go."""
 
     handle: str
@@ -129,19 +129,19 @@ class Left(_Message, frozen=True):
     at: str = ""
 
 
-class Roster(_Message, frozen=True):
+class Roster(Message, frozen=True):
     """Who is here, sorted."""
 
     handles: tuple[str, ...]
 
 
-class Notice(_Message, frozen=True):
+class Notice(Message, frozen=True):
     """Something that the receiver should know; may have several lines."""
 
     text: str
 
 
-class Refused(_Message, frozen=True, omit_defaults=True):
+class Refused(Message, frozen=True, omit_defaults=True):
     """An ordinary no: a code for programs, and a sentence for people that says what to do.
 
     It has an id, and takes its place among what is told, where the room was asked for something.
@@ -152,11 +152,11 @@ class Refused(_Message, frozen=True, omit_defaults=True):
     id: int = 0
 
 
-class Pong(_Message, frozen=True):
+class Pong(Message, frozen=True):
     """The answer to a ping."""
 
 
-class Closing(_Message, frozen=True, omit_defaults=True):
+class Closing(Message, frozen=True, omit_defaults=True):
     """The last event on a connection: why the server ends it, and whether you may come back."""
 
     reason: str

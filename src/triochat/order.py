@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from triochat.messages import Answer, Request
+from triochat.messages import Answer, Message, Request
 
 
 class Peer(NamedTuple):
@@ -31,25 +31,25 @@ HOUSE = Peer("", is_operator=True)
 """Who asks for what no peer asked for."""
 
 
-class Typed(Struct, frozen=True, gc=False):
+class Typed(Message, frozen=True):
     """A line that a person typed; the room finds out what it means, for who asks."""
 
     line: str
 
 
-class Gone(Struct, frozen=True, gc=False):
+class Gone(Message, frozen=True):
     """The peer has nothing more to say, and may be unreachable."""
 
     reason: str
 
 
-class Expired(Struct, frozen=True, gc=False):
+class Expired(Message, frozen=True):
     """The time is over in which the peer was to join; nothing, if it has."""
 
     reason: str
 
 
-class Settle(Struct, frozen=True, gc=False):
+class Settle(Message, frozen=True):
     """Tell those who wait for a place in the room where they stand now. The house's."""
 
 

@@ -109,18 +109,10 @@ class Session:
         if not self.peer.is_operator:
             self._handshake.deadline = trio.current_time() + HANDSHAKE
         with self._handshake:
-            data = await self._receive_first()
-            while data:
-                await self._hear(self.link.hear(data))
-                if self.link.outbox.way is not Way.OPEN:
-                    return
-                data = await self._receive(CHUNK)
-            speaker = self.link.speaker
-            if unfinished := speaker.end():
-                self._hub.ask(self.peer, (unfinished,))
-            self._ask(Gone(self.link.outbox.why or speaker.parting))
+            await self._hear_all(await self._receive_first())
         if self._handshake.cancelled_caught:
             self._ask(Expired(f"no handle within {HANDSHAKE:.0f} seconds"))
+            await self._hear_all(await self._receive(CHUNK))  # the room may know better
 
     async def _receive_first(self) -> bytes | bytearray:
         """The first bytes; greets who stays silent."""
@@ -129,6 +121,18 @@ class Session:
                 return await self._receive(CHUNK)
             self._ask(GREETING)
         return await self._receive(CHUNK)
+
+    async def _hear_all(self, data: bytes | bytearray) -> None:
+        """Hear the peer from these bytes on, until it or the room has ended that."""
+        while data:
+            await self._hear(self.link.hear(data))
+            if self.link.outbox.way is not Way.OPEN:
+                return
+            data = await self._receive(CHUNK)
+        if unfinished := self.link.end():
+            self._hub.ask(self.peer, (unfinished,))
+        parting = "quit" if self.peer.is_operator else self.link.speaker.parting
+        self._ask(Gone(self.link.outbox.why or parting))
 
     async def _hear(self, requests: list[AnyRequest]) -> None:
         """Hand on what is asked.
