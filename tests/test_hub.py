@@ -185,6 +185,17 @@ async def test_in_a_large_room_who_comes_and_goes_is_told_a_moment_later(
         assert new.events() == ["left"]
 
 
+async def test_in_a_small_room_who_comes_is_told_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A room of a hundred is not a large one."""
+    async with open_hub(Hub(Room())) as hub:
+        ann = await join(hub, "Ann")
+        for number in range(CROWD - 1):
+            await join(hub, f"p{number}")
+        assert ann.events() == ["joined"] * (CROWD - 1)
+
+
 async def test_nobody_speaks_in_a_large_room_before_others_were_told_of_it(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -1,8 +1,6 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from triochat.pace import BATCH, BLOB, BREATH, CROWD, Pace, is_crowd
+from triochat.pace import BATCH, BLOB, BREATH, Pace
 
 NO_TIME = 0.0
 
@@ -124,38 +122,3 @@ def test_the_capacity_is_kept() -> None:
     assert pace.capacity == 66
     pace.end(10, NO_TIME)
     assert pace.capacity == BATCH
-
-
-@pytest.mark.parametrize(("members", "wait"), [(0, False), (CROWD, False), (CROWD + 1, True)])
-def test_who_comes_and_goes_is_crowd_in_a_crowd(members: int, *, wait: bool) -> None:
-    """In a large room who comes and goes may be told later; in a small one at once."""
-    assert is_crowd(members) is wait
-
-
-days = st.lists(
-    st.one_of(
-        st.tuples(st.just("speaks"), st.integers(0, 3)),
-        st.tuples(st.just("begins"), st.just(0)),
-        st.tuples(st.just("ends"), st.sampled_from([0, 1, 100, 5000, 1 << 20])),
-    )
-)
-
-
-@given(days, st.floats(0, 0.01))
-def test_any_day(day: list[tuple[str, int]], seconds: float) -> None:
-    """Whatever happens, one at most tells in a pass, and a batch has room for something."""
-    pace = Pace()
-    this_pass, told_in = 0, -1
-    for what, number in day:
-        if what == "speaks":
-            this_pass += number
-            if pace.may_tell(this_pass):
-                assert told_in < this_pass
-                assert pace.breath == 0.0
-                told_in = this_pass
-        elif what == "begins":
-            pace.begin()
-        else:
-            pace.end(number, seconds)
-        assert 1 <= pace.capacity <= BATCH
-        assert pace.breath in (0.0, seconds)

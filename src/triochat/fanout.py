@@ -11,7 +11,7 @@ Who follows is known here alone; to the room all are "all".
 from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TypeAlias
 
 from triochat.dialects import Dialect, Speaker
 from triochat.link import Link
@@ -29,16 +29,9 @@ class Change(Enum):
     MISSES = auto()  # it is not told what stands here
 
 
-class Edits(NamedTuple):
-    """What makes one peer's text of the common one.
-
-    Attributes:
-        follows: the peer is told the common text from its beginning.
-        cuts: at which places something changes, or events for this peer alone come in between.
-    """
-
-    follows: bool
-    cuts: list[tuple[int, Change | Sequence[Event]]]
+Edits: TypeAlias = tuple[bool, list[tuple[int, Change | Sequence[Event]]]]
+"""What makes one peer's text of the common one: whether it is told that from its beginning; and at
+which places something changes, or events for this peer alone come in between."""
 
 
 class FanOut:
@@ -127,8 +120,8 @@ class FanOut:
         if link := self.links.get(peer):
             if peer not in self._edits:
                 follows = peer in self._followers.get(link.speaker.dialect, {})
-                self._edits[peer] = Edits(follows, [])
-            self._edits[peer].cuts.append((len(self._common), change))
+                self._edits[peer] = follows, []
+            self._edits[peer][1].append((len(self._common), change))
 
 
 class _Text:
@@ -142,9 +135,9 @@ class _Text:
     def edit(self, edits: Edits, speaker: Speaker) -> bytes:
         """The blob for one peer: with what it alone is told, without what it is not."""
         starts = self._starts = self._starts or [*accumulate(map(len, self._parts), initial=0)]
-        start, follows = 0, edits.follows
+        start, (follows, cuts) = 0, edits
         parts: list[bytes] = []
-        for place, change in edits.cuts:
+        for place, change in cuts:
             if follows:
                 parts.append(self.blob[start : starts[place]])
             start = starts[place]

@@ -21,7 +21,7 @@ from triochat.backlog import Backlog
 from triochat.fanout import FanOut
 from triochat.history import History
 from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
-from triochat.pace import MOMENT, Pace, is_crowd
+from triochat.pace import CROWD, MOMENT, Pace
 from triochat.room import Room
 from triochat.telling import Ends, Telling, Told
 
@@ -111,7 +111,7 @@ class Feed:
             self._batch += told
             self._size += len(asked.requests)
             if self._can_wait:
-                self._can_wait = is_crowd(len(self.room.members)) and not any(map(_presses, told))
+                self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
 
     def flush(self) -> None:
         """All was asked that was heard at once; tell it, now or with what others say."""

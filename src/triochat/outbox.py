@@ -20,13 +20,11 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import trio
 
 from triochat.backlog import Backlog
-
-T = TypeVar("T")
 
 _Channel: TypeAlias = tuple[trio.MemorySendChannel[bytes], trio.MemoryReceiveChannel[bytes]]
 
@@ -119,7 +117,7 @@ class Outbox:
             start, self._start = self._start, None
             start()
 
-    def write_through(self, write: Callable[[T, bytes], int], target: T) -> None:
+    def write_through(self, write: Callable[[Any, bytes], int], target: object) -> None:
         """Let `put` write by itself while nothing is queued.
 
         Args:

@@ -69,8 +69,3 @@ class Pace:
         if size:
             self.capacity = min(BATCH, 1 + BLOB // size)
         self.breath = seconds if seconds >= BREATH else 0.0
-
-
-def is_crowd(members: int) -> bool:
-    """Whether who comes and goes may be told later in a room of so many."""
-    return members > CROWD
