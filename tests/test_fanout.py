@@ -10,11 +10,11 @@ from triochat.backlog import Backlog
 from triochat.dialects import NdjsonSpeaker, PlainSpeaker
 from triochat.fanout import FanOut
 from triochat.link import Link
-from triochat.messages import Join, Kick, Ping, Quit, Say, Whisper
+from triochat.messages import Closing, Join, Kick, Ping, Quit, Say, Whisper
 from triochat.order import HOUSE, AnyRequest, Asked, Gone, Peer, Settle
 from triochat.outbox import Way
 from triochat.room import Room
-from triochat.telling import Follows, Telling, Told, Unfollows
+from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 
 COUNT = 6
 OPERATOR = 2
@@ -93,6 +93,8 @@ async def test_a_batch_says_what_its_events_say_one_by_one(
                     followers.append(peer)
                 case Unfollows(peer=peer) if peer in followers:
                     followers.remove(peer)
+                case Ends(peer=peer):
+                    is_open.discard(peer)
         stage.fan_out.send(batch)
         assert {peer: blobs[0] for peer, blobs in stage.written.items()} == expected
         assert all(len(blobs) == 1 for blobs in stage.written.values())
@@ -132,6 +134,19 @@ async def test_a_connection_ends_after_what_it_is_told() -> None:
     assert b"bye" in ann
     outbox = stage.fan_out.links[stage.peers[1]].outbox
     assert (outbox.way, outbox.why) == (Way.ENDING, "quit")
+
+
+async def test_nothing_is_told_after_the_end() -> None:
+    """Who is put out, and whose room closes in the same batch, is told one good-bye."""
+    stage = Stage()
+    stage.send((1, Join("Ann")), (OPERATOR, Join("Server")))
+    stage.written.clear()
+    batch = stage.ask((OPERATOR, Kick("Ann")))
+    last_words = Told((Closing("shutting down"),), tuple(stage.peers))
+    stage.fan_out.send([*batch, last_words])
+    [ann] = stage.written[stage.peers[1]]
+    assert ann.count(b"closing") == 1
+    assert b"kicked" in ann
 
 
 async def test_who_is_not_connected_here_is_told_nothing() -> None:

@@ -17,11 +17,13 @@ from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
 from triochat.order import AnyRequest, Asked
-from triochat.outbox import LIMIT, Way
+from triochat.outbox import LIMIT, LINGER, Way
 from triochat.pace import BATCH, CROWD, MOMENT
 from triochat.ratelimit import BURST, RATE
 from triochat.room import Room
+from triochat.session import GREETING_DELAY, HANDSHAKE
 from triochat.telling import Telling, Told
+from triochat.testing import open_memory_room
 
 
 async def test_twenty_talkers_are_heard_in_one_order(
@@ -325,6 +327,61 @@ async def test_what_has_no_place_yet_is_not_in_the_room(
         assert hub.room.roster == ("Ann", "Bob")
         assert bob.events() == ["welcome", "said", "joined", "said"]
         assert ann.events() == ["welcome", "said"]
+
+
+async def test_a_history_that_is_stuck_does_not_hold_up_the_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The server stops within the linger, whatever a station still waits for."""
+    async with open_memory_room(Hub(Room(), Disk())) as listener:
+        ann = Peer(await listener.connect())
+        await ann.type("Ann")
+        await trio.sleep(1)
+        before = trio.current_time()
+    assert trio.current_time() - before == pytest.approx(LINGER)
+
+
+async def test_who_joins_late_is_heard_as_long_as_it_likes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where an order takes its time, a member that has been silent is still heard."""
+    asked: list[Asked] = []
+
+    def elsewhere(one: Asked) -> Sequence[Asked]:
+        asked.append(one)
+        return ()
+
+    async def place() -> None:
+        while True:
+            await trio.sleep(1)
+            hub.apply([asked.pop(0) for _ in range(len(asked))])
+
+    hub = Hub(Room(), order=elsewhere)
+    async with open_memory_room(hub) as listener, trio.open_nursery() as nursery:
+        nursery.start_soon(place)
+        ann = Peer(await listener.connect())
+        await ann.ask({"type": "join", "handle": "Ann"})
+        assert (await ann.event())["type"] == "welcome"
+        await trio.sleep(HANDSHAKE * 2)
+        await ann.ask({"type": "say", "text": "still here"})
+        assert (await ann.event())["type"] == "said"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_program_is_not_greeted_in_its_own_language(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The greeting is for who has said nothing, and is written as for a person, at once."""
+    disk = Disk()
+    async with open_memory_room(Hub(Room(), disk)) as listener:
+        bot = Peer(await listener.connect())
+        await trio.sleep(GREETING_DELAY)
+        await bot.ask({"type": "join", "handle": "bot"})
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(9):
+            disk.turns.release()
+        assert (await bot.line()).startswith("* triochat")
+        assert (await bot.event())["type"] == "welcome"
 
 
 class Full(History):

@@ -9,9 +9,8 @@ Who follows is known here alone; to the room all are "all".
 """
 
 from collections.abc import Sequence
-from enum import Enum, auto
+from functools import cached_property
 from itertools import accumulate
-from typing import TypeAlias
 
 from triochat.dialects import Dialect, Speaker
 from triochat.link import Link
@@ -21,17 +20,17 @@ from triochat.outbox import Outbox, put_all
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 
 
-class Change(Enum):
-    """How what one peer is told differs from the common text, from a place in it on."""
+class Edit:
+    """What one peer is told, where that is not just the common text.
 
-    COMES = auto()  # it is told all from here on, and was not before
-    GOES = auto()  # it is told no more of it
-    MISSES = auto()  # it is not told what stands here
+    Attributes:
+        pieces: from which run to which of the common text, or events for this peer alone.
+        start: where the next piece begins, if the peer follows.
+    """
 
-
-Edits: TypeAlias = tuple[bool, list[tuple[int, Change | Sequence[Event]]]]
-"""What makes one peer's text of the common one: whether it is told that from its beginning; and at
-which places something changes, or events for this peer alone come in between."""
+    def __init__(self) -> None:
+        self.pieces: list[slice | Sequence[Event]] = []
+        self.start = 0
 
 
 class FanOut:
@@ -45,8 +44,8 @@ class FanOut:
         self.links: dict[Peer, Link] = {}
         self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
         self._common: list[Sequence[Event]] = []
-        self._edits: dict[Peer, Edits] = {}
-        self._ends: list[Ends] = []
+        self._edits: dict[Peer, Edit] = {}
+        self._ends: dict[Peer, str] = {}
 
     def follow(self, peer: Peer) -> None:
         """From here on this peer is told what all are told, if it is connected."""
@@ -64,7 +63,7 @@ class FanOut:
         Returns:
             The bytes of an event for all, on average; 0 if there was none.
         """
-        self._common, self._edits, self._ends = [], {}, []
+        self._common, self._edits, self._ends = [], {}, {}
         for telling in batch:
             self._compare(telling)
         common, edits = self._common, self._edits
@@ -79,16 +78,17 @@ class FanOut:
                 put_all([followers[peer] for peer in followers if peer not in edits], text.blob)
             else:
                 put_all(followers.values(), text.blob)
-        for peer, own in edits.items():
+        for peer, edit in edits.items():
+            self._cut(peer)
             link = self.links[peer]
             dialect = link.speaker.dialect
             if dialect not in texts:
                 texts[dialect] = _Text(common, dialect)
-            if blob := texts[dialect].edit(own, link.speaker):
+            if blob := texts[dialect].edit(edit, link.speaker):
                 link.outbox.put(blob)
-        for end in self._ends:
-            if end.peer in self.links:
-                self.links[end.peer].outbox.close(end.reason)
+        for peer, reason in self._ends.items():
+            if peer in self.links:
+                self.links[peer].outbox.close(reason)
         return size and size // sum(map(len, common))
 
     def _compare(self, telling: Telling) -> None:
@@ -96,60 +96,54 @@ class FanOut:
         match telling:
             case Told(events=events, to=None, author=author):
                 if author is not None and not self._echoes(author):
-                    self._cut(author, Change.MISSES)
+                    self._cut(author, misses=1)
                 self._common.append(events)
             case Told(events=events, to=to, author=author):
                 for peer in to or ():
                     if peer != author or self._echoes(peer):
                         self._cut(peer, events)
             case Follows(peer=peer):
-                self._cut(peer, Change.COMES)
+                self._cut(peer)
                 self.follow(peer)
             case Unfollows(peer=peer):
-                self._cut(peer, Change.GOES)
+                self._cut(peer)
                 self.unfollow(peer)
-            case Ends():
-                self._ends.append(telling)
+            case Ends(peer=peer):
+                self._cut(peer)
+                self._ends.setdefault(peer, telling.reason)
 
     def _echoes(self, peer: Peer) -> bool:
         """Whether this peer is to hear its own words; nobody is who is not connected."""
         return peer in self.links and self.links[peer].speaker.dialect.echoes
 
-    def _cut(self, peer: Peer, change: Change | Sequence[Event]) -> None:
-        """From this place on something differs for this peer, if it is connected."""
-        if link := self.links.get(peer):
-            if peer not in self._edits:
-                follows = peer in self._followers.get(link.speaker.dialect, {})
-                self._edits[peer] = follows, []
-            self._edits[peer][1].append((len(self._common), change))
+    def _cut(self, peer: Peer, own: Sequence[Event] = (), misses: int = 0) -> None:
+        """Until here a peer was told all, if it follows; then its own, if it is connected."""
+        if (link := self.links.get(peer)) and peer not in self._ends:
+            edit, place = self._edits.setdefault(peer, Edit()), len(self._common)
+            if peer in self._followers.get(link.speaker.dialect, ()):
+                edit.pieces.append(slice(edit.start, place))
+            edit.start = place + misses
+            if own:
+                edit.pieces.append(own)
 
 
 class _Text:
     """The common text in one dialect."""
 
     def __init__(self, common: Sequence[Sequence[Event]], dialect: Dialect) -> None:
-        self._parts = [*map(dialect.encode, common)]
-        self._starts: list[int] = []
-        self.blob = b"".join(self._parts)
+        self._runs = [*map(dialect.encode, common)]
+        self.blob = b"".join(self._runs)
 
-    def edit(self, edits: Edits, speaker: Speaker) -> bytes:
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [*accumulate(map(len, self._runs), initial=0)]
+
+    def edit(self, edit: Edit, speaker: Speaker) -> bytes:
         """The blob for one peer: with what it alone is told, without what it is not."""
-        starts = self._starts = self._starts or [*accumulate(map(len, self._parts), initial=0)]
-        start, (follows, cuts) = 0, edits
-        parts: list[bytes] = []
-        for place, change in cuts:
-            if follows:
-                parts.append(self.blob[start : starts[place]])
-            start = starts[place]
-            match change:
-                case Change.COMES:
-                    follows = True
-                case Change.GOES:
-                    follows = False
-                case Change.MISSES:
-                    start = starts[place + 1]
-                case events:
-                    parts.append(speaker.tell(events))
-        if follows:
-            parts.append(self.blob[start:])
+        starts, parts = self._starts, list[bytes]()
+        for piece in edit.pieces:
+            if isinstance(piece, slice):
+                parts.append(self.blob[starts[piece.start] : starts[piece.stop]])
+            else:
+                parts.append(speaker.tell(piece))
         return b"".join(parts)

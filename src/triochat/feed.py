@@ -75,6 +75,7 @@ class Feed:
         self._can_wait = True  # nothing in it need be told now, but for what is one peer's alone
         self._kept = 0  # so much at its beginning waits
         self._due = math.inf  # and until when
+        self._settles = False
         self._failure: Exception | None = None  # what went wrong in a session's task
         self._wake = trio.Event()
         self._taken = trio.Event()
@@ -96,6 +97,7 @@ class Feed:
 
         Nobody is told before `flush`, which must follow before the session waits for more.
         """
+        self._size += len(requests)
         self._apply(self._order(Asked(peer, requests, self._clock())))
 
     def apply(self, placed: Sequence[Asked]) -> None:
@@ -109,7 +111,6 @@ class Feed:
                 return
             told = self.room.apply(asked)
             self._batch += told
-            self._size += len(asked.requests)
             if self._can_wait:
                 self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
 
@@ -157,7 +158,7 @@ class Feed:
                 batch = self._take()
                 self._taken.set()
                 self._taken = trio.Event()
-                if kept := self._history.keep(batch):
+                if batch and (kept := self._history.keep(batch)):
                     await kept
                 self._tell(batch)
         finally:
@@ -173,9 +174,9 @@ class Feed:
 
     def _take(self) -> list[Telling]:
         """What is to be told now; the rest stays."""
-        if self.room.is_unsettled:
-            self.room.is_unsettled = False
+        if self.room.is_unsettled and not self._settles:
             self.ask(HOUSE, (Settle(),))
+        self._settles = self.room.is_unsettled  # it was asked, and has no place yet
         self._size = 0
         now = trio.current_time() if self._can_wait else math.inf
         if now < self._due:

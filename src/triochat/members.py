@@ -1,15 +1,14 @@
 """The members: who is here under which handle, and who waits in the queue for a full room. Pure."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
 
 from triochat.messages import Refused
 from triochat.order import HOUSE, Peer
 from triochat.text import accept_handle, handle_key, normalise_handle
 
 
-class Members:
-    """Who is in a room. A handle that somebody has, or waits with, is nobody else's.
+class Members(dict[Peer, str]):
+    """The handles of those who are in a room. One that somebody has, or waits with, is no other's.
 
     Args:
         server: the operator's handle, which nobody else may take.
@@ -21,25 +20,13 @@ class Members:
     """
 
     def __init__(self, server: str, max_clients: int) -> None:
+        super().__init__()
         self.server = server
         self.queue: dict[Peer, str] = {}
         self.clients = 0
         self._max_clients = max_clients
-        self._handles: dict[Peer, str] = {}
         self._taken: dict[str, Peer] = {}
         self._sorted: list[str] = []
-
-    def __len__(self) -> int:
-        return len(self._handles)
-
-    def __iter__(self) -> Iterator[Peer]:
-        return iter(self._handles)
-
-    def __contains__(self, peer: Peer) -> bool:
-        return peer in self._handles
-
-    def __getitem__(self, peer: Peer) -> str:
-        return self._handles[peer]
 
     @property
     def roster(self) -> tuple[str, ...]:
@@ -53,7 +40,7 @@ class Members:
 
     def handle_of(self, peer: Peer) -> str | None:
         """The handle of a member, or the one that a peer in the queue will have."""
-        return self._handles.get(peer) or self.queue.get(peer)
+        return self.get(peer) or self.queue.get(peer)
 
     def find(self, handle: str) -> Peer:
         """The peer who has this handle, or waits with it; the house, if nobody does."""
@@ -83,7 +70,7 @@ class Members:
 
     def rename(self, peer: Peer, handle: str) -> None:
         """Give a member another handle."""
-        self._forget(self._handles[peer])
+        self._forget(self[peer])
         self._note(peer, handle)
 
     def remove(self, peer: Peer) -> str:
@@ -92,12 +79,12 @@ class Members:
             del self._taken[handle_key(handle)]
         else:
             self.clients -= not peer.is_operator
-            handle = self._handles.pop(peer)
+            handle = self.pop(peer)
             self._forget(handle)
         return handle
 
     def _note(self, peer: Peer, handle: str) -> None:
-        self._handles[peer] = handle
+        self[peer] = handle
         self._taken[handle_key(handle)] = peer
         insort(self._sorted, handle, key=handle_key)
 

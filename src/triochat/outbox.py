@@ -165,7 +165,11 @@ class Outbox:
             self._direct = None
             self._channel()[0].close()
             self.start_sender()
-            self.scope.deadline = min(self.scope.deadline, trio.current_time() + LINGER)
+            self.linger()
+
+    def linger(self) -> None:
+        """Whatever is still to come, in `LINGER` seconds the session is over."""
+        self.scope.deadline = min(self.scope.deadline, trio.current_time() + LINGER)
 
     def evict(self, reason: str) -> None:
         """End the session now, for this reason; what is queued is lost."""

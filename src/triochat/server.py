@@ -12,6 +12,7 @@ from contextlib import suppress
 import trio
 
 from triochat.hub import Hub
+from triochat.outbox import LINGER
 from triochat.session import Session
 
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
@@ -45,6 +46,7 @@ async def serve(
             task_status.started(doors.cancel_scope)
             await trio.serve_listeners(serve_stream, list(listeners), handler_nursery=sessions)
         hub.close("shutting down")
+        sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
 
 
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:

@@ -18,12 +18,10 @@ a bug in this session                  logged; the room hears "server error", ev
 """
 
 import logging
-import math
 
 import trio
 
 from triochat.dialects import NdjsonSpeaker
-from triochat.dialects.plain import GREETING
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.order import AnyRequest, Expired, Gone
@@ -71,7 +69,10 @@ class Session:
         self._hub = hub
         self._receive = receiver(stream)
         self._bucket = TokenBucket()
-        self._handshake = trio.CancelScope()
+        now = trio.current_time()
+        self._dues = [(now + GREETING_DELAY, self.link.greet), (now + HANDSHAKE, self._expire)]
+        if is_operator:
+            self._dues.clear()
         self._reason = "connection lost"
 
     async def run(self) -> None:
@@ -105,34 +106,27 @@ class Session:
                     pass  # connection, and lose the peer what is on its way to it
 
     async def _converse(self) -> None:
-        """Hear the peer out; a stranger has a limited time to join."""
-        if not self.peer.is_operator:
-            self._handshake.deadline = trio.current_time() + HANDSHAKE
-        with self._handshake:
-            await self._hear_all(await self._receive_first())
-        if self._handshake.cancelled_caught:
-            self._ask(Expired(f"no handle within {HANDSHAKE:.0f} seconds"))
-            await self._hear_all(await self._receive(CHUNK))  # the room may know better
-
-    async def _receive_first(self) -> bytes | bytearray:
-        """The first bytes; greets who stays silent."""
-        if not self.peer.is_operator:
-            with trio.move_on_after(GREETING_DELAY):
-                return await self._receive(CHUNK)
-            self._ask(GREETING)
-        return await self._receive(CHUNK)
-
-    async def _hear_all(self, data: bytes | bytearray) -> None:
-        """Hear the peer from these bytes on, until it or the room has ended that."""
-        while data:
+        """Hear the peer, until it or the room has ended that."""
+        outbox = self.link.outbox
+        while data := await self._receive_next():
             await self._hear(self.link.hear(data))
-            if self.link.outbox.way is not Way.OPEN:
+            if outbox.way is not Way.OPEN:
                 return
-            data = await self._receive(CHUNK)
         if unfinished := self.link.end():
             self._hub.ask(self.peer, (unfinished,))
         parting = "quit" if self.peer.is_operator else self.link.speaker.parting
-        self._ask(Gone(self.link.outbox.why or parting))
+        self._ask(Gone(outbox.why or parting))
+        outbox.linger()
+
+    async def _receive_next(self) -> bytes | bytearray:
+        """The next bytes. Who says nothing is greeted; who does not join in time is closed."""
+        while self._dues:
+            due, act = self._dues[0]
+            with trio.move_on_at(due):
+                return await self._receive(CHUNK)
+            del self._dues[0]
+            act()
+        return await self._receive(CHUNK)
 
     async def _hear(self, requests: list[AnyRequest]) -> None:
         """Hand on what is asked.
@@ -147,7 +141,7 @@ class Session:
             hub.ask(self.peer, asked[:vacancy])
             asked = asked[vacancy:]
         hub.flush()
-        if self._handshake.deadline < math.inf:
+        if self._dues:
             self._note_handle()
         delay = self._bucket.spend(len(requests), trio.current_time())
         if delay and hub.backlog:
@@ -158,8 +152,12 @@ class Session:
         self._hub.ask(self.peer, (request,))
         self._hub.flush()
 
+    def _expire(self) -> None:
+        self._ask(Expired(f"no handle within {HANDSHAKE:.0f} seconds"))
+
     def _note_handle(self) -> None:
         """Once the room has taken its handle, the peer may stay as long as it likes."""
+        del self._dues[:-1]
         if handle := self._hub.room.members.handle_of(self.peer):
-            self._handshake.deadline = math.inf
+            self._dues.clear()
             log.debug("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)

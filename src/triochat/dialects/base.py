@@ -1,28 +1,27 @@
 """What a dialect is, and a speaker of it."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from triochat.framing import Lines
 from triochat.messages import Event, Refused
 from triochat.order import AnyRequest
 
 
-class Dialect(Protocol):
+@dataclass(frozen=True, eq=False)
+class Dialect:
     """How events are written that many are told: once for all who speak alike.
-
-    Stateless and hashable; who speaks the same dialect is told the same bytes.
 
     Attributes:
         name: for the log.
         echoes: members hear their own messages; if not, their own screen has shown them.
+        encode: writes the events, one after the other, each with its line end.
     """
 
     name: str
     echoes: bool
-
-    def encode(self, events: Sequence[Event]) -> bytes:
-        """The events, one after the other, each with its line end."""
+    encode: Callable[[Sequence[Event]], bytes]
 
 
 class Speaker:

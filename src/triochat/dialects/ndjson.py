@@ -1,11 +1,10 @@
 """NDJSON: one JSON object a line, tagged by ``"type"``; for programs, our client among them."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
 
-from triochat.dialects.base import Speaker
+from triochat.dialects.base import Dialect, Speaker
 from triochat.exceptions import RemoteProtocolError
 from triochat.messages import Event, Refused, Request
 from triochat.order import AnyRequest
@@ -17,18 +16,8 @@ _tagged = msgspec.json.Decoder(msgspec.defstruct("Tagged", [("type", str)]))
 _encoder = msgspec.json.Encoder()
 
 
-class Ndjson:
-    """The dialect of programs."""
-
-    name = "ndjson"
-    echoes = True
-
-    def encode(self, events: Sequence[Event]) -> bytes:
-        """Each event as a JSON object on one line."""
-        return _encoder.encode_lines(events)
-
-
-NDJSON = Ndjson()
+NDJSON = Dialect("ndjson", echoes=True, encode=_encoder.encode_lines)
+"""The dialect of programs: each event is a JSON object on one line."""
 
 
 class NdjsonSpeaker(Speaker):

@@ -6,7 +6,7 @@ of it.
 
 from collections.abc import Sequence
 
-from triochat.dialects.base import Speaker
+from triochat.dialects.base import Dialect, Speaker
 from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
 from triochat.words import words_of
@@ -15,18 +15,12 @@ GREETING = Notice("triochat: what is your handle? (1-10 characters, no spaces)")
 """What a peer sees that does not speak first."""
 
 
-class Plain:
-    """The dialect of people without the client."""
-
-    name = "plain"
-    echoes = False
-
-    def encode(self, events: Sequence[Event]) -> bytes:
-        """The line (for some notices: lines) of each event that a person reads."""
-        return "".join([f"{words_of(event)}\n" for event in events]).encode()
+def _encode(events: Sequence[Event]) -> bytes:
+    return "".join([f"{words_of(event)}\n" for event in events]).encode()
 
 
-PLAIN = Plain()
+PLAIN = Dialect("plain", echoes=False, encode=_encode)
+"""The dialect of people without the client: the line (for some notices: lines) that one reads."""
 
 
 class PlainSpeaker(Speaker):
