@@ -142,7 +142,7 @@ async def test_nothing_is_told_after_the_end() -> None:
     stage.send((1, Join("Ann")), (OPERATOR, Join("Server")))
     stage.written.clear()
     batch = stage.ask((OPERATOR, Kick("Ann")))
-    last_words = Told((Closing("shutting down"),), tuple(stage.peers))
+    last_words = Told([Closing("shutting down")], tuple(stage.peers))
     stage.fan_out.send([*batch, last_words])
     [ann] = stage.written[stage.peers[1]]
     assert ann.count(b"closing") == 1

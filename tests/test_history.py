@@ -50,7 +50,7 @@ def test_whispers_are_not_kept() -> None:
     """A whisper has its place in the order, and in no log."""
     memory = History()
     whisper = Whispered(2, NOW, "Ann", "Bob", "psst")
-    memory.keep([told(1), Told((whisper,), (BOB, ANN), ANN), told(3)])
+    memory.keep([told(1), Told([whisper], (BOB, ANN), ANN), told(3)])
     assert memory.last(10) == [said(1), said(3)]
     assert memory.since(0) == [said(1), said(3)]
 
@@ -60,13 +60,13 @@ def test_other_events_are_not_kept() -> None:
     memory = History()
     memory.keep(
         [
-            Told((Joined("Ann", 1, NOW),)),
+            Told([Joined("Ann", 1, NOW)]),
             Follows(ANN),
-            Told((Welcome("Ann", "Server", ("Ann",), 1),), (ANN,)),
+            Told([Welcome("Ann", "Server", ("Ann",), 1)], (ANN,)),
             told(2),
-            Told((Refused("message-empty", "no", 3),), (ANN,)),
+            Told([Refused("message-empty", "no", 3)], (ANN,)),
             Unfollows(ANN),
-            Told((Left("Ann", "quit", 4, NOW),)),
+            Told([Left("Ann", "quit", 4, NOW)]),
             Ends(ANN, "quit"),
         ]
     )
@@ -76,7 +76,7 @@ def test_other_events_are_not_kept() -> None:
 def test_among_other_events() -> None:
     """Of events that are told to all together, what is said is kept."""
     memory = History()
-    memory.keep([Told((Joined("Ann", 1, NOW), said(2), Left("Ann", "quit", 3, NOW)))])
+    memory.keep([Told([Joined("Ann", 1, NOW), said(2), Left("Ann", "quit", 3, NOW)])])
     assert memory.last(10) == [said(2)]
 
 

@@ -1331,7 +1331,7 @@ def test_nobody_is_told_its_own_leaving() -> None:
     room = peopled("ann", "bob").room
     assert room.apply(Asked(Peer("ann"), (Quit(),), NOW)) == [
         Unfollows(Peer("ann")),
-        Told((Left("Ann", "quit", 3, AT),), can_wait=True),
+        Told([Left("Ann", "quit", 3, AT)], can_wait=True),
         Ends(Peer("ann"), "quit"),
     ]
 
@@ -1352,9 +1352,9 @@ def test_a_run_of_messages_is_told_as_one() -> None:
     asked = (Say("1"), Typed("2"), Say("3"), Who(), Say("4"), Say(""), Say("5"), Say("6"))
     assert room.apply(Asked(ann, asked, NOW)) == [
         Told([Said(id, AT, "Ann", str(id - 1)) for id in (2, 3, 4)], None, ann),  # noqa: A001
-        Told((Roster(("Ann",)),), (ann,)),
+        Told([Roster(("Ann",))], (ann,)),
         Told([Said(5, AT, "Ann", "4")], None, ann),
-        Told((Refused("message-empty", "the message is empty; nothing was sent", 6),), (ann,)),
+        Told([Refused("message-empty", "the message is empty; nothing was sent", 6)], (ann,)),
         Told([Said(7, AT, "Ann", "5"), Said(8, AT, "Ann", "6")], None, ann),
     ]
 

@@ -1,3 +1,4 @@
+import gc
 import json
 import socket
 import struct
@@ -7,8 +8,10 @@ import trio
 import trio.testing
 
 from house import House, Peer, open_house
+from triochat.order import Asked
 from triochat.outbox import LINGER
 from triochat.session import HANDSHAKE, Session
+from triochat.telling import Telling
 
 AT = "2026-01-02T03:03:04.678Z"
 
@@ -268,3 +271,37 @@ async def test_a_reset_is_told_whoever_the_system_told_it_first(
             bob.link.outbox.put(b"hello?\n")
         assert bob.link.outbox.why
         assert await ann.line() == "* Bob left (connection lost)"
+
+
+async def test_nothing_is_left_of_an_answer(autojump_clock: trio.testing.MockClock) -> None:
+    """A thousand answers leave no object behind."""
+    async with open_house() as house:
+        ann = await house.ndjson("Ann")
+
+        async def ping(count: int) -> int:
+            await ann.ask(*[{"type": "ping"}] * count)
+            await ann.hear(count)
+            gc.collect()
+            return len(gc.get_objects())
+
+        before = await ping(1000)
+        assert await ping(1000) - before < 100
+
+
+async def test_what_follows_a_quit_costs_nobody_anything(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines after a quit are not handed on, and take no place from what others say."""
+    async with open_house() as house:
+        eve = await house.plain("Eve")
+        asked: list[int] = []
+        apply = house.room.apply
+
+        def count(one: Asked) -> list[Telling]:
+            asked.append(len(one.requests))
+            return apply(one)
+
+        monkeypatch.setattr(house.room, "apply", count)
+        await eve.type("\\quit", *[""] * 10_000)
+        await eve.rest()
+    assert sum(asked) < 1000

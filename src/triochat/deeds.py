@@ -47,7 +47,7 @@ def whisper(state: State, peer: Peer, request: Whisper) -> None:
         return
     members, reader = state.members, state.members.find(request.to)
     event = messages.Whispered(state.next_id(), state.at, members[peer], members[reader], text)
-    state.telling.append(Told((event,), (peer,) if reader == peer else (reader, peer), peer))
+    state.telling.append(Told([event], (peer,) if reader == peer else (reader, peer), peer))
 
 
 def kick(state: State, peer: Peer, request: Kick) -> None:
@@ -71,7 +71,7 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
         return
     reason = "the operator ended the chat"
     clients = [one for one in state.members if not one.is_operator] + [*state.members.queue]
-    state.telling.append(Told((Closing(reason, retry=True),), tuple(clients)))
+    state.telling.append(Told([Closing(reason, retry=True)], tuple(clients)))
     for one in clients:
         state.remove(one)
         state.end(one, reason)

@@ -29,7 +29,7 @@ class Edit:
     """
 
     def __init__(self) -> None:
-        self.pieces: list[slice | Sequence[Event]] = []
+        self.pieces: list[slice | list[Event]] = []
         self.start = 0
 
 
@@ -43,7 +43,7 @@ class FanOut:
     def __init__(self) -> None:
         self.links: dict[Peer, Link] = {}
         self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
-        self._common: list[Sequence[Event]] = []
+        self._common: list[list[Event]] = []
         self._edits: dict[Peer, Edit] = {}
         self._ends: dict[Peer, str] = {}
 
@@ -116,7 +116,7 @@ class FanOut:
         """Whether this peer is to hear its own words; nobody is who is not connected."""
         return peer in self.links and self.links[peer].speaker.dialect.echoes
 
-    def _cut(self, peer: Peer, own: Sequence[Event] = (), misses: int = 0) -> None:
+    def _cut(self, peer: Peer, own: list[Event] | None = None, misses: int = 0) -> None:
         """Until here a peer was told all, if it follows; then its own, if it is connected."""
         if (link := self.links.get(peer)) and peer not in self._ends:
             edit, place = self._edits.setdefault(peer, Edit()), len(self._common)
@@ -130,7 +130,7 @@ class FanOut:
 class _Text:
     """The common text in one dialect."""
 
-    def __init__(self, common: Sequence[Sequence[Event]], dialect: Dialect) -> None:
+    def __init__(self, common: list[list[Event]], dialect: Dialect) -> None:
         self._runs = [*map(dialect.encode, common)]
         self.blob = b"".join(self._runs)
 

@@ -71,7 +71,7 @@ class Feed:
         self._pace = Pace()
         self._passes = _Passes()
         self._batch: list[Telling] = []
-        self._size = 0  # how much was asked for it
+        self._size = 0  # how much of it came since the last one was taken
         self._can_wait = True  # nothing in it need be told now, but for what is one peer's alone
         self._kept = 0  # so much at its beginning waits
         self._due = math.inf  # and until when
@@ -97,7 +97,6 @@ class Feed:
 
         Nobody is told before `flush`, which must follow before the session waits for more.
         """
-        self._size += len(requests)
         self._apply(self._order(Asked(peer, requests, self._clock())))
 
     def apply(self, placed: Sequence[Asked]) -> None:
@@ -111,6 +110,8 @@ class Feed:
                 return
             told = self.room.apply(asked)
             self._batch += told
+            for telling in told:
+                self._size += len(telling.events) if type(telling) is Told else 1
             if self._can_wait:
                 self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
 

@@ -34,4 +34,4 @@ class Hub(Feed):
         """Say so to everybody, and end every connection politely; nobody is heard any more."""
         peers = tuple(self.fan_out.links)
         ends = [Ends(peer, reason) for peer in peers]
-        self.finish([Told((Closing(reason),), peers), *ends])
+        self.finish([Told([Closing(reason)], peers), *ends])

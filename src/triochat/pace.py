@@ -11,7 +11,7 @@
 """
 
 BATCH = 400
-"""Requests that are told together at most; who has more to say waits for the next batch. So many of
+"""Events that are told together at most; who has more to say waits for the next batch. So many of
 the longest messages are less than an outbox may hold."""
 
 BLOB = 1 << 16
@@ -32,7 +32,7 @@ class Pace:
     """Decides, from what was told last, when and how much to tell next.
 
     Attributes:
-        capacity: requests that this batch may have.
+        capacity: events that this batch may have.
         breath: seconds for which this batch may grow.
     """
 

@@ -135,7 +135,7 @@ class Session:
         """
         hub = self._hub
         asked = requests
-        while asked:
+        while asked and self.peer not in hub.room.ended:
             while not (vacancy := hub.vacancy):
                 await hub.wait_vacancy()
             hub.ask(self.peer, asked[:vacancy])

@@ -83,7 +83,7 @@ class State:
 
     def tell(self, event: Event, peer: Peer | None = None) -> None:
         """Tell an event to one peer, or to all who follow."""
-        self.telling.append(Told((event,), None if peer is None else (peer,)))
+        self.telling.append(Told([event], None if peer is None else (peer,)))
 
     def refuse(self, peer: Peer, refused: Refused) -> None:
         """Say no to what would have changed the room; the no has its place among what is told."""
@@ -103,14 +103,14 @@ class State:
             self.last_speaker = HOUSE
         members.enter(peer, handle)
         joined = Joined(handle, self.next_id(), self.at)
-        self.telling += [Told((joined,), can_wait=True), Follows(peer)]
+        self.telling += [Told([joined], can_wait=True), Follows(peer)]
         self.tell(Welcome(handle, members.server, members.roster, self.last_id), peer)
 
     def leave(self, peer: Peer, reason: str, *, can_wait: bool = True) -> None:
         """Whatever this peer was, its place is free now, and its connection ends."""
         if handle := self.remove(peer):
             left = Left(handle, reason, self.next_id(), self.at)
-            self.telling.append(Told((left,), can_wait=can_wait))
+            self.telling.append(Told([left], can_wait=can_wait))
         self.end(peer, reason)
         queue = self.members.queue
         while queue and not self.members.is_full:

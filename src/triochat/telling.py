@@ -1,6 +1,5 @@
 """What the room says: who is told what, who hears what is for all, whose connection ends."""
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ class Told(Struct, frozen=True, gc=False):
         can_wait: in a large room they may be told a moment later, with what comes next.
     """
 
-    events: Sequence[Event]
+    events: list[Event]
     to: tuple[Peer, ...] | None = None
     author: Peer | None = None
     can_wait: bool = False

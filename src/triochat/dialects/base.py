@@ -1,6 +1,6 @@
 """What a dialect is, and a speaker of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,12 +16,13 @@ class Dialect:
     Attributes:
         name: for the log.
         echoes: members hear their own messages; if not, their own screen has shown them.
-        encode: writes the events, one after the other, each with its line end.
+        encode: writes the events, one after the other, each with its line end. (A list: what
+            writes JSON leaks an object for each other sequence.)
     """
 
     name: str
     echoes: bool
-    encode: Callable[[Sequence[Event]], bytes]
+    encode: Callable[[list[Event]], bytes]
 
 
 class Speaker:
@@ -55,6 +56,6 @@ class Speaker:
         """The refusal of what was begun, and will never be whole; if there is any."""
         return self._lines.end()
 
-    def tell(self, events: Sequence[Event]) -> bytes:
+    def tell(self, events: list[Event]) -> bytes:
         """The bytes of what this peer alone is told."""
         return self.dialect.encode(events)

@@ -4,8 +4,6 @@ What a line means is for the room to say: a handle, until one was taken, then wh
 of it.
 """
 
-from collections.abc import Sequence
-
 from triochat.dialects.base import Dialect, Speaker
 from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
@@ -15,7 +13,7 @@ GREETING = Notice("triochat: what is your handle? (1-10 characters, no spaces)")
 """What a peer sees that does not speak first."""
 
 
-def _encode(events: Sequence[Event]) -> bytes:
+def _encode(events: list[Event]) -> bytes:
     return "".join([f"{words_of(event)}\n" for event in events]).encode()
 
 
