@@ -3,15 +3,13 @@
 import trio
 import trio.testing
 
-from triochat.chat import View
+from triochat.chat import Terminal, View
 from triochat.messages import Event, Request, Say
 from triochat.words import words_of
 
 
-class Typist:
+class Typist(Terminal):
     """A person whose keyboard is a channel, and whose screen is a list of plain lines."""
-
-    is_person = True
 
     def __init__(self) -> None:
         self.keys, self._lines = trio.open_memory_channel[str | Say](100)
@@ -34,10 +32,6 @@ class Typist:
     async def show(self, event: Event, me: str, asked: Request | None = None) -> None:  # noqa: ARG002
         """Put it on the screen."""
         self.screen.append(words_of(event, me))
-
-    async def finish(self, problem: str) -> bool:  # noqa: ARG002
-        """Nothing is left to say."""
-        return True
 
     async def type(self, line: str) -> None:
         """Type a line, and let everything happen that follows."""

@@ -29,8 +29,8 @@ HOUSE, LINE = read_house()
 and loads on demand."""
 
 GROUND = set().union(*HOUSE[LINE:])
-DOORS = {"__main__", "cli"}
-SHELLS = {"server", "connect", "console", "sockets", "cli"}
+DOORS = {"__main__", "cli", "commands"}
+SHELLS = {"server", "connect", "console", "sockets", "commands"}
 SOCKETS = {"SocketStream", "SocketListener", "socket", "serve_tcp"}
 
 FILES = {

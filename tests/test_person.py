@@ -8,7 +8,7 @@ import trio.testing
 from doubles import Typist
 from house import House, open_house
 from triochat import UnreachableError
-from triochat.chat import QUIT_TIMEOUT, Chat, Ending, Why
+from triochat.chat import QUIT_TIMEOUT, Chat, Why
 from triochat.connection import Connection
 from triochat.messages import Quit
 from triochat.order import Peer
@@ -196,7 +196,7 @@ async def test_a_server_that_hangs_does_not_hold_a_person(
     await theirs.send_all(b'{"type":"welcome","handle":"Bob","server":"S","roster":["Bob"]}\n')
     typist = Typist()
     await typist.keys.send("\\quit")
-    assert await Chat(typist, Connection(ours), "Bob").run() == Ending(Why.QUIT)
+    assert await Chat(typist, Connection(ours), "Bob").run() == Why.QUIT
     assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
 
 

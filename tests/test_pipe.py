@@ -7,7 +7,7 @@ import trio.testing
 from doubles import Paper
 from house import House, open_house
 from triochat.person import Person
-from triochat.terminals.pipe import MAX_IN_FLIGHT, Output, Pipe
+from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line, Output, Pipe
 
 
 async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str]]:
@@ -16,7 +16,7 @@ async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str
     await into.send_all(text)
     await into.aclose()
     output, errors = Paper(), Paper()
-    pipe = Pipe(source, output, errors)
+    pipe = Pipe(source.receive_some, output, errors)
     went_well = await Person(pipe, house.listener.connect, "count").run(
         await house.listener.connect()
     )
@@ -71,6 +71,18 @@ async def test_a_last_line_without_an_end_is_a_line(
         assert (await ann.hear(3))[1:] == ["count> one", "count> two"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "lines"),
+    [(False, [(1, "one"), (3, "two")]), (True, [(1, "one"), (2, "")])],
+)
+async def test_what_is_typed_is_not_a_file(typed: bool, lines: list[Line]) -> None:
+    """At a terminal a blank line may be an answer, and what has no line end is not obeyed."""
+    into, source = trio.testing.memory_stream_one_way_pair()
+    await into.send_all(b"one\n\ntwo")
+    await into.aclose()
+    assert [line async for line in InputLines(source.receive_some, typed=typed)] == lines
+
+
 async def test_a_refused_handle_fails(autojump_clock: trio.testing.MockClock) -> None:
     """With nobody to ask for another handle the refusal is the end."""
     async with open_house() as house:
@@ -86,7 +98,9 @@ async def test_a_lost_connection_tells_what_may_be_lost() -> None:
     into, source = trio.testing.memory_stream_one_way_pair()
     output, errors = Paper(), Paper()
     ours, theirs = trio.testing.memory_stream_pair()
-    person = Person(Pipe(source, output, errors), lambda: pytest.fail("reconnects"), "count")
+    person = Person(
+        Pipe(source.receive_some, output, errors), lambda: pytest.fail("reconnects"), "count"
+    )
     ended: list[bool] = []
 
     async def run() -> None:

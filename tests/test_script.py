@@ -1,7 +1,6 @@
 import json
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
@@ -13,16 +12,15 @@ from triochat.connection import Connect
 from triochat.exceptions import RemoteProtocolError, UnreachableError
 from triochat.program import Client
 from triochat.script import (
-    Argument,
-    Messages,
+    Delivery,
     Outcome,
     Result,
     Visit,
-    deliver,
+    one_message,
     tail,
     wait_unread,
 )
-from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines
+from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line
 
 PATIENCE = 10.0
 WELCOME = b'{"type":"welcome","handle":"cron","server":"S","roster":["cron"]}\n'
@@ -40,29 +38,20 @@ class Text:
         return self._left.pop()
 
 
-def delivery(
-    messages: Messages, errors: Paper, to: str = "", patience: float = PATIENCE
-) -> Callable[[Client], Awaitable[Result]]:
-    """What `triochat send` does in a room."""
-
-    async def act(client: Client) -> Result:
-        return await deliver(client, messages, errors, to=to, patience=patience)
-
-    return act
-
-
 async def send(
-    connect: Connect, messages: Messages, *, to: str = ""
+    connect: Connect, messages: trio.abc.ReceiveChannel[Line], *, to: str = ""
 ) -> tuple[Outcome, str, list[str]]:
     """What becomes of these messages by ``cron``: the outcome, the problem, the refusals."""
     errors = Paper()
-    result = await Visit(connect, "cron", PATIENCE).run(delivery(messages, errors, to))
+    result = await Visit(connect, "cron", PATIENCE).run(
+        Delivery(messages, errors, to, PATIENCE).run
+    )
     return result.outcome, result.problem, errors.lines
 
 
 async def send_text(house: House, text: bytes, *, to: str = "") -> tuple[Outcome, str, list[str]]:
     """What becomes of these lines of standard input."""
-    return await send(house.listener.connect, InputLines(Text(text)), to=to)
+    return await send(house.listener.connect, InputLines(Text(text).receive_some), to=to)
 
 
 class Stub:
@@ -88,7 +77,7 @@ async def test_a_message_is_confirmed(autojump_clock: trio.testing.MockClock) ->
     """One message is heard by everybody, and its sender leaves politely when it is confirmed."""
     async with open_house() as house:
         ann = await house.plain("Ann")
-        assert await send(house.listener.connect, Argument("backup > done")) == (
+        assert await send(house.listener.connect, one_message("backup > done")) == (
             Outcome.DONE,
             "",
             [],
@@ -102,7 +91,9 @@ async def test_a_whisper_is_confirmed_and_heard_by_one(
     """With a member's handle the message is for that member alone."""
     async with open_house() as house:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
-        assert (await send(house.listener.connect, Argument("psst"), to="ann"))[0] is Outcome.DONE
+        assert (await send(house.listener.connect, one_message("psst"), to="ann"))[
+            0
+        ] is Outcome.DONE
         assert (await ann.hear(4))[1:] == ["* cron joined", "[cron -> you] psst", "* cron left"]
         assert await bob.hear(2) == ["* cron joined", "* cron left"]
 
@@ -112,7 +103,7 @@ async def test_a_whisper_to_nobody_is_refused(autojump_clock: trio.testing.MockC
     async with open_house() as house:
         ann = await house.plain("Ann")
         refusal = '! nobody here is called "Anna"; nothing was sent'
-        sent = await send(house.listener.connect, Argument("psst"), to="Anna")
+        sent = await send(house.listener.connect, one_message("psst"), to="Anna")
         assert sent == (Outcome.REFUSED, "", [refusal])
         assert await ann.hear(2) == ["* cron joined", "* cron left"]
 
@@ -156,7 +147,7 @@ async def test_a_refused_handle_says_nothing(autojump_clock: trio.testing.MockCl
     async with open_house() as house:
         ann = await house.plain("cron")
         problem = 'handle "cron" is taken; try another'
-        sent = await send(house.listener.connect, Argument("hi"))
+        sent = await send(house.listener.connect, one_message("hi"))
         assert sent == (Outcome.REFUSED, problem, [])
         assert await ann.heard_nothing()
 
@@ -168,7 +159,7 @@ async def test_a_full_room_is_waited_for_within_the_patience(
     async with open_house(max_clients=1) as house:
         ann = await house.plain("Ann")
         start = trio.current_time()
-        outcome, problem, _ = await send(house.listener.connect, Argument("hi"))
+        outcome, problem, _ = await send(house.listener.connect, one_message("hi"))
         assert (outcome, problem) == (
             Outcome.LOST,
             "not let in within 10 seconds; nothing was sent",
@@ -181,7 +172,7 @@ async def test_a_full_room_is_waited_for_within_the_patience(
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(leave_soon)
-            assert (await send(house.listener.connect, Argument("hi")))[0] is Outcome.DONE
+            assert (await send(house.listener.connect, one_message("hi")))[0] is Outcome.DONE
 
 
 async def test_a_connection_that_does_not_come_is_unreachable(
@@ -194,7 +185,7 @@ async def test_a_connection_that_does_not_come_is_unreachable(
         raise AssertionError
 
     with pytest.raises(UnreachableError, match="no answer within 10 seconds"):
-        await send(connect, Argument("hi"))
+        await send(connect, one_message("hi"))
     assert trio.current_time() == pytest.approx(PATIENCE)
 
 
@@ -204,11 +195,11 @@ async def test_a_server_that_does_not_confirm_is_a_loss(
     """Without an answer in time the message counts as lost, and so does what follows it."""
     stub = Stub()
     await stub.say(WELCOME)
-    sent = await send(stub.connect, Argument("hi"))
+    sent = await send(stub.connect, one_message("hi"))
     assert sent == (Outcome.LOST, "no confirmation within 10 seconds; not confirmed", [])
     stub = Stub()
     await stub.say(WELCOME)
-    sent = await send(stub.connect, InputLines(Text(b"\n\none\ntwo\n")))
+    sent = await send(stub.connect, InputLines(Text(b"\n\none\ntwo\n").receive_some))
     problem = "no confirmation within 10 seconds; not confirmed from line 3 on"
     assert sent == (Outcome.LOST, problem, [])
 
@@ -217,7 +208,7 @@ async def test_what_others_say_confirms_nothing(autojump_clock: trio.testing.Moc
     """Only one's own echo is a receipt, not the same words by somebody else."""
     stub = Stub()
     await stub.say(WELCOME, b'{"type":"said","id":1,"at":"","handle":"Ann","text":"hi"}\n')
-    assert (await send(stub.connect, Argument("hi")))[0] is Outcome.LOST
+    assert (await send(stub.connect, one_message("hi")))[0] is Outcome.LOST
 
 
 async def test_a_slow_input_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
@@ -229,7 +220,7 @@ async def test_a_slow_input_is_waited_for(autojump_clock: trio.testing.MockClock
             return await super().receive_some()
 
     async with open_house() as house:
-        sent = await send(house.listener.connect, InputLines(Slow(b"one\n")))
+        sent = await send(house.listener.connect, InputLines(Slow(b"one\n").receive_some))
         assert sent == (Outcome.DONE, "", [])
 
 
@@ -258,7 +249,7 @@ async def test_a_connection_that_ends_is_a_loss(
     sent: list[tuple[Outcome, str, list[str]]] = []
 
     async def run() -> None:
-        sent.append(await send(stub.connect, InputLines(source)))
+        sent.append(await send(stub.connect, InputLines(source.receive_some)))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)
@@ -274,7 +265,7 @@ async def test_a_server_that_hangs_up_at_once_is_a_loss() -> None:
     """A connection that ends before the welcome is lost, whoever ended it."""
     stub = Stub()
     await stub.ours.aclose()
-    assert (await send(stub.connect, Argument("hi")))[0] is Outcome.LOST
+    assert (await send(stub.connect, one_message("hi")))[0] is Outcome.LOST
 
 
 async def test_another_server_is_an_error() -> None:
@@ -282,7 +273,7 @@ async def test_another_server_is_an_error() -> None:
     stub = Stub()
     await stub.say(b"SSH-2.0-OpenSSH_9.2\r\n")
     with pytest.raises(RemoteProtocolError):
-        await send(stub.connect, Argument("hi"))
+        await send(stub.connect, one_message("hi"))
 
 
 # ---- tail
@@ -393,7 +384,9 @@ async def test_who_is_asked_to_leave_says_good_bye(
         results: list[Result] = []
 
         async def wait() -> None:
-            results.append(await waiting.run(delivery(Argument("never said"), Paper())))
+            results.append(
+                await waiting.run(Delivery(one_message("never said"), Paper(), "", PATIENCE).run)
+            )
 
         async with trio.open_nursery() as inner:
             inner.start_soon(wait)

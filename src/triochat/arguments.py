@@ -5,17 +5,11 @@ import math
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from triochat import __version__
 
 LEVELS = ("debug", "info", "warning", "error")
-
-SHELLS = ("bash", "fish", "zsh")
-"""The shells that completion is for."""
-
-SEND_TIMEOUT = 10.0
-"""Seconds that ``send`` waits for each step, where nothing else is said."""
 
 _EPILOG = """\
 examples:
@@ -139,27 +133,28 @@ def build_parser() -> argparse.ArgumentParser:
         prog="triochat",
         description="One command opens a chat room, another joins it.",
         epilog=_EPILOG,
+        formatter_class=_FORMATTER,
     )
     parser.add_argument("--version", action="version", version=f"triochat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     def add(name: str, does: str, epilog: str) -> argparse.ArgumentParser:
         description = f"{does[0].upper()}{does[1:]}."
-        command = commands.add_parser(name, help=does, description=description, epilog=epilog)
+        command = commands.add_parser(
+            name, help=does, description=description, epilog=epilog, formatter_class=_FORMATTER
+        )
         command.set_defaults(parser=command)
         return command
 
     _add_server(add("server", "open a room", _SERVER))
     client = add("client", "join a room", _CLIENT)
     _add_place(client)
-    client.add_argument(
-        "--handle", metavar="NAME", type=_handle, help="your name; asked for if left out"
-    )
+    client.add_argument("--handle", **_NAME, help="your name; asked for if left out")
     _add_terminal(client)
     _add_send(add("send", "say something, and wait until the server has confirmed it", _SEND))
     tail = add("tail", "print what is said in a room", _TAIL)
     _add_place(tail)
-    tail.add_argument("--handle", metavar="NAME", type=_handle, required=True, help="who listens")
+    tail.add_argument("--handle", **_NAME, required=True, help="who listens")
     tail.add_argument(
         "--json", action="store_true", help="one JSON object a line, as in docs/protocol.md"
     )
@@ -171,21 +166,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="end after this many messages",
     )
     add("completion", "print a script that lets a shell complete", _COMPLETION).add_argument(
-        "shell", metavar="SHELL", choices=SHELLS, help="bash, fish or zsh"
+        "shell", metavar="SHELL", choices=("bash", "fish", "zsh"), help="bash, fish or zsh"
     )
     return parser
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, above the usage; leaves the lines of an epilog alone."""
-
-    def __init__(self, prog: str, description: str, epilog: str) -> None:
-        super().__init__(
-            prog=prog,
-            description=description,
-            epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+    """Says what is wrong in one line, above the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n{self.format_usage()}")
@@ -196,40 +183,19 @@ class _Parser(argparse.ArgumentParser):
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "port",
-        metavar="PORT",
-        type=partial(_port, least=0),
-        help="where to listen; 0 for any free port",
-    )
-    add(
-        "--host",
-        metavar="ADDRESS",
-        default="127.0.0.1",
-        help="address to listen on (default: %(default)s)",
-    )
-    add(
-        "--handle",
-        metavar="NAME",
-        default="Server",
-        type=_handle,
-        help="the operator's name (default: %(default)s)",
-    )
+    add("port", metavar="PORT", type=_any_port, help="where to listen; 0 for any free port")
+    add("--host", metavar="ADDRESS", default="127.0.0.1", help="address to listen on" + _DEFAULT)
+    add("--handle", **_NAME, default="Server", help="the operator's name" + _DEFAULT)
     add(
         "--max-clients",
         metavar="N",
         type=partial(_count, what="people"),
         default=1000,
-        help="people in the room at once; more wait in line (default: %(default)s)",
+        help="people in the room at once; more wait in line" + _DEFAULT,
     )
     add("--turns", action="store_true", help="nobody speaks twice in a row")
     add("--headless", action="store_true", help="only show and forward; no operator")
-    add(
-        "--log-level",
-        choices=LEVELS,
-        default="warning",
-        help="what is logged (default: %(default)s)",
-    )
+    add("--log-level", choices=LEVELS, default="warning", help="what is logged" + _DEFAULT)
     log_file = add("--log-file", metavar="FILE", help="log to FILE (default: standard error)")
     vars(log_file)["complete"] = "file"  # shtab reads it; it is not loaded here
     _add_terminal(parser)
@@ -244,13 +210,13 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="the message, its words joined by a space (default: each line of standard input)",
     )
-    add("--handle", metavar="NAME", type=_handle, required=True, help="who says it")
-    add("--to", metavar="NAME", type=_handle, help="tell this member alone")
+    add("--handle", **_NAME, required=True, help="who says it")
+    add("--to", **_NAME, help="tell this member alone")
     add(
         "--timeout",
         metavar="SECONDS",
         type=_seconds,
-        default=SEND_TIMEOUT,
+        default=10.0,
         help="how long to wait for the connection, for the room (which may be full), and for each "
         "confirmation (default: %(default)g)",
     )
@@ -271,12 +237,17 @@ def _add_terminal(parser: argparse.ArgumentParser) -> None:
 # ---- the checks
 
 
-def _port(text: str, *, least: int = 1) -> int:
+def _any_port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f'"{text}" is not a port; a port is a number, 0 to 65535')
-    if int(text) < least:
-        raise argparse.ArgumentTypeError("nobody can listen on port 0; a port is 1 to 65535")
     return int(text)
+
+
+def _port(text: str) -> int:
+    port = _any_port(text)
+    if not port:
+        raise argparse.ArgumentTypeError("nobody can listen on port 0; a port is 1 to 65535")
+    return port
 
 
 def _count(text: str, *, what: str) -> int:
@@ -305,3 +276,8 @@ def _handle(text: str) -> str:
     if isinstance(handle, Refused):
         raise argparse.ArgumentTypeError(handle.text)
     return handle
+
+
+_NAME: dict[str, Any] = {"metavar": "NAME", "type": _handle}
+_DEFAULT = " (default: %(default)s)"
+_FORMATTER = argparse.RawDescriptionHelpFormatter  # leaves the lines of an epilog alone

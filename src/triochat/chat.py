@@ -12,24 +12,10 @@ from typing import NamedTuple, Protocol
 
 import trio
 
+from triochat import messages
 from triochat.connection import Connection
 from triochat.grammar import BELLS, Bell, Place, introduce, parse
-from triochat.messages import (
-    Answer,
-    Closing,
-    Event,
-    Join,
-    Notice,
-    Ping,
-    Pong,
-    Quit,
-    Refused,
-    Request,
-    Said,
-    Say,
-    Welcome,
-    Whispered,
-)
+from triochat.messages import Event, Request, Say
 
 ASK_HANDLE = "Your handle? "
 """What stands before the line while the person has no handle."""
@@ -43,6 +29,8 @@ ANSWER = 30.0
 PING = 15.0
 """Seconds between two measurements of the lag."""
 
+_LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
+
 
 class View(NamedTuple):
     """What a terminal shows besides events, and what it needs to know to help with the typing.
@@ -53,7 +41,6 @@ class View(NamedTuple):
         roster: who is here.
         lag: seconds between a question and its answer; None if not known.
         question: stands before the line; empty while what is typed is for the room.
-        bell: when to ring, one of `BELLS`.
     """
 
     where: str | None = None
@@ -61,15 +48,16 @@ class View(NamedTuple):
     roster: Collection[str] = ()
     lag: float | None = None
     question: str = ""
-    bell: str = BELLS[1]
 
 
 class Terminal(Protocol):
     """A person, or a pipe, as a channel: lines in, events out."""
 
-    @property
-    def is_person(self) -> bool:
-        """Whether questions can be asked."""
+    is_person: bool = True
+    """Whether questions can be asked."""
+
+    bell: str = BELLS[1]
+    """When to ring, one of `BELLS`."""
 
     def update(self, view: View) -> None:
         """Show this from now on."""
@@ -77,8 +65,7 @@ class Terminal(Protocol):
     async def receive(self) -> str | Say:
         """The next line: `str` where the grammar says what it means, `Say` where it is data.
 
-        Raises:
-            trio.EndOfChannel: there will be none.
+        Raises `trio.EndOfChannel` when there will be none.
         """
 
     async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
@@ -90,12 +77,12 @@ class Terminal(Protocol):
             asked: the reader's own request that it answers, if it answers one.
         """
 
-    async def finish(self, problem: str) -> bool:
+    async def finish(self, problem: str) -> bool:  # noqa: ARG002
         """Say what is to be said at the very end; whether every line that was taken got through.
 
-        Args:
-            problem: what ended the chat, if something did that should not.
+        There is a problem if something ended the chat that should not.
         """
+        return True  # a person has seen what was refused
 
 
 class Why(Enum):
@@ -105,15 +92,9 @@ class Why(Enum):
     INTERRUPTED = auto()
     END_OF_INPUT = auto()
     CLOSED = auto()
+    DISCONNECTED = auto()  # by the operator, and may come back
     REFUSED = auto()
     LOST = auto()
-
-
-class Ending(NamedTuple):
-    """How a chat ended; ``closing`` is what the server said, where it said something."""
-
-    why: Why
-    closing: Closing | None = None
 
 
 class Chat:
@@ -129,7 +110,6 @@ class Chat:
 
     Attributes:
         stay: what is known of the room.
-        bell: when to ring, one of `BELLS`; may be set before it runs.
     """
 
     def __init__(
@@ -143,7 +123,6 @@ class Chat:
         returning: bool = False,
     ) -> None:
         self.stay = connection.stay
-        self.bell = BELLS[1]
         self._where = where
         self._lag: float | None = None
         self._wanted = handle
@@ -156,7 +135,6 @@ class Chat:
         self._welcomed = trio.Event()
         self._pinged = 0.0
         self._why = Why.LOST
-        self._closing: Closing | None = None
         self._scope = trio.CancelScope()
 
     @property
@@ -164,18 +142,14 @@ class Chat:
         """One's own, as it is now; before the welcome, the one that was asked for."""
         return self.stay.handle or self._wanted
 
-    async def run(self) -> Ending:
-        """Chat until one side ends it.
-
-        Raises:
-            RemoteProtocolError: what answers is not a triochat server.
-        """
+    async def run(self) -> Why:
+        """Chat until one side ends it; why it has ended. Raises as `Connection.receive` does."""
 
         async def measure() -> None:
             await self._welcomed.wait()
             while self._terminal.is_person:
                 self._pinged = trio.current_time()
-                await self._send(Ping())
+                await self._send(messages.Ping())
                 await trio.sleep(PING)
 
         self._update()
@@ -183,33 +157,30 @@ class Chat:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._type)
                 nursery.start_soon(measure)
-                with suppress(
-                    trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError
-                ):
+                with suppress(trio.EndOfChannel, *_LOST):
                     while self._why is not Why.REFUSED:
                         await self._hear(*await self._connection.receive_answer())
                 self._scope.cancel()
-        self._terminal.update(View(bell=self.bell))
-        return Ending(self._why, self._closing)
+        self._terminal.update(View())
+        return self._why
 
     async def quit(self, why: Why = Why.QUIT) -> None:
         """Ask the server to let go; `run` returns when it has, for a person soon anyway."""
         self._why = why
         if self._terminal.is_person or why is Why.INTERRUPTED:
             self._scope.deadline = trio.current_time() + QUIT_TIMEOUT
-        await self._send(Quit())
+        await self._send(messages.Quit())
 
     def _update(self) -> None:
         roster = frozenset(self.stay.roster)  # the terminal may have a thread of its own
-        self._terminal.update(
-            View(self._where, self.stay.handle, roster, self._lag, self._question, self.bell)
-        )
+        view = View(self._where, self.stay.handle, roster, self._lag, self._question)
+        self._terminal.update(view)
 
     # ---- keyboard to room
 
     async def _type(self) -> None:
         if self._wanted:
-            await self._send(Join(self._wanted))
+            await self._send(messages.Join(self._wanted))
         if not self._asks:  # nothing can be said before
             with trio.move_on_after(ANSWER) as silence:
                 await self._answered.wait()
@@ -228,7 +199,7 @@ class Chat:
 
     async def _obey(self, line: str | Say) -> None:
         if isinstance(line, Say):
-            asked: Request | Answer | Bell | None = line
+            asked: Request | messages.Answer | Bell | None = line
         elif self._question:
             asked = introduce(line)
         else:
@@ -237,16 +208,15 @@ class Chat:
         match asked:
             case None:
                 pass
-            case Refused() | Notice():
+            case messages.Refused() | messages.Notice():
                 await self._terminal.show(asked, self.handle)
             case Bell(setting=setting):
-                self.bell = setting
-                self._update()
-                await self._terminal.show(Notice(f"bell: {setting}"), self.handle)
-            case Quit() if not self._operator:
+                self._terminal.bell = setting
+                await self._terminal.show(messages.Notice(f"bell: {setting}"), self.handle)
+            case messages.Quit() if not self._operator:
                 await self.quit()
                 await trio.sleep_forever()
-            case Join(handle=handle):
+            case messages.Join(handle=handle):
                 self._wanted, self._question = handle, ""
                 self._update()
                 await self._send(asked)
@@ -256,7 +226,7 @@ class Chat:
     async def _send(self, request: Request) -> None:
         try:
             await self._connection.send(request)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except _LOST:
             await trio.sleep_forever()  # the other task sees it too, and has more to say
 
     # ---- room to screen
@@ -264,18 +234,20 @@ class Chat:
     async def _hear(self, event: Event, asked: Request | None) -> None:
         self._answered.set()
         match event:
-            case Welcome():
+            case messages.Welcome():
                 self._question = ""
                 self._welcomed.set()
-            case Pong():
+            case messages.Pong():
                 self._lag = trio.current_time() - self._pinged
-            case Closing():
-                self._why, self._closing = Why.CLOSED, event
-            case Refused() if isinstance(asked, Join) and self._asks:
+            case messages.Closing(retry=retry):
+                self._why = Why.DISCONNECTED if retry else Why.CLOSED
+            case messages.Refused() if isinstance(asked, messages.Join) and self._asks:
                 self._wanted, self._question = "", ASK_HANDLE
-            case Refused() if isinstance(asked, Join):
+            case messages.Refused() if isinstance(asked, messages.Join):
                 self._why = Why.REFUSED
-        if not isinstance(event, Said | Whispered):  # what is said changes nothing there
+        is_said = isinstance(event, messages.Said | messages.Whispered)
+        if not is_said:  # which changes nothing there
             self._update()
-        if not isinstance(event, Pong) and not (self._operator and isinstance(event, Welcome)):
+        hidden = messages.Pong | messages.Welcome if self._operator else messages.Pong
+        if not isinstance(event, hidden):
             await self._terminal.show(event, self.handle, asked)

@@ -25,11 +25,7 @@ async def open_client(host: str, port: int, handle: str) -> AsyncIterator[Client
 
 
 async def connect(host: str, port: int) -> trio.SocketStream:
-    """Open a connection to a server.
-
-    Raises:
-        UnreachableError: nobody listens there, or there is no such place.
-    """
+    """Open a connection to a server. Raises `UnreachableError` as `open_client` does."""
     try:
         return await trio.open_tcp_stream(host, port)
     except UnicodeError:

@@ -14,7 +14,6 @@ import trio
 from triochat.chat import Chat, Terminal, Why
 from triochat.connection import Connection
 from triochat.dialects import PlainSpeaker
-from triochat.grammar import BELLS
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.session import Session
@@ -26,14 +25,13 @@ RETRY = 1.0
 
 async def run_console(hub: Hub, terminal: Terminal) -> None:
     """Chat as the operator, until the operator's input ends or the room closes."""
-    why, bell = Why.LOST, BELLS[1]
+    why = Why.LOST
     room = hub.room
     while why is Why.LOST and not hub.is_closed:  # it comes back when it was put out
         async with _open_session(hub) as connection:
             server = room.members.server
             chat = Chat(terminal, connection, server, where=room.place, operator=True)
-            chat.bell = bell
-            why, bell = (await chat.run()).why, chat.bell
+            why = await chat.run()
 
 
 async def run_relay(hub: Hub, screen: trio.abc.SendStream) -> None:

@@ -19,19 +19,7 @@ from collections.abc import Callable
 from enum import Flag, auto
 from typing import NamedTuple
 
-from triochat.messages import (
-    Answer,
-    Join,
-    Kick,
-    Notice,
-    Quit,
-    Refused,
-    Rename,
-    Request,
-    Say,
-    Whisper,
-    Who,
-)
+from triochat import messages
 from triochat.text import clean, could_be_handle, strip_invisible
 
 PREFIXES = ("\\", "/")
@@ -68,16 +56,16 @@ class Command(NamedTuple):
 
     usage: str
     purpose: str
-    build: Callable[..., Request | Bell | None]
+    build: Callable[..., messages.Request | Bell | None]
     place: Place = Place.LINE
 
 
 COMMANDS = {
-    "who": Command("who", "who is here; ? does the same", Who),
-    "msg": Command("msg NAME TEXT", "tell NAME alone; TEXT > NAME does the same", Whisper),
-    "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", Say),
-    "nick": Command("nick NAME", "call yourself NAME from now on", Rename),
-    "kick": Command("kick NAME [WHY]", "put NAME out of the room", Kick, Place.CONSOLE),
+    "who": Command("who", "who is here; ? does the same", messages.Who),
+    "msg": Command("msg NAME TEXT", "tell NAME alone; TEXT > NAME does the same", messages.Whisper),
+    "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", messages.Say),
+    "nick": Command("nick NAME", "call yourself NAME from now on", messages.Rename),
+    "kick": Command("kick NAME [WHY]", "put NAME out of the room", messages.Kick, Place.CONSOLE),
     "bell": Command(
         f"bell {'|'.join(BELLS)}",
         "ring never, for you, at all",
@@ -85,11 +73,11 @@ COMMANDS = {
         Place.TERMINAL,
     ),
     "help": Command("help", "this list", lambda: None),
-    "quit": Command("quit", "leave", Quit),
+    "quit": Command("quit", "leave", messages.Quit),
 }
 
 
-def parse(line: str, place: Place = Place.LINE) -> Request | Answer | Bell | None:
+def parse(line: str, place: Place = Place.LINE) -> messages.Request | messages.Answer | Bell | None:
     r"""What a typed line asks for.
 
     Args:
@@ -105,41 +93,41 @@ def parse(line: str, place: Place = Place.LINE) -> Request | Answer | Bell | Non
     if not stripped:
         return None
     if stripped == "?":
-        return Who()
+        return messages.Who()
     if stripped.startswith(PREFIXES):
         if stripped[1:2] == stripped[0]:
-            return Say(stripped[1:])
+            return messages.Say(stripped[1:])
         return _parse_command(stripped[1:], place)
     whisper = ">" in line and _WHISPER.match(line)  # most lines are told by a glance
     if whisper:
         names = (whisper[2], strip_invisible(whisper[2]))  # as it is, or as it looks to a reader
         if to := next(filter(could_be_handle, names), ""):
-            return Whisper(to, whisper[1])
-    return Say(line)
+            return messages.Whisper(to, whisper[1])
+    return messages.Say(line)
 
 
-def introduce(line: str) -> Request | Answer | Bell:
+def introduce(line: str) -> messages.Request | messages.Answer | Bell:
     r"""What a line asks for that a stranger typed: to join under this handle.
 
     Only ``\quit`` and ``\help`` mean what they mean to a member.
     """
     if not line.strip().startswith(PREFIXES):
-        return Join(line.strip(" \t"))
+        return messages.Join(line.strip(" \t"))
     asked = parse(line)
-    if isinstance(asked, Quit | Notice):
+    if isinstance(asked, messages.Quit | messages.Notice):
         return asked
-    return Refused("not-joined", "first a handle, please; nothing was sent")
+    return messages.Refused("not-joined", "first a handle, please; nothing was sent")
 
 
-def _parse_command(typed: str, place: Place) -> Request | Answer | Bell:
+def _parse_command(typed: str, place: Place) -> messages.Request | messages.Answer | Bell:
     name, arguments, *_ = [*typed.split(None, 1), "", ""]
     name = name.lower()
     if name == "help":
-        return Notice(help_text(place))
+        return messages.Notice(help_text(place))
     command = COMMANDS.get(name)
     if command is None or (command.place is Place.TERMINAL and command.place not in place):
         shown = clean(name[:_SHOWN])
-        return Refused(
+        return messages.Refused(
             "unknown-command",
             f"there is no command \\{shown}; \\help lists them, \\\\ at the start says the line"
             " as it stands; nothing was sent",
@@ -148,7 +136,7 @@ def _parse_command(typed: str, place: Place) -> Request | Answer | Bell:
     words = arguments.split(None, len(takes) - 1)[: len(takes)]
     is_enough = len(words) >= sum(not word.startswith("[") for word in takes)
     built = command.build(*words) if is_enough else None
-    return built or Refused("usage", f"the command is \\{command.usage}; nothing was sent")
+    return built or messages.Refused("usage", f"the command is \\{command.usage}; nothing was sent")
 
 
 def help_text(place: Place = Place.LINE) -> str:

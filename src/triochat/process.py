@@ -1,15 +1,10 @@
-"""The process: its descriptors, its signals, its log and its limits."""
+"""The process: its descriptors, its log and its limits."""
 
 import logging
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TextIO
-
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-"""What ends a server or a client politely."""
 
 
 def open_standard_streams() -> None:
@@ -24,6 +19,12 @@ def open_standard_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
+def fail(problem: str) -> int:
+    """Say in one line what went wrong; the exit code for it."""
+    sys.stderr.write(f"triochat: {problem}\n")
+    return 1
+
+
 def allow_many_files() -> None:
     """Raise this process's limit of open files as far as it may: a connection is a file."""
     if sys.platform != "win32":
@@ -34,34 +35,13 @@ def allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-# ---- signals
-
-
-@asynccontextmanager
-async def open_signals() -> AsyncIterator[AsyncIterator[int]]:
-    """The signals that end us, but for those that whoever started us wants ignored (``nohup``)."""
-    import trio  # noqa: PLC0415  --help is quick without
-
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    with trio.open_signal_receiver(*heard) as signals:
-        yield aiter(signals)
-
-
-async def wait_signal() -> int:
-    """Wait for a signal to end; the next one does what it always does, at once."""
-    async with open_signals() as signals:
-        return int(await anext(signals))
-
-
 # ---- the log
 
 
 def set_up_log(level: str, file: str | None) -> None:
     """Log what is at least of this level, to a file or else to standard error.
 
-    Raises:
-        OSError: the file cannot be written.
+    Raises `OSError` if the file cannot be written.
     """
     handler = logging.FileHandler(file) if file else TerminalHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

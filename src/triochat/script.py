@@ -1,33 +1,24 @@
 """What shell scripts do in a room: say something and wait for the receipts, or print what is said.
 
 A `Visit` is a program's stay in a room, from connecting to the good-bye. What it does there is
-`deliver` or `tail`; each says with a `Result` how it went.
+`Delivery.run` or `tail`; each says with a `Result` how it went.
 """
 
 import math
 import select
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from enum import IntEnum
+from typing import NamedTuple
 
 import trio
 
 from triochat.connection import Connect
 from triochat.dialects.ndjson import encode
 from triochat.exceptions import RefusedError, UnreachableError
-from triochat.messages import (
-    Closing,
-    Event,
-    Refused,
-    Request,
-    Said,
-    Say,
-    Whisper,
-    Whispered,
-)
+from triochat.messages import Closing, Event, Refused, Request, Said, Say, Whisper, Whispered
 from triochat.program import Client, join
-from triochat.terminals.pipe import InFlight, Writer, refusal_of
+from triochat.terminals.pipe import InFlight, Line, Writer
 from triochat.text import clean
 from triochat.words import statement_of, words_of
 
@@ -36,12 +27,13 @@ _GRACE = 0.5  # seconds for a welcome that is on its way to somebody who wants t
 _PAUSE = 1.0  # seconds between two looks at an output that somebody types into
 
 
-class Outcome(Enum):
-    """How a visit ended, as far as a script wants to tell apart."""
+class Outcome(IntEnum):
+    """How a visit ended, as far as a script wants to tell apart: the exit code."""
 
-    DONE = auto()
-    REFUSED = auto()
-    LOST = auto()
+    DONE = 0
+    UNREACHABLE = 3
+    REFUSED = 4
+    LOST = 5
 
 
 class Result(NamedTuple):
@@ -103,139 +95,99 @@ class Visit:
                     with self._acting:  # inside of `join`, which says good-bye
                         result = await act(client)
         except RefusedError as error:
-            is_closed = error.code == "closing"
-            return Result(Outcome.LOST if is_closed else Outcome.REFUSED, clean(error.text))
+            outcome = Outcome.LOST if error.code == "closing" else Outcome.REFUSED
+            result = Result(outcome, clean(error.text))
         except trio.BrokenResourceError:
-            return Result(Outcome.LOST, _LOST)
-        if self._joining.cancelled_caught and not self._is_leaving:
+            result = Result(Outcome.LOST, _LOST)
+        if self._joining.cancelled_caught:
             problem = f"not let in within {self._patience:g} seconds; nothing was sent"
-            return Result(Outcome.LOST, problem)
-        return result
+            result = Result(Outcome.LOST, problem)
+        return Result(Outcome.DONE) if self._is_leaving else result
 
 
 # ---- send
 
 
-class Messages(Protocol):
-    """Where messages come from.
-
-    Attributes:
-        number: of the line that was taken last; 0 for what is no line of a file.
-    """
-
-    number: int
-
-    async def receive(self) -> str | Refused:
-        """The next message, or why it is none.
-
-        Raises:
-            trio.EndOfChannel: there is none.
-        """
+def one_message(text: str) -> trio.abc.ReceiveChannel[Line]:
+    """A message from the command line, as the one line that is to be sent."""
+    send, receive = trio.open_memory_channel[Line](1)
+    send.send_nowait((0, text))
+    send.close()
+    return receive
 
 
-class Argument:
-    """One message, from the command line."""
-
-    def __init__(self, text: str) -> None:
-        self.number = 0
-        self._left = [text]
-
-    async def receive(self) -> str:
-        """The message; the second time there is none."""
-        await trio.lowlevel.checkpoint()
-        if not self._left:
-            raise trio.EndOfChannel
-        return self._left.pop()
-
-
-class _Delivery:
+class Delivery:
     """Messages on their way, until each is confirmed or refused.
 
     Its scope ends both tasks: cancelled when nothing is left to wait for, or by its deadline,
     which stands while something is on its way.
-    """
-
-    def __init__(self, client: Client, errors: Writer, to: str, patience: float) -> None:
-        self._client = client
-        self._errors = errors
-        self._to = to
-        self._patience = patience
-        self._in_flight = InFlight()
-        self._scope = trio.CancelScope()
-        self._last = 0
-        self._all_said = False
-        self._any_refused = False
-        self._problem = ""
-
-    async def run(self, messages: Messages) -> Result:
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._say_all, messages)
-                with suppress(trio.EndOfChannel, trio.BrokenResourceError):
-                    while True:
-                        await self._hear(*await self._client.receive_answer())
-                self._problem = self._problem or _LOST
-                self._scope.cancel()
-        on_their_way = self._in_flight.numbers
-        if self._all_said and not on_their_way:
-            return Result(Outcome.REFUSED if self._any_refused else Outcome.DONE)
-        if on_their_way:
-            first = on_their_way[0]
-            state = f"not confirmed from line {first} on" if first else "not confirmed"
-        else:
-            state = f"answered up to line {self._last}" if self._last else "nothing was sent"
-        problem = self._problem or f"no confirmation within {self._patience:g} seconds"
-        return Result(Outcome.LOST, f"{problem}; {state}")
-
-    async def _say_all(self, messages: Messages) -> None:
-        try:
-            while True:
-                text = await messages.receive()
-                self._last = messages.number
-                if isinstance(text, Refused):
-                    await self._refuse(self._last, text)
-                    continue
-                if not self._in_flight.numbers:
-                    self._scope.deadline = trio.current_time() + self._patience
-                await self._in_flight.add(self._last)
-                with suppress(trio.BrokenResourceError):  # the other task has more to say of it
-                    await self._client.send(Whisper(self._to, text) if self._to else Say(text))
-        except trio.EndOfChannel:
-            self._all_said = True
-            if not self._in_flight.numbers:
-                self._scope.cancel()
-
-    async def _hear(self, event: Event, asked: Request | None) -> None:
-        if isinstance(event, Closing):
-            self._problem = statement_of(event)
-        if isinstance(event, Refused):
-            await self._refuse(self._in_flight.numbers[0] if asked else 0, event)
-        if not asked:
-            return
-        self._in_flight.settle()
-        is_due = bool(self._in_flight.numbers)
-        self._scope.deadline = trio.current_time() + self._patience if is_due else math.inf
-        if self._all_said and not is_due:
-            self._scope.cancel()
-
-    async def _refuse(self, number: int, refused: Refused) -> None:
-        self._any_refused = True
-        await self._errors.write(refusal_of(number, refused))
-
-
-async def deliver(
-    client: Client, messages: Messages, errors: Writer, *, to: str = "", patience: float = math.inf
-) -> Result:
-    """Say all messages, to everybody or to one member, until the server has answered each.
 
     Args:
-        client: who says them.
         messages: what is to be said.
         errors: where refusals of messages go, at once.
         to: who is to hear them; everybody, if empty.
         patience: seconds in which an answer must come.
     """
-    return await _Delivery(client, errors, to, patience).run(messages)
+
+    def __init__(
+        self, messages: trio.abc.ReceiveChannel[Line], errors: Writer, to: str, patience: float
+    ) -> None:
+        self._in_flight = InFlight(messages, errors)
+        self._to = to
+        self._patience = patience
+        self._scope = trio.CancelScope()
+        self._all_said = False
+        self._problem = ""
+
+    async def run(self, client: Client) -> Result:
+        """Say all messages, until the server has answered each."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._say_all, client)
+                with suppress(trio.EndOfChannel, trio.BrokenResourceError):
+                    while True:
+                        await self._hear(*await client.receive_answer())
+                self._problem = self._problem or _LOST
+                self._scope.cancel()
+        on_their_way, last = self._in_flight.numbers, self._in_flight.last
+        if self._all_said and not on_their_way:
+            return Result(Outcome.REFUSED if self._in_flight.any_refused else Outcome.DONE)
+        if on_their_way:
+            first = on_their_way[0]
+            state = f"not confirmed from line {first} on" if first else "not confirmed"
+        else:
+            state = f"answered up to line {last}" if last else "nothing was sent"
+        problem = self._problem or f"no confirmation within {self._patience:g} seconds"
+        return Result(Outcome.LOST, f"{problem}; {state}")
+
+    async def _say_all(self, client: Client) -> None:
+        try:
+            while True:
+                text = await self._in_flight.take()
+                if len(self._in_flight.numbers) == 1:
+                    self._renew()
+                with suppress(trio.BrokenResourceError):  # the other task has more to say of it
+                    await client.send(Whisper(self._to, text) if self._to else Say(text))
+        except trio.EndOfChannel:
+            self._all_said = True
+            if not self._in_flight.numbers:
+                self._renew()
+
+    async def _hear(self, event: Event, asked: Request | None) -> None:
+        if isinstance(event, Closing):
+            self._problem = statement_of(event)
+        if isinstance(event, Refused):
+            await self._in_flight.refuse(event, self._in_flight.numbers[0] if asked else 0)
+        if asked:  # only now, or the end of the input would break off what is being told
+            self._in_flight.settle()
+            self._renew()
+
+    def _renew(self) -> None:
+        """Something was sent or answered: wait for the next answer, if there is one to come."""
+        is_due = bool(self._in_flight.numbers)
+        self._scope.deadline = trio.current_time() + self._patience if is_due else math.inf
+        if self._all_said and not is_due:
+            self._scope.cancel()
 
 
 # ---- tail

@@ -7,28 +7,7 @@ or none at all.
 
 from collections import deque
 
-from triochat.messages import (
-    Event,
-    Join,
-    Joined,
-    Kick,
-    Left,
-    Notice,
-    Ping,
-    Pong,
-    Quit,
-    Refused,
-    Rename,
-    Renamed,
-    Request,
-    Roster,
-    Said,
-    Say,
-    Welcome,
-    Whisper,
-    Whispered,
-    Who,
-)
+from triochat import messages
 from triochat.text import handle_key
 
 
@@ -46,56 +25,56 @@ class Stay:
         self.handle = ""
         self.roster: set[str] = set()
         self.last_id = 0
-        self.unanswered: deque[Request] = deque()
+        self.unanswered: deque[messages.Request] = deque()
 
-    def ask(self, request: Request) -> None:
+    def ask(self, request: messages.Request) -> None:
         """Note a request that is sent."""
         self.unanswered.append(request)
 
-    def hear(self, event: Event) -> Request | None:
+    def hear(self, event: messages.Event) -> messages.Request | None:
         """Note an event; return one's own request that it answers, if it answers one."""
         answered = None
         if self.unanswered and is_answer(event, self.unanswered[0], self.handle):
             answered = self.unanswered.popleft()
         self.last_id = max(self.last_id, getattr(event, "id", 0))
         match event:
-            case Welcome(handle=handle, roster=roster, last=last):
+            case messages.Welcome(handle=handle, roster=roster, last=last):
                 self.handle, self.roster = handle, set(roster)
                 self.last_id = self.last_id or last
-            case Joined(handle=handle):
+            case messages.Joined(handle=handle):
                 self.roster.add(handle)
-            case Left(handle=handle):
+            case messages.Left(handle=handle):
                 self.roster.discard(handle)
-            case Renamed(handle=old, new=new):
+            case messages.Renamed(handle=old, new=new):
                 self.roster.discard(old)
                 self.roster.add(new)
                 if old == self.handle:
                     self.handle = new
-            case Roster(handles=handles):
+            case messages.Roster(handles=handles):
                 self.roster = set(handles)
         return answered
 
 
-def is_answer(event: Event, request: Request, me: str) -> bool:
+def is_answer(event: messages.Event, request: messages.Request, me: str) -> bool:
     """Whether this event can be what a member of this handle is told for that request.
 
     Who has joined a full room is told so, which is the answer; the welcome comes unasked.
     """
     match request, event:
         case (
-            (_, Refused())
-            | (Join(), Welcome() | Notice())
-            | (Who(), Roster())
-            | (Ping(), Pong())
-            | (Kick() | Quit(), Notice())
+            (_, messages.Refused())
+            | (messages.Join(), messages.Welcome() | messages.Notice())
+            | (messages.Who(), messages.Roster())
+            | (messages.Ping(), messages.Pong())
+            | (messages.Kick() | messages.Quit(), messages.Notice())
         ):
             return True
         case (
-            (Say(), Said(handle=handle))
-            | (Whisper(), Whispered(handle=handle))
-            | (Rename(), Renamed(handle=handle))
+            (messages.Say(), messages.Said(handle=handle))
+            | (messages.Whisper(), messages.Whispered(handle=handle))
+            | (messages.Rename(), messages.Renamed(handle=handle))
         ):
             return handle == me
-        case Kick(handle=kicked), Left(handle=handle, reason=reason):
+        case messages.Kick(handle=kicked), messages.Left(handle=handle, reason=reason):
             return handle_key(handle) == handle_key(kicked) and reason.startswith("kicked")
     return False

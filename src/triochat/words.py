@@ -3,24 +3,11 @@
 Nothing in an event is ever an escape sequence here: texts are cleaned again, whoever sent them.
 """
 
-from triochat.messages import (
-    Closing,
-    Event,
-    Joined,
-    Left,
-    Notice,
-    Pong,
-    Refused,
-    Renamed,
-    Roster,
-    Said,
-    Welcome,
-    Whispered,
-)
+from triochat import messages
 from triochat.text import clean
 
 
-def words_of(event: Event, me: str = "") -> str:
+def words_of(event: messages.Event, me: str = "") -> str:
     """The event as text, without a line end (a `Notice` may have several lines).
 
     Args:
@@ -28,36 +15,36 @@ def words_of(event: Event, me: str = "") -> str:
         me: the reader's handle; a whisper by anybody else is taken to be to the reader.
     """
     match event:
-        case Said(handle=handle, text=text):
+        case messages.Said(handle=handle, text=text):
             return clean(f"{handle}> {text}")
-        case Whispered(handle=handle, to=to, text=text):
+        case messages.Whispered(handle=handle, to=to, text=text):
             who = f"you -> {to}" if handle == me and to != me else f"{handle} -> you"
             return clean(f"[{who}] {text}")
-        case Refused(text=text):
+        case messages.Refused(text=text):
             return f"! {clean(text)}"
-        case Notice(text=text):
+        case messages.Notice(text=text):
             return "\n".join(f"* {clean(line)}" for line in text.split("\n"))
     return f"* {statement_of(event)}"
 
 
-def statement_of(event: Event) -> str:
+def statement_of(event: messages.Event) -> str:
     """What the room states by anything else, in words."""
     match event:
-        case Joined(handle=handle):
+        case messages.Joined(handle=handle):
             words = f"{handle} joined"
-        case Left(handle=handle, reason="quit"):
+        case messages.Left(handle=handle, reason="quit"):
             words = f"{handle} left"
-        case Left(handle=handle, reason=reason):
+        case messages.Left(handle=handle, reason=reason):
             words = f"{handle} left ({reason})"
-        case Renamed(handle=handle, new=new):
+        case messages.Renamed(handle=handle, new=new):
             words = f"{handle} is now {new}"
-        case Roster(handles=handles):
+        case messages.Roster(handles=handles):
             words = _roster(handles)
-        case Welcome(handle=handle, server=server, roster=roster):
+        case messages.Welcome(handle=handle, server=server, roster=roster):
             words = f"{server} connected. You are {handle}. {_roster(roster)}"
-        case Closing(reason=reason):
+        case messages.Closing(reason=reason):
             words = f"Server closed the connection: {reason}"
-        case Pong():
+        case messages.Pong():
             words = "pong"
         case _:
             raise AssertionError(event)

@@ -48,7 +48,7 @@ class InterruptedLineError(Exception):
     """Ctrl-C was typed."""
 
 
-class Desk:
+class Desk(Completer, Validator):
     """What the editor shows and asks: one for a terminal, changed from outside while it runs.
 
     Attributes:
@@ -90,25 +90,52 @@ class Desk:
         status = [("", " · ".join(filter(None, parts)))]
         return [*counter, *status] if left < COUNTED else [*status]
 
+    def validate(self, document: Document) -> None:
+        """Keep in the line what the room would refuse for its length."""
+        if self.view.question:
+            return
+        size = len(document.text.encode(errors="replace"))
+        if size > PASTE:
+            raise ValidationError(
+                len(document.text), f"{size} bytes; at most {PASTE} can be sent at once"
+            )
+        for line in lines_of(document.text):
+            message = _message(line, self.place) if isinstance(line, str) else line
+            refused = accept_text(message.text) if message else ""
+            if isinstance(refused, Refused) and refused.code == "message-too-long":
+                raise ValidationError(len(document.text), refused.text)
+
+    def get_completions(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002
+    ) -> Iterable[Completion]:
+        """Commands at the start of a line, and handles wherever one may stand."""
+        before = document.text_before_cursor
+        if before.startswith(PREFIXES) and " " not in before:
+            for name, command in COMMANDS.items():
+                if command.place in self.place and name.startswith(before[1:].lower()):
+                    text = f"{before[0]}{name}"
+                    space = " " if " " in command.usage else ""
+                    yield Completion(f"{text}{space}", -len(before), display=text)
+        elif found := _HANDLE_PLACE.search(before):
+            for handle in sorted(self.view.roster, key=str.casefold):
+                if handle.casefold().startswith(found[1].casefold()):
+                    yield Completion(clean(handle), -len(found[1]))
+
 
 def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSession[str]:
-    """An editor for this desk; without a path its history ends with it.
-
-    Args:
-        desk: what it shows and asks.
-        history: the file that keeps its history.
-        colour: whether it may be coloured.
-    """
+    """An editor for this desk, coloured if it may be; without a path its history ends with it."""
     session: PromptSession[str] = PromptSession(
         desk.prompt,
         output=create_output(always_prefer_tty=True),
         color_depth=ColorDepth.DEPTH_8_BIT if colour else ColorDepth.DEPTH_1_BIT,
         interrupt_exception=InterruptedLineError,
         erase_when_done=True,
-        completer=_Completer(desk),
+        completer=desk,
         complete_while_typing=False,
         complete_style=CompleteStyle.READLINE_LIKE,
-        validator=_Validator(desk),
+        validator=desk,
         validate_while_typing=False,
         history=open_history(desk, history),
         bottom_toolbar=desk.toolbar,
@@ -145,54 +172,6 @@ def lines_of(text: str) -> list[str | Say]:
 def _message(line: str, place: Place) -> Say | Whisper | None:
     asked = parse(line, place) if "\n" not in line else None
     return asked if isinstance(asked, Say | Whisper) else None
-
-
-class _Validator(Validator):
-    """Keeps in the line what the room would refuse for its length."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def validate(self, document: Document) -> None:
-        if self._desk.view.question:
-            return
-        size = len(document.text.encode(errors="replace"))
-        if size > PASTE:
-            raise ValidationError(
-                len(document.text), f"{size} bytes; at most {PASTE} can be sent at once"
-            )
-        messages = [
-            _message(line, self._desk.place) if isinstance(line, str) else line
-            for line in lines_of(document.text)
-        ]
-        for message in messages:
-            refused = accept_text(message.text) if message else ""
-            if isinstance(refused, Refused) and refused.code == "message-too-long":
-                raise ValidationError(len(document.text), refused.text)
-
-
-class _Completer(Completer):
-    """Completes commands at the start of a line, and handles wherever one may stand."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def get_completions(
-        self,
-        document: Document,
-        complete_event: CompleteEvent,  # noqa: ARG002
-    ) -> Iterable[Completion]:
-        before = document.text_before_cursor
-        if before.startswith(PREFIXES) and " " not in before:
-            for name, command in COMMANDS.items():
-                if command.place in self._desk.place and name.startswith(before[1:].lower()):
-                    text = f"{before[0]}{name}"
-                    space = " " if " " in command.usage else ""
-                    yield Completion(f"{text}{space}", -len(before), display=text)
-        elif found := _HANDLE_PLACE.search(before):
-            for handle in sorted(self._desk.view.roster, key=str.casefold):
-                if handle.casefold().startswith(found[1].casefold()):
-                    yield Completion(clean(handle), -len(found[1]))
 
 
 def key_bindings(desk: Desk) -> KeyBindings:

@@ -12,10 +12,13 @@ import os
 import select
 import stat
 from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol
 
 import trio
 
+from triochat.chat import Terminal
 from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request, Say
 from triochat.text import clean
@@ -24,17 +27,16 @@ from triochat.words import words_of
 MAX_IN_FLIGHT = 256
 """Lines that may be on their way, not yet confirmed."""
 
-_CHUNK = 1 << 14
-
 LINE_LIMIT = 1 << 16
 """The most bytes in a line of standard input."""
 
+_CHUNK = 1 << 14
 
-class Reader(Protocol):
-    """Somewhere to take bytes from."""
+Read = Callable[[], Awaitable[bytes | bytearray]]
+"""Gives the next bytes; none at the end."""
 
-    async def receive_some(self) -> bytes | bytearray:
-        """The next bytes; none at the end."""
+Line = tuple[int, str | Refused]
+"""A line's number, 0 for what is no line of a file; and the line, or why it is none."""
 
 
 class Writer(Protocol):
@@ -50,12 +52,10 @@ class Output(trio.abc.SendStream):
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._gone = False
-        try:
+        self._may_block = True
+        with suppress(OSError):
             mode = os.fstat(fd).st_mode
-            never_blocks = stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd))
-        except OSError:
-            never_blocks = False
-        self._may_block = not never_blocks
+            self._may_block = not stat.S_ISREG(mode) and (os.isatty(fd) or not stat.S_ISCHR(mode))
         self._writing = trio.StrictFIFOLock()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -97,122 +97,125 @@ class Output(trio.abc.SendStream):
         await trio.lowlevel.checkpoint()
 
 
-class Input:
-    """A file descriptor that gives bytes; one that cannot be read is at its end."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    async def receive_some(self) -> bytes:
-        """The next bytes; none at the end."""
-        try:
-            if select.select([self._fd], [], [], 0)[0]:
-                await trio.lowlevel.checkpoint()
-            else:
-                await trio.lowlevel.wait_readable(self._fd)
-            return os.read(self._fd, _CHUNK)
-        except OSError:
-            return b""
+async def read(fd: int) -> bytes:
+    """The next bytes of a file descriptor; one that cannot be read is at its end."""
+    try:
+        if select.select([fd], [], [], 0)[0]:
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.lowlevel.wait_readable(fd)
+        return os.read(fd, _CHUNK)
+    except OSError:
+        return b""
 
 
-class InputLines:
-    """Lines from a stream of bytes, with their numbers; blank ones are left out.
+class InputLines(trio.abc.ReceiveChannel[Line]):
+    """Lines from bytes, with their numbers.
 
     Args:
-        source: the bytes.
+        read: gives the bytes.
+        typed: at a terminal, where a blank line may be an answer, and what has no line end is
+            not to be obeyed; elsewhere the one is none, and the other is as good as any.
     """
 
-    def __init__(self, source: Reader) -> None:
-        self._source = source
+    def __init__(self, read: Read, *, typed: bool = False) -> None:
+        self._read = read
+        self._typed = typed
         self._framing = Lines(LINE_LIMIT)
         self._lines: deque[str | Refused] = deque()
+        self._number = 0
         self._ended = False
-        self.number = 0
 
     def count_unread(self) -> int:
         """How many lines have come in that nobody has taken."""
         return sum(isinstance(line, str) and bool(line.strip()) for line in self._lines)
 
-    async def receive(self) -> str | Refused:
-        """The next line, whose number is then ``number``; or why it is none.
-
-        Raises:
-            trio.EndOfChannel: there is none.
-        """
+    async def receive(self) -> Line:
+        """The next line. Raises `trio.EndOfChannel` where there is none."""
         while True:
             while not self._lines:
                 if self._ended:
                     raise trio.EndOfChannel
-                data = await self._source.receive_some()
-                self._lines += self._framing.feed(data or b"\n")  # the last may lack its end
+                data = await self._read()
                 self._ended = not data
+                if data or not self._typed:
+                    self._lines += self._framing.feed(data or b"\n")
             line = self._lines.popleft()
-            self.number += 1
-            if isinstance(line, Refused) or line.strip():
-                return line
+            self._number += 1
+            if self._typed or isinstance(line, Refused) or line.strip():
+                return self._number, line
+
+    async def aclose(self) -> None:
+        """Whoever reads the bytes owns where they come from."""
+        await trio.lowlevel.checkpoint()
 
 
 class InFlight:
-    """The lines that are neither confirmed nor refused yet, at most `MAX_IN_FLIGHT` of them.
+    """Lines on their way: at most `MAX_IN_FLIGHT`, until each is confirmed or refused.
+
+    Args:
+        lines: where they come from.
+        errors: where refusals go, each with the number of its line.
 
     Attributes:
-        numbers: theirs, in order; 0 for what is no line of a file.
+        numbers: of those that are on their way, in order.
+        last: the number of the line that was taken last.
+        any_refused: not every line got through.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lines: trio.abc.ReceiveChannel[Line], errors: Writer) -> None:
         self.numbers: deque[int] = deque()
+        self.last = 0
+        self.any_refused = False
+        self._lines = lines
+        self._errors = errors
         self._free = trio.Semaphore(MAX_IN_FLIGHT)
 
-    async def add(self, number: int) -> None:
-        """Count one more as on its way; returns when it may be sent."""
-        self.numbers.append(number)
-        await self._free.acquire()
+    async def take(self) -> str:
+        """The next line, when it may be sent. Raises `trio.EndOfChannel` where there is none."""
+        while True:
+            self.last, line = await self._lines.receive()
+            if isinstance(line, str):
+                self.numbers.append(self.last)
+                await self._free.acquire()
+                return line
+            await self.refuse(line, self.last)
 
     def settle(self) -> int:
         """The first has been answered; its number."""
         self._free.release()
         return self.numbers.popleft()
 
+    async def refuse(self, refused: Refused, number: int = 0) -> None:
+        """Tell why the line of this number, if it has one, did not get through."""
+        self.any_refused = True
+        where = f"line {number}: " if number else ""
+        await self._errors.write(f"! {where}{clean(refused.text)}")
 
-def refusal_of(number: int, refused: Refused) -> str:
-    """How it is told that the line of this number was refused; 0 if it has none."""
-    where = f"line {number}: " if number else ""
-    return f"! {where}{clean(refused.text)}"
 
-
-class Pipe:
-    """Standard input as the keyboard, standard output as the screen.
-
-    Args:
-        source: the bytes of the keyboard.
-        output: where events go.
-        errors: where refusals of lines go.
-    """
+class Pipe(Terminal):
+    """Standard input as the keyboard, standard output as the screen, and refusals elsewhere."""
 
     is_person = False
 
-    def __init__(self, source: Reader, output: Writer, errors: Writer) -> None:
-        self._lines = InputLines(source)
+    def __init__(self, read: Read, output: Writer, errors: Writer) -> None:
+        self._lines = InputLines(read)
+        self._in_flight = InFlight(self._lines, errors)
         self._output = output
         self._errors = errors
-        self._in_flight = InFlight()
-        self._any_refused = False
 
     def update(self, view: object) -> None:
         """There is nobody to show it to."""
 
     async def receive(self) -> Say:
         """The next line that is not blank. Raises `trio.EndOfChannel` at the end."""
-        while isinstance(line := await self._lines.receive(), Refused):
-            await self._refuse(line, self._lines.number)
-        await self._in_flight.add(self._lines.number)
-        return Say(line)
+        return Say(await self._in_flight.take())
 
     async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
         """Write an event as a line; what answers a line confirms or refuses it."""
         number = self._in_flight.settle() if isinstance(asked, Say) else 0
         if isinstance(event, Refused):
-            await self._refuse(event, number)
+            await self._in_flight.refuse(event, number)
         else:
             await self._output.write(words_of(event, me))
 
@@ -220,19 +223,9 @@ class Pipe:
         """Say on standard error what may be lost; whether every line was delivered."""
         if problem:
             await self._errors.write(f"! {problem}")
-        numbers = self._in_flight.numbers
-        first = numbers[0] if numbers else self._lines.number + 1
-        if lost := len(numbers) + self._lines.count_unread():
+        first, *_ = [*self._in_flight.numbers, self._in_flight.last + 1]
+        if lost := len(self._in_flight.numbers) + self._lines.count_unread():
             await self._errors.write(
                 f"! not confirmed, perhaps lost: {lost} line{'s'[: lost - 1]}, from line {first} on"
             )
-        return not (self._any_refused or lost)
-
-    async def _refuse(self, refused: Refused, number: int) -> None:
-        self._any_refused = True
-        await self._errors.write(refusal_of(number, refused))
-
-
-def open_pipe() -> Pipe:
-    """The standard streams."""
-    return Pipe(Input(0), Output(1), Output(2))
+        return not (self._in_flight.any_refused or lost)

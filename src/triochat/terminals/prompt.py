@@ -27,17 +27,10 @@ from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 
-from triochat.chat import View
+from triochat.chat import Terminal, View
 from triochat.grammar import Place
 from triochat.messages import Event, Joined, Left, Refused, Request, Say
-from triochat.terminals.editor import (
-    Desk,
-    InterruptedLineError,
-    draw_again,
-    lines_of,
-    open_session,
-    put_back,
-)
+from triochat.terminals import editor
 from triochat.terminals.pipe import Output
 from triochat.terminals.screen import Screen, Shown, rings
 from triochat.words import words_of
@@ -60,19 +53,17 @@ PUT_BACK = ("message-too-long", "not-your-turn", "waiting")
 """Refusals after which the line stands in the editor again."""
 
 
-class Prompt:
+class Prompt(Terminal):
     """A person at a terminal. Made by `open_prompt`.
 
     All methods are for trio's thread; those whose names start with ``_on_loop`` run in the
     editor's. The two share `_waiting`, a deque, whose ends are safe to use from both.
     """
 
-    is_person = True
-
     def __init__(self, place: Place, history: Path | None, *, colour: bool) -> None:
         self._screen = Screen()
-        self._desk = Desk(place, self._screen.palette)
-        self._session = open_session(self._desk, history, colour=colour)
+        self._desk = editor.Desk(place, self._screen.palette)
+        self._session = editor.open_session(self._desk, history, colour=colour)
         self._console = Console(
             file=StringIO(),
             force_terminal=True,
@@ -111,7 +102,7 @@ class Prompt:
         A line that will do later, or shorter, is put back, unless the next is being typed.
         """
         if isinstance(event, Refused) and event.code in PUT_BACK:
-            self._call(put_back, self._session, self._last_line)
+            self._call(editor.put_back, self._session, self._last_line)
         if self._elsewhere is not None:
             await self._elsewhere.write(words_of(event, me))
             return
@@ -121,10 +112,6 @@ class Prompt:
             await self._drawn.park()
         else:
             await trio.lowlevel.checkpoint()
-
-    async def finish(self, problem: str) -> bool:  # noqa: ARG002
-        """Nothing is left to say: a person has seen what was refused."""
-        return True
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         """Run a function on the editor's loop, soon; not at all when there is none."""
@@ -167,7 +154,7 @@ class Prompt:
             async for number in signals:
                 if number == signal.SIGCONT:
                     self._desk.continued.set()
-                self._call(draw_again, self._session)
+                self._call(editor.draw_again, self._session)
 
     async def _on_loop_run(self) -> None:
         """Hand over line after line; after Ctrl-D only draw. Ends by being cancelled."""
@@ -181,10 +168,10 @@ class Prompt:
                     while not self._stopping:
                         try:
                             text = await self._session.prompt_async(set_exception_handler=False)
-                        except InterruptedLineError:
+                        except editor.InterruptedLineError:
                             os.kill(os.getpid(), signal.SIGINT)
                             continue
-                        for line in lines_of(text):
+                        for line in editor.lines_of(text):
                             self._token.run_sync_soon(self._send_line.send_nowait, line)
             except (EOFError, OSError):  # Ctrl-D; or the window is gone
                 self._token.run_sync_soon(self._send_line.close)
@@ -215,7 +202,7 @@ class Prompt:
                 for line in lines:
                     self._console.print(line, soft_wrap=True)
             output.write_raw(capture.get())
-            if any(rings(event, me, self._desk.view.bell) for event, me in shown):
+            if any(rings(event, me, self.bell) for event, me in shown):
                 output.write_raw("\a")
             output.flush()
         self._token.run_sync_soon(self._drawn.unpark_all)

@@ -64,11 +64,7 @@ class Palette:
 
 
 class Screen:
-    """Draws events for one reader.
-
-    Args:
-        zone: in which times are told; the local one if None.
-    """
+    """Draws events for one reader, who is told times in this zone; in the local one if None."""
 
     def __init__(self, zone: tzinfo | None = None) -> None:
         self.palette = Palette()
@@ -118,8 +114,8 @@ class Screen:
         match event:
             case Said(handle=handle, text=text):
                 body = Text(clean(text))
-                if handle != me:
-                    highlight(body, me)
+                if me and handle != me:
+                    body.highlight_regex(_mention(me), "bold reverse")
                 return [Text(f"{clean(handle)}>", self.style(handle)), body]
             case Whispered(handle=handle, text=text):
                 head = words_of(event, me)[: -len(clean(text)) - 1]
@@ -151,12 +147,6 @@ def mentions(text: str, me: str) -> re.Match[str] | None:
     return _mention(me).search(text) if me else None
 
 
-def highlight(body: Text, me: str) -> None:
-    """Lay a style over each mention of this handle."""
-    for found in _mention(me).finditer(body.plain) if me else ():
-        body.stylize("bold reverse", *found.span())
-
-
 def _mention(me: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.-]){re.escape(me)}(?![\w-])", re.IGNORECASE)
 
@@ -167,17 +157,16 @@ def _mention(me: str) -> re.Pattern[str]:
 class Folded(NamedTuple):
     """Many comings and goings in a row."""
 
-    joined: list[str]
-    left: list[str]
+    moves: list[Shown]
 
     def words(self) -> str:
         """What they come to, in one line."""
         parts = []
-        for handles, verb in ((self.joined, "joined"), (self.left, "left")):
+        for kind, verb in ((Joined, "joined"), (Left, "left")):
+            handles = [clean(event.handle) for event, _ in self.moves if isinstance(event, kind)]
             more = len(handles) - _NAMED
             others = f" and {more} others" if more > 0 else ""
-            named = ", ".join(clean(handle) for handle in handles[:_NAMED])
-            parts += [f"{named}{others} {verb}"] if handles else []
+            parts += [f"{', '.join(handles[:_NAMED])}{others} {verb}"] if handles else []
         return "; ".join(parts)
 
 
@@ -186,12 +175,7 @@ def fold(shown: Sequence[Shown]) -> list[Shown | Folded]:
     folded: list[Shown | Folded] = []
     for is_move, group in groupby(shown, lambda item: isinstance(item.event, Joined | Left)):
         run = list(group)
-        if is_move and len(run) >= FOLD:
-            joined = [item.event.handle for item in run if isinstance(item.event, Joined)]
-            left = [item.event.handle for item in run if isinstance(item.event, Left)]
-            folded.append(Folded(joined, left))
-        else:
-            folded += run
+        folded += [Folded(run)] if is_move and len(run) >= FOLD else run
     return folded
 
 

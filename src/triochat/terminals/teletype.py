@@ -4,52 +4,32 @@ No cursor is moved, nothing is coloured or drawn again: one line for each event,
 is the terminal's own business until Enter. The grammar and the questions are those of any terminal.
 """
 
-import os
+from functools import partial
 
-import trio
-
-from triochat.chat import View
-from triochat.framing import Lines
-from triochat.messages import Event, Refused, Request, Say
-from triochat.terminals.pipe import LINE_LIMIT, Writer
+from triochat.chat import Terminal, View
+from triochat.messages import Event, Request
+from triochat.terminals.pipe import InputLines, Writer, read
 from triochat.words import words_of
 
-_CHUNK = 1 << 12
 
-
-class Teletype:
-    """A person and a printing terminal.
-
-    Args:
-        fd: the keyboard, a terminal that hands over whole lines.
-        output: the paper.
-    """
-
-    is_person = True
+class Teletype(Terminal):
+    """A person at a terminal that hands over whole lines, and the paper that it prints on."""
 
     def __init__(self, fd: int, output: Writer) -> None:
-        self._fd = fd
+        self._lines = InputLines(partial(read, fd), typed=True)
         self._output = output
-        self._framing = Lines(LINE_LIMIT)
-        self._lines: list[str | Refused] = []
         self._question = ""
 
     def update(self, view: View) -> None:
         """A question is printed when an answer is waited for; all else would be drawn again."""
         self._question = view.question
 
-    async def receive(self) -> str | Say:
+    async def receive(self) -> str:
         """The next line. Raises `trio.EndOfChannel` after Ctrl-D."""
         if self._question:
             await self._output.write(self._question)
         while True:
-            while not self._lines:
-                await trio.lowlevel.wait_readable(self._fd)
-                data = os.read(self._fd, _CHUNK)
-                if not data:
-                    raise trio.EndOfChannel
-                self._lines += self._framing.feed(data)
-            line = self._lines.pop(0)
+            _, line = await self._lines.receive()
             if isinstance(line, str):
                 return line
             await self._output.write(words_of(line))
@@ -57,7 +37,3 @@ class Teletype:
     async def show(self, event: Event, me: str, asked: Request | None = None) -> None:  # noqa: ARG002
         """Print an event."""
         await self._output.write(words_of(event, me))
-
-    async def finish(self, problem: str) -> bool:  # noqa: ARG002
-        """Nothing is left to say: a person has read what was refused."""
-        return True

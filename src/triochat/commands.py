@@ -1,0 +1,242 @@
+"""The commands: what stands on the command line is done with the process's standard streams."""
+
+import argparse
+import math
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import trio
+
+from triochat.chat import QUIT_TIMEOUT, Terminal
+from triochat.connect import connect, reason_of
+from triochat.console import run_console, run_relay
+from triochat.exceptions import RemoteProtocolError, UnreachableError
+from triochat.grammar import Place
+from triochat.hub import Hub
+from triochat.outbox import LINGER
+from triochat.person import Person
+from triochat.process import allow_many_files, fail, set_up_log
+from triochat.program import Client
+from triochat.room import Room
+from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail, wait_unread
+from triochat.server import open_listeners, port_of, serve
+from triochat.terminals.pipe import InputLines, Output, Pipe, read
+from triochat.terminals.teletype import Teletype
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""What ends a server or a client politely."""
+
+# ---- server
+
+
+async def run_server(options: argparse.Namespace) -> int:
+    """Serve a room until a signal comes."""
+    try:
+        set_up_log(options.log_level, options.log_file)
+    except OSError as error:
+        return fail(f"cannot log to {options.log_file}: {reason_of(error)}")
+    allow_many_files()
+    try:
+        listeners = await open_listeners(options.host, options.port)
+    except (OSError, UnicodeError) as error:
+        where = f"{options.host} port {options.port}"
+        reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
+        return fail(f"cannot listen on {where}: {reason}")
+    port = port_of(listeners)
+    limits = {"max_clients": options.max_clients, "turns": options.turns}
+    hub = Hub(Room(options.handle, **limits, place=f"port {port}"))
+    _print(_invitation(options.host, port))
+
+    async def stop_on_signal(doors: trio.CancelScope) -> None:
+        async with _open_signals() as signals:
+            await anext(signals)
+        doors.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_show_room, hub, options)
+        async with trio.open_nursery() as serving:
+            doors = await serving.start(serve, listeners, hub)
+            serving.start_soon(stop_on_signal, doors)
+        nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
+    return 0
+
+
+def _print(text: str) -> None:
+    """Print; if nobody can read it the server goes on all the same."""
+    with suppress(OSError):
+        print(text, flush=True)
+
+
+def _invitation(host: str, port: int) -> str:
+    """How to join what listens there, on each of this machine's names if it listens on all."""
+    names = [host]
+    if host in ("0.0.0.0", "::"):
+        names = [socket.gethostname()]
+        with suppress(OSError):
+            found = socket.getaddrinfo(names[0], None, type=socket.SOCK_STREAM)
+            names += dict.fromkeys(str(address[0]) for *_, address in found)
+    lines = [f"Listening on {host} port {port}. To join, run either of:"]
+    for name in names:
+        lines += [f"  triochat client {name} {port}", f"  nc {name} {port}"]
+    return "\n".join([*lines, "Ctrl-C stops the server."])
+
+
+async def _show_room(hub: Hub, options: argparse.Namespace) -> None:
+    """Show the room to the operator, who takes part if there is a terminal; else only show it."""
+    if not options.headless and os.isatty(0):
+        async with _open_terminal(options, Place.TERMINAL | Place.CONSOLE) as terminal:
+            await run_console(hub, terminal)
+        if hub.is_closed:
+            return
+        _print("The console is closed; the server goes on. Ctrl-C stops it.")
+    await run_relay(hub, Output(1))
+
+
+# ---- client
+
+
+async def run_client(options: argparse.Namespace) -> int:
+    """Chat until it ends by itself or by a signal."""
+    if options.handle is None and not os.isatty(0):
+        options.parser.error("--handle NAME is needed where the input is no terminal")
+    where = f"{options.host} port {options.port}"
+    again = partial(connect, options.host, options.port)
+
+    async def chat() -> int:
+        stream = await again()
+        async with _open_terminal(options, Place.TERMINAL) as terminal:
+            person = Person(terminal, again, options.handle or "", where)
+
+            async def run() -> int:
+                return 0 if await person.run(stream) else 1
+
+            code = await _until_signal(run, person.interrupt)
+        return 1 if person.is_lost else code
+
+    return await _attempt(chat, where, unreachable=1)
+
+
+# ---- send and tail
+
+
+async def run_send(options: argparse.Namespace) -> int:
+    """Say what stands on the command line, or each line of standard input."""
+    if not options.text and os.isatty(0):
+        options.parser.error("TEXT is needed where the input is a terminal")
+    text = " ".join(options.text)
+    messages = one_message(text) if options.text else InputLines(partial(read, 0))
+    delivery = Delivery(messages, Output(2), options.to or "", options.timeout)
+    return await _visit(options, delivery.run, patience=options.timeout)
+
+
+async def run_tail(options: argparse.Namespace) -> int:
+    """Print what is said, until nobody reads it."""
+    act = partial(tail, output=Output(1), as_json=options.json, count=options.count)
+    return await _visit(options, act, until=partial(wait_unread, 1))
+
+
+async def _visit(
+    options: argparse.Namespace,
+    act: Callable[[Client], Awaitable[Result]],
+    *,
+    patience: float = math.inf,
+    until: Callable[[], Awaitable[None]] = trio.sleep_forever,
+) -> int:
+    """Do this in the room until it is done, a signal comes, or there is no more reason to."""
+    where = f"{options.host} port {options.port}"
+    visit = Visit(partial(connect, options.host, options.port), options.handle, patience)
+
+    async def leave() -> bool:
+        visit.leave()
+        return True
+
+    async def leave_in_the_end() -> None:
+        await until()
+        visit.leave()
+
+    async def run() -> int:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(leave_in_the_end)
+            result = await visit.run(act)
+            nursery.cancel_scope.cancel()
+        if result.problem:
+            fail(f"{where}: {result.problem}")
+        return result.outcome
+
+    return await _attempt(
+        partial(_until_signal, run, leave), where, unreachable=Outcome.UNREACHABLE
+    )
+
+
+# ---- what they share
+
+
+async def _attempt(act: Callable[[], Awaitable[int]], where: str, *, unreachable: int) -> int:
+    """Do this, and say so if there is no way to a server of ours; return the exit code."""
+    code = unreachable
+    try:
+        code = await act()
+    except* UnreachableError as group:
+        fail(f"cannot reach {where}: {reason_of(group)}")
+    except* RemoteProtocolError as group:
+        code = fail(f"{where}: {reason_of(group)}")
+    return code
+
+
+async def _until_signal(
+    act: Callable[[], Awaitable[int]], leave: Callable[[], Awaitable[bool]]
+) -> int:
+    """Do this, and return its exit code; or a signal's, which makes it leave, the next one at once.
+
+    ``leave`` says whether there is an end to be waited for.
+    """
+    signalled = code = 0
+
+    async def leave_on_signal() -> None:
+        nonlocal signalled
+        async with _open_signals() as signals:
+            signalled = 128 + await anext(signals)
+            if await leave():
+                with trio.move_on_after(QUIT_TIMEOUT):
+                    await anext(signals)
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave_on_signal)
+        code = await act()
+        nursery.cancel_scope.cancel()
+    return signalled or code
+
+
+@asynccontextmanager
+async def _open_signals() -> AsyncIterator[AsyncIterator[int]]:
+    """The signals that end us, but for those that whoever started us wants ignored (``nohup``)."""
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    with trio.open_signal_receiver(*heard) as signals:
+        yield aiter(signals)
+
+
+@asynccontextmanager
+async def _open_terminal(options: argparse.Namespace, place: Place) -> AsyncIterator[Terminal]:
+    """What the standard streams are good for: an editor, a printing terminal, or a pipe."""
+    can_draw = os.isatty(1) or os.isatty(2)
+    if not os.isatty(0):
+        yield Pipe(partial(read, 0), Output(1), Output(2))
+    elif options.plain or os.environ.get("TERM", "dumb") == "dumb" or not can_draw:
+        yield Teletype(0, Output(1))
+    else:
+        from triochat.terminals.editor import history_path
+        from triochat.terminals.prompt import open_prompt
+
+        history = None if options.no_history_file else history_path()
+        colour = not (options.no_color or os.environ.get("NO_COLOR"))
+        async with open_prompt(place, history, colour=colour) as prompt:
+            yield prompt
+
+
+COMMANDS = {"server": run_server, "client": run_client, "send": run_send, "tail": run_tail}
