@@ -10,27 +10,44 @@ Who follows is known here alone; to the room all are "all".
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 
-from triochat.dialects import Dialect, Speaker
+from triochat.dialects import Dialect
 from triochat.link import Link
 from triochat.messages import Event
 from triochat.order import Peer
 from triochat.outbox import Outbox, put_all
-from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+from triochat.telling import Ends, Follows, Telling, Told
 
 
 class Edit:
     """What one peer is told, where that is not just the common text.
 
     Attributes:
+        link: its connection.
+        follows: it is told the common text from here on.
+        start: where the next piece of that begins.
         pieces: from which run to which of the common text, or events for this peer alone.
-        start: where the next piece begins, if the peer follows.
+        why: why its connection ends after them, if it does.
     """
 
-    def __init__(self) -> None:
-        self.pieces: list[slice | list[Event]] = []
+    __slots__ = ("follows", "link", "pieces", "start", "why")
+
+    def __init__(self, link: Link, *, follows: bool) -> None:
+        self.link = link
+        self.follows = follows
         self.start = 0
+        self.pieces: list[tuple[int, int] | list[Event]] = []
+        self.why: str | None = None
+
+    def cut(self, place: int, own: list[Event] | None = None, misses: int = 0) -> None:
+        """Until here it was told all, if it follows; then its own."""
+        if self.why is None:
+            if self.follows:
+                self.pieces.append((self.start, place))
+            self.start = place + misses
+            if own:
+                self.pieces.append(own)
 
 
 class FanOut:
@@ -45,7 +62,6 @@ class FanOut:
         self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
         self._common: list[list[Event]] = []
         self._edits: dict[Peer, Edit] = {}
-        self._ends: dict[Peer, str] = {}
 
     def follow(self, peer: Peer) -> None:
         """From here on this peer is told what all are told, if it is connected."""
@@ -63,68 +79,60 @@ class FanOut:
         Returns:
             The bytes of an event for all, on average; 0 if there was none.
         """
-        self._common, self._edits, self._ends = [], {}, {}
+        self._common, self._edits = [], {}
         for telling in batch:
             self._compare(telling)
-        common, edits = self._common, self._edits
-        texts: dict[Dialect, _Text] = {}
+        common, edits = self._common, self._edits.values()
+        texts = _Texts(common if edits else [[*chain.from_iterable(common)]])
+        edited = {edit.link.outbox for edit in edits}
         size = 0
         for dialect, followers in self._followers.items():
-            if not (common and followers):
-                continue
-            text = texts[dialect] = _Text(common, dialect)
-            size = max(size, len(text.blob))
-            if edits:
-                put_all([followers[peer] for peer in followers if peer not in edits], text.blob)
-            else:
-                put_all(followers.values(), text.blob)
-        for peer, edit in edits.items():
-            self._cut(peer)
-            link = self.links[peer]
-            dialect = link.speaker.dialect
-            if dialect not in texts:
-                texts[dialect] = _Text(common, dialect)
-            if blob := texts[dialect].edit(edit, link.speaker):
-                link.outbox.put(blob)
-        for peer, reason in self._ends.items():
-            if peer in self.links:
-                self.links[peer].outbox.close(reason)
+            if common and followers:
+                blob = texts[dialect].blob
+                size = max(size, len(blob))
+                if edits:
+                    put_all([outbox for outbox in followers.values() if outbox not in edited], blob)
+                else:
+                    put_all(followers.values(), blob)
+        for edit in edits:
+            edit.cut(len(common))
+            outbox = edit.link.outbox
+            if blob := texts[edit.link.speaker.dialect].edit(edit):
+                outbox.put(blob)
+            if edit.why is not None:
+                outbox.close(edit.why)
         return size and size // sum(map(len, common))
 
     def _compare(self, telling: Telling) -> None:
         """Put this to what is common, or to what differs from it for whom."""
-        match telling:
-            case Told(events=events, to=None, author=author):
-                if author is not None and not self._echoes(author):
-                    self._cut(author, misses=1)
+        place = len(self._common)
+        if isinstance(telling, Told):
+            events, author = telling.events, telling.author
+            if telling.to is None:
                 self._common.append(events)
-            case Told(events=events, to=to, author=author):
-                for peer in to or ():
-                    if peer != author or self._echoes(peer):
-                        self._cut(peer, events)
-            case Follows(peer=peer):
-                self._cut(peer)
-                self.follow(peer)
-            case Unfollows(peer=peer):
-                self._cut(peer)
-                self.unfollow(peer)
-            case Ends(peer=peer):
-                self._cut(peer)
-                self._ends.setdefault(peer, telling.reason)
+                link = self.links.get(author) if author else None
+                if author and link and not link.speaker.dialect.echoes:
+                    self._edit(author, link).cut(place, misses=1)
+            else:
+                for peer in telling.to:
+                    link = self.links.get(peer)
+                    if link and (peer != author or link.speaker.dialect.echoes):
+                        self._edit(peer, link).cut(place, events)
+        elif link := self.links.get(telling.peer):
+            edit = self._edit(telling.peer, link)
+            edit.cut(place)
+            edit.follows = isinstance(telling, Follows)
+            if isinstance(telling, Ends):
+                edit.why = telling.reason if edit.why is None else edit.why
+            else:
+                (self.follow if edit.follows else self.unfollow)(telling.peer)
 
-    def _echoes(self, peer: Peer) -> bool:
-        """Whether this peer is to hear its own words; nobody is who is not connected."""
-        return peer in self.links and self.links[peer].speaker.dialect.echoes
-
-    def _cut(self, peer: Peer, own: list[Event] | None = None, misses: int = 0) -> None:
-        """Until here a peer was told all, if it follows; then its own, if it is connected."""
-        if (link := self.links.get(peer)) and peer not in self._ends:
-            edit, place = self._edits.setdefault(peer, Edit()), len(self._common)
-            if peer in self._followers.get(link.speaker.dialect, ()):
-                edit.pieces.append(slice(edit.start, place))
-            edit.start = place + misses
-            if own:
-                edit.pieces.append(own)
+    def _edit(self, peer: Peer, link: Link) -> Edit:
+        edit = self._edits.get(peer)
+        if edit is None:
+            follows = peer in self._followers.get(link.speaker.dialect, ())
+            edit = self._edits[peer] = Edit(link, follows=follows)
+        return edit
 
 
 class _Text:
@@ -138,12 +146,26 @@ class _Text:
     def _starts(self) -> list[int]:
         return [*accumulate(map(len, self._runs), initial=0)]
 
-    def edit(self, edit: Edit, speaker: Speaker) -> bytes:
+    def edit(self, edit: Edit) -> bytes:
         """The blob for one peer: with what it alone is told, without what it is not."""
-        starts, parts = self._starts, list[bytes]()
-        for piece in edit.pieces:
-            if isinstance(piece, slice):
-                parts.append(self.blob[starts[piece.start] : starts[piece.stop]])
-            else:
-                parts.append(speaker.tell(piece))
-        return b"".join(parts)
+        starts, blob, tell = self._starts, self.blob, edit.link.speaker.tell
+        return b"".join(
+            [
+                blob[starts[piece[0]] : starts[piece[1]]]
+                if isinstance(piece, tuple)
+                else tell(piece)
+                for piece in edit.pieces
+            ]
+        )
+
+
+class _Texts(dict[Dialect, _Text]):
+    """The common text in each dialect, written when it is first asked for."""
+
+    def __init__(self, common: list[list[Event]]) -> None:
+        super().__init__()
+        self._common = common
+
+    def __missing__(self, dialect: Dialect) -> _Text:
+        self[dialect] = text = _Text(self._common, dialect)
+        return text

@@ -27,12 +27,12 @@ class Lines:
 
     def feed(self, data: bytes | bytearray) -> list[str | Refused]:
         """The lines that these bytes complete, in order, without their endings."""
-        whole, end, rest = (self._rest + data).rpartition(b"\n")
+        whole, end, rest = (self._rest + data if self._rest else data).rpartition(b"\n")
         read = self._read_all(whole) if end else []
         if len(rest) - rest.endswith(b"\r") > self._limit and not self._skipping:
             self._skipping = True
             read.append(self._too_long())
-        self._rest = b"" if self._skipping else rest
+        self._rest = b"" if self._skipping else bytes(rest)
         return read
 
     def end(self) -> Refused | None:
@@ -43,10 +43,10 @@ class Lines:
             return None
         return Refused("line-unfinished", "the last line has no line end; nothing was sent")
 
-    def _read_all(self, whole: bytes) -> list[str | Refused]:
+    def _read_all(self, whole: bytes | bytearray) -> list[str | Refused]:
         if whole.isascii() and b"\r" not in whole and not self._skipping:  # most lines, at once
             texts = whole.decode().split("\n")
-            if max(map(len, texts)) <= self._limit:
+            if len(whole) <= self._limit or max(map(len, texts)) <= self._limit:
                 return [*texts]
         lines = whole.split(b"\n")
         if self._skipping:
@@ -54,7 +54,7 @@ class Lines:
             del lines[0]
         return [self._read(line) for line in lines]
 
-    def _read(self, line: bytes) -> str | Refused:
+    def _read(self, line: bytes | bytearray) -> str | Refused:
         if line.endswith(b"\r"):
             line = line[:-1]
         if len(line) > self._limit:

@@ -57,7 +57,7 @@ AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Settle
 """What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
 
 
-class Asked(Struct, frozen=True):
+class Asked(Struct, frozen=True, gc=False):
     """What one peer asked for at once.
 
     Attributes:

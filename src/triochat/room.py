@@ -11,13 +11,9 @@ When it says that a peer's connection *ends*, it does not hear that peer any mor
 What can be missed gets an ``id`` here, one after the other.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import cast
-
 from triochat.deeds import DEEDS
 from triochat.grammar import Bell, introduce, parse
-from triochat.messages import Event, Refused, Said, Say, Who
+from triochat.messages import Refused, Said, Say, Who
 from triochat.order import AnyRequest, Asked, Gone, Peer, Typed
 from triochat.rules import RULES
 from triochat.state import State
@@ -30,33 +26,23 @@ class Room(State):
 
     def apply(self, asked: Asked) -> list[Telling]:
         """What it leads to, in order, that a peer asks for something."""
-        peer, telling = asked.peer, list[Telling]()
-        self.telling = telling
+        peer, self.telling = asked.peer, []
         self.set_time(asked.now)
-        for kind, requests in groupby(self._understand(peer, asked.requests), type):
-            if kind is Say:
-                self._say(peer, cast(Iterator[Say], requests))
-            else:
-                for request in requests:
-                    self._obey(peer, request)
-        return telling
-
-    def _understand(self, peer: Peer, requests: Sequence[AnyRequest]) -> Iterator[AnyRequest]:
-        """Each request as it is meant when its turn comes, after what those before it did.
-
-        So a stranger's second line is a message, if the first was a handle; and nobody is heard
-        after it has quit.
-        """
-        for request in requests:
-            if peer in self.ended and type(request) is not Gone:
+        for request in asked.requests:
+            if self.ended and peer in self.ended and type(request) is not Gone:
                 continue
-            if type(request) is not Typed:
-                yield request
-                continue
-            read = introduce if self.members.handle_of(peer) is None else parse
-            meant = read(request.line)
-            if meant is not None and not isinstance(meant, Bell):  # a terminal's own affair
-                yield meant
+            meant = self._read(peer, request.line) if type(request) is Typed else request
+            if type(meant) is Say:
+                self._say(peer, meant)
+            elif meant is not None:
+                self._obey(peer, meant)
+        return self.telling
+
+    def _read(self, peer: Peer, line: str) -> AnyRequest | None:
+        """What a line means now: a stranger's second one is a message, if the first was taken."""
+        is_known = peer in self.members or peer in self.members.queue
+        meant = parse(line) if is_known else introduce(line)
+        return None if isinstance(meant, Bell) else meant  # a bell is a terminal's own affair
 
     def _obey(self, peer: Peer, request: AnyRequest) -> None:
         for rule in RULES.get(type(request), ()):
@@ -68,23 +54,21 @@ class Room(State):
                 return
         DEEDS[type(request)](self, peer, request)
 
-    def _say(self, peer: Peer, says: Iterable[Say]) -> None:
-        """Let a peer say all this. Nothing runs as often; what nothing comes between is one run."""
-        said: list[Event] = []
-        accepted: str | Refused | None
-        for say in says:
-            for rule in RULES[Say]:
-                if accepted := rule(self, peer, say):
-                    break
-            else:
-                accepted = accept_text(say.text)
-            if isinstance(accepted, str):
-                self.last_speaker = peer
-                said.append(Said(self.next_id(), self.at, self.members[peer], accepted))
-            else:
-                if said:
-                    self.telling.append(Told(said, None, peer))
-                    said = []
-                self.refuse(peer, accepted)
-        if said:
-            self.telling.append(Told(said, None, peer))
+    def _say(self, peer: Peer, say: Say) -> None:
+        """Let a peer say this. Nothing runs as often; messages in a row are told as one."""
+        for rule in RULES[Say]:
+            if refused := rule(self, peer, say):
+                self.refuse(peer, refused)
+                return
+        text = accept_text(say.text)
+        if isinstance(text, Refused):
+            self.refuse(peer, text)
+            return
+        self.last_speaker = peer
+        self.last_id += 1
+        said = Said(self.last_id, self.at, self.members[peer], text)
+        last = self.telling[-1] if self.telling else None
+        if type(last) is Told and last.author is peer and last.to is None:
+            last.events.append(said)
+        else:
+            self.telling.append(Told([said], None, peer))

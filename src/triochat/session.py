@@ -108,7 +108,7 @@ class Session:
     async def _converse(self) -> None:
         """Hear the peer, until it or the room has ended that."""
         outbox = self.link.outbox
-        while data := await self._receive_next():
+        while data := await (self._receive_next() if self._dues else self._receive(CHUNK)):
             await self._hear(self.link.hear(data))
             if outbox.way is not Way.OPEN:
                 return
@@ -133,17 +133,16 @@ class Session:
 
         While a reader is far behind, a talker who has used up its burst is held to its rate.
         """
-        hub = self._hub
-        asked = requests
-        while asked and self.peer not in hub.room.ended:
-            while not (vacancy := hub.vacancy):
-                await hub.wait_vacancy()
-            hub.ask(self.peer, asked[:vacancy])
-            asked = asked[vacancy:]
+        hub, peer, count = self._hub, self.peer, len(requests)
+        while len(requests) > (vacancy := hub.vacancy):
+            hub.ask(peer, requests[:vacancy])
+            requests = [] if peer in hub.room.ended else requests[vacancy:]
+            await hub.wait_vacancy()
+        hub.ask(peer, requests)
         hub.flush()
         if self._dues:
             self._note_handle()
-        delay = self._bucket.spend(len(requests), trio.current_time())
+        delay = self._bucket.spend(count, trio.current_time())
         if delay and hub.backlog:
             with trio.move_on_after(delay):
                 await hub.backlog.wait_clear()
