@@ -33,7 +33,7 @@ class Edit:
 
     __slots__ = ("follows", "link", "pieces", "start", "why")
 
-    def __init__(self, link: Link, *, follows: bool) -> None:
+    def __init__(self, link: Link, follows: bool) -> None:
         self.link = link
         self.follows = follows
         self.start = 0
@@ -95,7 +95,8 @@ class FanOut:
                 else:
                     put_all(followers.values(), blob)
         for edit in edits:
-            edit.cut(len(common))
+            if edit.follows and edit.why is None:
+                edit.pieces.append((edit.start, len(common)))
             outbox = edit.link.outbox
             if blob := texts[edit.link.speaker.dialect].edit(edit):
                 outbox.put(blob)
@@ -130,8 +131,8 @@ class FanOut:
     def _edit(self, peer: Peer, link: Link) -> Edit:
         edit = self._edits.get(peer)
         if edit is None:
-            follows = peer in self._followers.get(link.speaker.dialect, ())
-            edit = self._edits[peer] = Edit(link, follows=follows)
+            is_follower = peer in self._followers.get(link.speaker.dialect, ())
+            edit = self._edits[peer] = Edit(link, is_follower)
         return edit
 
 

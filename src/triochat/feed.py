@@ -71,7 +71,7 @@ class Feed:
         self._pace = Pace()
         self._passes = _Passes()
         self._batch: list[Telling] = []
-        self._size = 0  # how much of it came since the last one was taken
+        self._size = 0  # how much was asked for what came since the last one was taken
         self._can_wait = True  # nothing in it need be told now, but for what is one peer's alone
         self._kept = 0  # so much at its beginning waits
         self._due = math.inf  # and until when
@@ -110,8 +110,7 @@ class Feed:
                 return
             told = self.room.apply(asked)
             self._batch += told
-            for telling in told:
-                self._size += len(telling.events) if type(telling) is Told else 1
+            self._size += len(asked.requests) if told else 0
             if self._can_wait:
                 self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
 
@@ -119,8 +118,10 @@ class Feed:
         """All was asked that was heard at once; tell it, now or with what others say."""
         if not self._batch:
             return
-        is_free = self._history.is_instant and not self._wake.is_set()
-        if not self._pace.may_tell(self._passes.count, is_free=is_free):
+        if self._wake.is_set():
+            self._pace.voices += 1
+            return
+        if not (self._history.is_instant and self._pace.may_tell(self._passes.count)):
             self._wake.set()
             return
         try:

@@ -72,10 +72,8 @@ class Asked(Struct, frozen=True, gc=False):
 
 
 Order: TypeAlias = Callable[[Asked], Sequence[Asked]]
-"""Takes what is asked, and gives back what has its place now and is next to be applied.
-
-That may be nothing yet, where servers share an order: what comes later is given to `Feed.apply`.
-"""
+"""Takes what is asked, and gives back what has its place now, and is next to be applied: nothing
+yet, where servers share an order. What comes later is given to `Feed.apply`."""
 
 
 def arrival(asked: Asked) -> Sequence[Asked]:

@@ -1,13 +1,10 @@
 """Pace: when to tell what has gathered. Pure: a pass is a number, times are seconds.
 
-* Who speaks alone is heard at once, in its own task: to wake another one would cost a third of what
-  a message in a quiet room costs.
-* Where several speak in one pass of trio's scheduler, they share a batch, and the feed's task tells
-  it: the cost of a delivery falls as the load rises.
-* A large room breathes: a batch is as dear for one event as for a hundred, so the next one may
-  grow for as long as the last one took.
-* In a large room who comes and goes can wait a moment: they are told with the next message, or
-  after a while.
+Who speaks alone is heard at once, in its own task: to wake another one would cost a third of what a
+message in a quiet room costs. Where several speak in one pass of trio's scheduler they share a
+batch, and the feed's task tells it: the cost of a delivery falls as the load rises. In a large room
+a batch is as dear for one event as for a hundred, so the next one may grow for as long as the last
+one took; and who comes and goes can wait for the next message, or a moment.
 """
 
 BATCH = 400
@@ -34,30 +31,31 @@ class Pace:
     Attributes:
         capacity: events that this batch may have.
         breath: seconds for which this batch may grow.
+        voices: how often sessions have spoken since the feed's task began a batch.
     """
 
     def __init__(self) -> None:
         self.capacity = BATCH
         self.breath = 0.0
         self._told_in = -1  # the pass in which a session told what it had to say last
-        self._voices = 0  # how often sessions have spoken since the feed's task began a batch
+        self.voices = 0
         self._is_quiet = True  # it was at most one
 
-    def may_tell(self, this_pass: int, *, is_free: bool = True) -> bool:
+    def may_tell(self, this_pass: int) -> bool:
         """Whether a session that has just said all it had to say may tell it by itself.
 
-        Only the first in a pass, in a room where one spoke alone, while the feed's task is not
-        about to (``is_free``). Else that tells it, for all who speak in this pass.
+        Only the first in a pass, in a room where one spoke alone. Else the feed's task tells it,
+        for all who speak in this pass.
         """
-        if is_free and self._is_quiet and not self.breath and self._told_in != this_pass:
-            self._told_in, self._voices = this_pass, 1
+        if self._is_quiet and not self.breath and self._told_in != this_pass:
+            self._told_in, self.voices = this_pass, 1
             return True
-        self._voices += 1
+        self.voices += 1
         return False
 
     def begin(self) -> None:
         """The feed's task begins to tell a batch."""
-        self._is_quiet, self._voices = self._voices <= 1, 0
+        self._is_quiet, self.voices = self.voices <= 1, 0
 
     def end(self, size: int, seconds: float) -> None:
         """A batch was told.

@@ -73,13 +73,12 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
 
 def _prepare(stream: trio.abc.Stream) -> str:
     """Let the system notice a peer that vanishes without a word; return the peer's name."""
-    if not isinstance(stream, trio.SocketStream):
-        return "a peer"
     with suppress(OSError):
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in KEEPALIVE.items():
-            if hasattr(socket, option):
-                stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-        host, port, *_ = stream.socket.getpeername()
-        return f"{host} port {port}"
+        if isinstance(stream, trio.SocketStream):
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in KEEPALIVE.items():
+                if hasattr(socket, option):
+                    stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+            host, port, *_ = stream.socket.getpeername()
+            return f"{host} port {port}"
     return "a peer"

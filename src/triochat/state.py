@@ -54,7 +54,7 @@ class State:
         self.ended: set[Peer] = set()
         self.is_unsettled = False
         self._places: dict[Peer, int] = {}
-        self._second = -1
+        self._milliseconds = self._second = -1
         self._stamp = ""
 
     @property
@@ -73,7 +73,11 @@ class State:
 
     def set_time(self, now: float) -> None:
         """From here on it is now, in seconds since the epoch."""
-        second, millisecond = divmod(round(now * 1000), 1000)
+        milliseconds = round(now * 1000)
+        if milliseconds == self._milliseconds:
+            return
+        self._milliseconds = milliseconds
+        second, millisecond = divmod(milliseconds, 1000)
         if second != self._second:  # else its part of the stamp is what it was
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).isoformat()[:-6]

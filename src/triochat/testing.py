@@ -60,9 +60,7 @@ async def open_memory_room(
 ) -> AsyncIterator[MemoryListener]:
     """Serve a room that can only be reached in this process; stop it politely at the end.
 
-    Args:
-        hub: the room; one with the usual rules if left out.
-        lockstep: see `MemoryListener`.
+    Without a hub it is one with the usual rules; for ``lockstep`` see `MemoryListener`.
     """
     listener = MemoryListener(lockstep=lockstep)
     async with trio.open_nursery() as nursery:

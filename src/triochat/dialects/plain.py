@@ -14,7 +14,7 @@ GREETING = Notice("triochat: what is your handle? (1-10 characters, no spaces)")
 
 
 def _encode(events: list[Event]) -> bytes:
-    return "".join([f"{words_of(event)}\n" for event in events]).encode()
+    return "".join([words_of(event) + "\n" for event in events]).encode()
 
 
 PLAIN = Dialect("plain", echoes=False, encode=_encode)
