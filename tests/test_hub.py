@@ -16,7 +16,7 @@ from triochat.history import History
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
-from triochat.order import AnyRequest, Asked
+from triochat.order import AnyRequest, Asked, Order
 from triochat.outbox import LIMIT, LINGER, Way
 from triochat.pace import BATCH, CROWD, MOMENT
 from triochat.ratelimit import BURST, RATE
@@ -306,17 +306,22 @@ async def test_nobody_is_told_what_is_not_kept_yet(
     assert disk.sizes == [0, 1, 2]
 
 
+def shared_order(asked: list[Asked]) -> Order:
+    """An order that places nothing by itself; what it is asked is added to this list."""
+
+    def order(one: Asked) -> Sequence[Asked]:
+        asked.append(one)
+        return ()
+
+    return order
+
+
 async def test_what_has_no_place_yet_is_not_in_the_room(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """An order that others share is the room's: it hears what is asked when its place is known."""
     asked: list[Asked] = []
-
-    def elsewhere(one: Asked) -> Sequence[Asked]:
-        asked.append(one)
-        return ()
-
-    async with open_hub(Hub(Room(), order=elsewhere)) as hub:
+    async with open_hub(Hub(Room(), order=shared_order(asked))) as hub:
         ann, bob = Member(hub), Member(hub)
         for member, handle in ((ann, "Ann"), (bob, "Bob")):
             member.ask(Join(handle))
@@ -347,16 +352,12 @@ async def test_who_joins_late_is_heard_as_long_as_it_likes(
     """Where an order takes its time, a member that has been silent is still heard."""
     asked: list[Asked] = []
 
-    def elsewhere(one: Asked) -> Sequence[Asked]:
-        asked.append(one)
-        return ()
-
     async def place() -> None:
         while True:
             await trio.sleep(1)
             hub.apply([asked.pop(0) for _ in range(len(asked))])
 
-    hub = Hub(Room(), order=elsewhere)
+    hub = Hub(Room(), order=shared_order(asked))
     async with open_memory_room(hub) as listener, trio.open_nursery() as nursery:
         nursery.start_soon(place)
         ann = Peer(await listener.connect())

@@ -154,11 +154,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_send(add("send", "say something, and wait until the server has confirmed it", _SEND))
     tail = add("tail", "print what is said in a room", _TAIL)
     _add_place(tail)
-    tail.add_argument("--handle", **_NAME, required=True, help="who listens")
-    tail.add_argument(
-        "--json", action="store_true", help="one JSON object a line, as in docs/protocol.md"
-    )
-    tail.add_argument(
+    option = tail.add_argument
+    option("--handle", **_NAME, required=True, help="who listens")
+    option("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
+    option(
         "--count",
         metavar="N",
         type=partial(_count, what="messages"),
