@@ -310,7 +310,7 @@ def test_plain_lines_are_lines(event: Event) -> None:
             Welcome("Jimmy", "Server", ("Jimmy", "Timmy"), 40),
             (
                 '{"type":"welcome","handle":"Jimmy","server":"Server","roster":["Jimmy","Timmy"],'
-                '"last":40}'
+                '"last":40,"handle_length":10}'
             ),
         ),
         (

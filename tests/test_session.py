@@ -58,7 +58,8 @@ async def test_a_greeted_program_is_still_understood(
         await late.ask({"type": "join", "handle": "Late"})
         assert (await late.line()).startswith("* triochat")
         assert await late.event() == {
-            "type": "welcome", "handle": "Late", "server": "Server", "roster": ["Late"], "last": 1
+            "type": "welcome", "handle": "Late", "server": "Server", "roster": ["Late"], "last": 1,
+            "handle_length": 10,
         }  # fmt: skip
 
 

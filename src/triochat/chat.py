@@ -41,6 +41,10 @@ class View(NamedTuple):
         roster: who is here.
         lag: seconds between a question and its answer; None if not known.
         question: stands before the line; empty while what is typed is for the room.
+        offer: an answer that stands in the line already when the question is asked.
+        state: what is wrong with the connection, in words; empty if nothing is.
+        holds: why no line can be taken just now: Enter leaves it where it is, and says this.
+        handle_length: the most characters in a handle.
     """
 
     where: str | None = None
@@ -48,6 +52,10 @@ class View(NamedTuple):
     roster: Collection[str] = ()
     lag: float | None = None
     question: str = ""
+    offer: str = ""
+    state: str = ""
+    holds: str = ""
+    handle_length: int = 10
 
 
 class Terminal(Protocol):

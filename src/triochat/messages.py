@@ -75,13 +75,15 @@ Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Quit
 class Welcome(Message, frozen=True):
     """You are in, under this handle, with these people (you among them); ``last`` is the newest id.
 
-    Whatever follows with an id of at most ``last`` is past.
+    Whatever follows with an id of at most ``last`` is past. A handle has at most ``handle_length``
+    characters here.
     """
 
     handle: str
     server: str
     roster: tuple[str, ...]
     last: int = 0
+    handle_length: int = 10
 
 
 class Joined(Message, frozen=True):
@@ -157,10 +159,14 @@ class Pong(Message, frozen=True):
 
 
 class Closing(Message, frozen=True, omit_defaults=True):
-    """The last event on a connection: why the server ends it, and whether you may come back."""
+    """The last event on a connection: why the server ends it.
+
+    With ``retry`` one may come back; with ``ask`` as well, a person decides whether to.
+    """
 
     reason: str
     retry: bool = False
+    ask: bool = False
 
 
 Event: TypeAlias = (
