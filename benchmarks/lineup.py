@@ -64,7 +64,14 @@ def _python(script: str, *words: str) -> Command:
 
 def _triochat(python: str = sys.executable) -> Command:
     words = ["--headless", "--max-clients", "100000"]
-    return lambda port, _: [python, "-m", "triochat", "server", str(port), *words]
+
+    def command(port: int, _: Path) -> list[str]:
+        server = [python, "-m", "triochat", "server"]
+        told = subprocess.run([*server, "--help"], capture_output=True, text=True, check=True)
+        unlimited = ["--rate", "0"] if "--rate" in told.stdout else []  # older ones have no limit
+        return [*server, str(port), *words, *unlimited]
+
+    return command
 
 
 def _ngircd(port: int, folder: Path) -> list[str]:

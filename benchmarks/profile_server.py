@@ -38,7 +38,7 @@ def main() -> int:
     profile = cProfile.Profile()
     with _silenced():
         generator.start()
-        words = ["server", str(port), "--headless", "--max-clients", "100000"]
+        words = ["server", str(port), "--headless", "--rate", "0", "--max-clients", "100000"]
         profile.runcall(triochat, words)
         generator.join()
     print(*results)

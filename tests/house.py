@@ -10,10 +10,12 @@ import trio.testing
 
 from triochat.framing import Lines
 from triochat.hub import Hub
+from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.testing import MemoryListener, open_memory_room
 
 EPOCH = 1767322984.678  # 2026-01-02T03:03:04.678Z
+UNLIMITED = Limits(rate=0)
 
 
 class Peer:
@@ -102,9 +104,10 @@ async def open_house(
     max_clients: int = 1000,
     turns: bool = False,
     lockstep: bool = False,
+    limits: Limits = UNLIMITED,
 ) -> AsyncIterator[House]:
     """A served room with these rules; stopped politely at the end."""
     room = Room(server, max_clients=max_clients, turns=turns, place="port 9999")
-    hub = Hub(room, clock=lambda: EPOCH)
+    hub = Hub(room, clock=lambda: EPOCH, limits=limits)
     async with open_memory_room(hub, lockstep=lockstep) as listener:
         yield House(hub, listener)

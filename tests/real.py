@@ -7,9 +7,10 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pexpect
 
@@ -26,9 +27,9 @@ PATIENCE = 20.0  # seconds, for machines that are busy with something else
 class Server:
     """A running ``triochat server``, without a terminal."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, command: Sequence[str] = (*TRIOCHAT, "server", "0")) -> None:
         self.process = subprocess.Popen(
-            [*TRIOCHAT, "server", "0", *options],
+            [*command, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -50,15 +51,20 @@ class Server:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, and wait for the exit code."""
+        """Send a signal, and wait for the exit code. Nobody says anything more."""
         self.process.send_signal(number)
+        for peer in Peer.open:
+            with suppress(OSError):  # it is at another server, or reset
+                peer.socket.shutdown(socket.SHUT_WR)
         return self.process.wait(PATIENCE)
 
 
 @contextmanager
-def running_server(*options: str) -> Iterator[Server]:
+def running_server(
+    *options: str, command: Sequence[str] = (*TRIOCHAT, "server", "0")
+) -> Iterator[Server]:
     """A server that is ended with the block, whatever happens in it."""
-    server = Server(*options)
+    server = Server(*options, command=command)
     try:
         yield server
     finally:
@@ -67,11 +73,14 @@ def running_server(*options: str) -> Iterator[Server]:
 
 
 class Peer:
-    """A plain socket, line by line."""
+    """A plain socket, line by line; those that are open when a test ends are closed."""
+
+    open: ClassVar[set["Peer"]] = set()
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection((host, port), timeout=PATIENCE)
         self._file = self.socket.makefile("r", encoding="utf-8", newline="\n")
+        self.open.add(self)
 
     def type(self, text: str) -> None:
         """Send a line."""
@@ -96,6 +105,7 @@ class Peer:
         """Close the connection."""
         self._file.close()
         self.socket.close()
+        self.open.discard(self)
 
 
 def spawn(*arguments: str) -> "pexpect.spawn[str]":

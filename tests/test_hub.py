@@ -19,11 +19,12 @@ from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
 from triochat.order import AnyRequest, Asked, Order
 from triochat.outbox import LIMIT, LINGER, Way
 from triochat.pace import BATCH, CROWD, MOMENT
-from triochat.ratelimit import BURST, RATE
+from triochat.ratelimit import RATE, Limits
 from triochat.room import Room
 from triochat.session import GREETING_DELAY, HANDSHAKE
 from triochat.telling import Telling, Told
 from triochat.testing import open_memory_room
+from triochat.turns import SHARE
 
 
 async def test_twenty_talkers_are_heard_in_one_order(
@@ -512,50 +513,155 @@ async def test_who_never_reads_harms_nobody(autojump_clock: trio.testing.MockClo
     assert "* dead left (fell behind)" in heard
 
 
-async def test_a_flood_is_held_to_its_rate_while_somebody_is_behind(
+async def test_who_talks_too_much_is_read_slowly(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """Beyond its burst a talker waits for its rate, and for no longer than somebody is behind."""
+    """After a burst a member is heard at its rate, and all that it says is heard in the end."""
+    async with open_house(limits=Limits(burst=10, rate=4)) as house:
+        bob, ann = await house.plain("Bob"), await house.plain("Ann")
+        assert await bob.line() == "* Ann joined"
+        lines = [str(number) for number in range(30)]
+        await ann.type(*lines)
+        at: list[float] = []
+        for line in lines:
+            assert await bob.line() == f"Ann> {line}"
+            at.append(trio.current_time())
+    assert at == [*[0.0] * 10, *(pytest.approx(step / 4) for step in range(1, 21))]
+
+
+async def test_what_is_refused_is_dear(autojump_clock: trio.testing.MockClock) -> None:
+    """Who is refused is heard at a fifth of its rate."""
+    async with open_house(limits=Limits(burst=5, rate=5)) as house:
+        bob, ann = await house.plain("Bob"), await house.plain("Ann")
+        assert await bob.line() == "* Ann joined"
+        await ann.type(*["\\never heard of"] * 15, "hi")
+        assert await bob.line() == "Ann> hi"
+        assert trio.current_time() == pytest.approx(11, abs=1)
+
+
+async def test_who_is_here_costs_what_it_takes_to_tell(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Whoever asks for the names of a large room again and again is told all, and not put out."""
+    async with open_house(limits=Limits(burst=100, rate=10)) as house:
+        for number in range(CROWD + 60):
+            await house.plain(f"p{number}")
+        ann = await house.ndjson("Ann")
+        await ann.ask(*[{"type": "who"}] * 50)
+        for _ in range(50):
+            assert (await ann.event())["type"] == "roster"
+        assert trio.current_time() > 15
+
+
+async def test_while_somebody_is_behind_talkers_keep_to_their_rate(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Without any limit a flood is read at the steady rate as long as somebody is far behind."""
     async with open_house() as house:
         bob, ann = await house.plain("Bob"), await house.plain("Ann")
         assert await bob.line() == "* Ann joined"
-        house.hub.backlog.add("slow")
-        await ann.type(*["?"] * int(BURST + RATE / 2))
-        await ann.type("held back")
-        assert await bob.line() == "Ann> held back"
-        assert trio.current_time() == pytest.approx(0.5, abs=0.05)
-        await ann.type(*["?"] * 500)
-        await ann.type("set free")
-        await trio.sleep(0.2)
-        house.hub.backlog.discard("slow")
-        assert await bob.line() == "Ann> set free"
-        assert trio.current_time() == pytest.approx(0.7, abs=0.05)
-
-
-async def test_nobody_is_held_back_for_long(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """A reader who stays behind holds a flood back for a second, then no longer."""
-    async with open_house() as house:
-        bob, ann = await house.plain("Bob"), await house.plain("Ann")
-        assert await bob.line() == "* Ann joined"
-        house.hub.backlog.add("slow")
-        await ann.type(*["?"] * int(BURST * 2))
-        await ann.type("on we go")
-        assert await bob.line() == "Ann> on we go"
-        assert trio.current_time() == pytest.approx(PATIENCE)
-
-
-async def test_nobody_is_held_back_while_nobody_is_behind(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """A flood goes as fast as the readers take it."""
-    async with open_house() as house:
-        bob, ann = await house.plain("Bob"), await house.plain("Ann")
-        assert await bob.line() == "* Ann joined"
-        await ann.type(*["?"] * int(BURST * 3), "through")
-        assert await bob.line() == "Ann> through"
+        await ann.type(*["free"] * 1000)
+        await bob.hear(1000)
         assert trio.current_time() == 0
+        house.hub.backlog.add("slow")
+        await ann.type(*[str(number) for number in range(100)])
+        await bob.hear(21)
+        assert trio.current_time() == pytest.approx(20 / RATE)
+        house.hub.backlog.discard("slow")
+        await bob.hear(79)
+        assert trio.current_time() == pytest.approx(20 / RATE)
+
+
+async def test_nobody_is_held_back_for_who_takes_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """For a reader who stays far behind, and takes nothing, a flood is held back for a moment."""
+    async with open_house() as house:
+        bob, ann = await house.plain("Bob"), await house.plain("Ann")
+        assert await bob.line() == "* Ann joined"
+        house.hub.backlog.add("dead")
+        await ann.type(*[str(number) for number in range(1000)])
+        await bob.hear(1000)
+        assert trio.current_time() == pytest.approx(PATIENCE, abs=1 / RATE)
+
+
+async def test_those_who_flood_have_equal_shares(autojump_clock: trio.testing.MockClock) -> None:
+    """Of twenty who always have more to say nobody is heard much less than others."""
+    async with open_house() as house:
+        floods = [await house.plain(f"p{number}") for number in range(20)]
+        ann = await house.ndjson("Ann")
+        async with trio.open_nursery() as nursery:
+            for flood in floods:
+                nursery.start_soon(flood.type, *["x"] * 4000)
+            heard: Counter[str] = Counter()
+            while heard.total() < 40_000:
+                heard[(await ann.event())["handle"]] += 1
+    assert min(heard.values()) > 40_000 / 20 / 2
+
+
+async def test_a_member_is_heard_among_many_who_flood(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who says one thing while fifty flood is heard after a turn of each, not after all."""
+    async with open_house() as house:
+        floods = [await house.plain(f"p{number}") for number in range(50)]
+        ann = await house.ndjson("Ann")
+        async with trio.open_nursery() as nursery:
+            for flood in floods:
+                nursery.start_soon(flood.type, *["x"] * 2000)
+            await ann.event()
+            await ann.ask({"type": "ping"})
+            before = 0
+            while (await ann.event())["type"] != "pong":
+                before += 1
+            nursery.cancel_scope.cancel()
+        assert before <= 2 * (50 * SHARE + BATCH)
+
+
+async def test_a_stranger_is_read_slowly(autojump_clock: trio.testing.MockClock) -> None:
+    """Who has not joined gets a few answers, then a few a second; as a member it is free again."""
+    async with open_house() as house:
+        eve = await house.connect()
+        await eve.type(*["!!"] * 40, "Eve", *["x"] * 500)
+        for _ in range(40):
+            assert (await eve.line()).startswith("! handle")
+        assert (await eve.line()).startswith("* Server connected")
+        assert trio.current_time() > 10
+        then = trio.current_time()
+        await eve.type("?")
+        assert (await eve.line()).endswith("here: Eve")
+        assert trio.current_time() == then
+
+
+async def test_a_stranger_that_goes_on_is_closed_in_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who never stops saying what is no handle is closed when the time to join is over."""
+    async with open_house() as house:
+        eve = await house.connect()
+        await eve.type(*["!!"] * 1000)
+        lines = await eve.rest()
+        assert lines[-1].endswith("no handle within 120 seconds")
+        assert HANDSHAKE <= trio.current_time() <= HANDSHAKE + LINGER
+        assert len(lines) < 600
+
+
+async def test_strangers_make_room_for_others(autojump_clock: trio.testing.MockClock) -> None:
+    """One stranger more than there may be, and the oldest is told so and closed; no member is."""
+    async with open_house(limits=Limits(strangers=3)) as house:
+        ann = await house.plain("Ann")
+        silent = [await house.connect() for _ in range(5)]
+        await trio.sleep(0.4)
+        for peer in silent[:2]:
+            assert await peer.rest() == [
+                "* Server closed the connection: too many others are waiting to join"
+            ]
+        await silent[2].type("Bob")
+        assert await ann.line() == "* Bob joined"
+        for peer in silent[3:]:
+            assert await peer.heard_nothing()
+        await ann.type("?")
+        assert await ann.line() == "* 2 here: Ann, Bob"
 
 
 async def test_a_batch_is_bounded(autojump_clock: trio.testing.MockClock) -> None:

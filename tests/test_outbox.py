@@ -6,7 +6,7 @@ import trio
 import trio.testing
 
 from triochat.backlog import Backlog
-from triochat.outbox import LIMIT, LINGER, STALL, Outbox, Way
+from triochat.outbox import AGE, LIMIT, LINGER, STALL, Outbox, Way
 
 
 async def test_what_is_queued_goes_out_as_one(autojump_clock: trio.testing.MockClock) -> None:
@@ -57,7 +57,7 @@ async def test_a_stalled_peer_is_evicted(autojump_clock: trio.testing.MockClock)
 async def test_a_slow_peer_that_makes_progress_stays(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """A peer that takes some bytes now and then is not evicted, however long it takes."""
+    """A peer that takes some bytes now and then is not evicted while it takes all in time."""
     ours, theirs = trio.testing.lockstep_stream_pair()
     outbox = Outbox(Backlog())
     size = LIMIT
@@ -69,9 +69,28 @@ async def test_a_slow_peer_that_makes_progress_stays(
         nursery.start_soon(outbox.send_to, ours)
         while data := await theirs.receive_some(1 << 16):
             got += len(data)
-            await trio.sleep(STALL - 1)
+            await trio.sleep(AGE * (1 << 16) / size * 0.9)
     assert got == size
     assert outbox.why == "bye"
+
+
+async def test_what_waits_too_long_evicts(autojump_clock: trio.testing.MockClock) -> None:
+    """A peer that takes a little now and then is evicted when what waits for it is too old."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    outbox = Outbox(Backlog())
+    outbox.put(bytes(LIMIT))
+
+    async def sip() -> None:
+        while await theirs.receive_some(1 << 16):  # noqa: ASYNC110  it is slow, and waits for nothing
+            await trio.sleep(STALL - 1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sip)
+        with outbox.scope:
+            await outbox.send_to(ours)
+        nursery.cancel_scope.cancel()
+    assert outbox.why == "fell behind"
+    assert trio.current_time() == pytest.approx(AGE)
 
 
 async def test_close_bounds_the_ending(autojump_clock: trio.testing.MockClock) -> None:

@@ -1,16 +1,72 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triochat.ratelimit import BURST, RATE, TokenBucket
+from triochat.messages import Say, Who
+from triochat.order import AnyRequest, Typed
+from triochat.pace import CROWD
+from triochat.ratelimit import Buckets, Limits, TokenBucket, portion
 
 
 def test_the_defaults() -> None:
-    """A thousand lines at once cost nothing; the next one is paid back in a hundredth second."""
-    assert (BURST, RATE) == (1000.0, 100.0)
-    bucket = TokenBucket()
-    assert bucket.spend(1000, 0.0) == 0.0
-    assert bucket.spend(1, 0.0) == 0.01
+    """Two hundred lines at once cost nothing; the next one is paid back in a twentieth second."""
+    bucket = Buckets(Limits()).take("host")
+    assert bucket.spend(200, 0.0) == 0.0
+    assert bucket.spend(1, 0.0) == 0.05
+
+
+def test_no_rate_is_no_limit() -> None:
+    """Where no rate is set nobody ever waits, and all tokens are left."""
+    bucket = Buckets(Limits(rate=0)).take("host")
+    assert bucket.spend(1_000_000, 0.0) == 0.0
+    assert bucket.left(1.0) == math.inf
+
+
+def test_what_is_left_can_be_seen() -> None:
+    """What is left grows with the time up to a burst, and falls below nothing by a debt."""
+    bucket = TokenBucket(rate=2.0, burst=4.0)
+    assert bucket.left(0.0) == 4.0
+    bucket.spend(5, 0.0)
+    assert [bucket.left(now) for now in (0.0, 0.5, 1.0, 60.0)] == [-1.0, 0.0, 1.0, 4.0]
+
+
+def test_to_connect_again_is_no_new_burst() -> None:
+    """Who leaves hands its tokens on to the next one of its host, while they are not full."""
+    buckets = Buckets(Limits(burst=10, rate=1))
+    ann, bob = buckets.take("here"), buckets.take("here")
+    ann.spend(9, 0.0)
+    bob.spend(4, 0.0)
+    buckets.give_back("here", bob, 0.0)
+    buckets.give_back("here", ann, 0.0)
+    assert buckets.take("there").left(1.0) == 10
+    assert buckets.take("here").left(1.0) == 2
+    assert buckets.take("here").left(1.0) == 7
+    assert buckets.take("here").left(1.0) == 10
+    buckets.give_back("here", ann, 20.0)
+    assert buckets.take("here") is not ann
+
+
+def test_nobody_is_remembered_for_long() -> None:
+    """However many hosts there are, nothing is kept of those who could have a burst again."""
+    buckets = Buckets(Limits(burst=10, rate=1))
+    for number in range(1001):
+        bucket = buckets.take(str(number))
+        bucket.spend(5, float(number))
+        buckets.give_back(str(number), bucket, float(number))
+    assert len(buckets._left) < 10
+
+
+def test_only_in_a_large_room_names_are_dear() -> None:
+    """Who asks who is there, in whatever dialect, asks alone, and pays for the names."""
+    requests: list[AnyRequest] = [Say("hi"), Typed("? "), Typed("why?"), Typed("\\WHO"), Who()]
+    assert portion(requests, CROWD) == (5, 1.0)
+    assert portion(requests, 320) == (1, 1.0)
+    assert portion(requests[1:], 320) == (1, 11.0)
+    assert portion(requests[2:], 320) == (1, 1.0)
+    assert portion(requests[3:], 320) == (1, 11.0)
+    assert portion(requests[4:], 320) == (1, 11.0)
 
 
 def test_a_burst_is_free() -> None:

@@ -1,3 +1,4 @@
+import shlex
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from real import PATIENCE, Peer, Server, run, running_server
+from real import PATIENCE, TRIOCHAT, Peer, Server, run, running_server
 
 
 @pytest.fixture
@@ -116,8 +117,14 @@ def test_thirty_that_vanish_leave_nothing_behind(server: Server) -> None:
     ann.close()
 
 
-def test_who_never_reads_is_put_out(server: Server) -> None:
-    """A socket that is never read is evicted when too much waits; its talker never waits."""
+def test_who_never_reads_is_put_out() -> None:
+    """A socket that is never read is evicted when too much waits, and its talker goes on."""
+    with running_server("--rate", "0") as server:
+        flood_one_who_never_reads(server)
+
+
+def flood_one_who_never_reads(server: Server) -> None:
+    """Talk until somebody who never reads is out."""
     talker, reader, dead = Peer(server.port), Peer(server.port), Peer(server.port)
     for peer, handle in ((talker, "talker"), (reader, "reader"), (dead, "dead")):
         peer.type(handle)
@@ -134,8 +141,6 @@ def test_who_never_reads_is_put_out(server: Server) -> None:
         if roster.startswith("* 2 here"):
             break
     assert roster == "* 2 here: reader, talker"
-    for peer in (talker, reader, dead):
-        peer.close()
 
 
 def test_debug_shows_each_connections_life(tmp_path: Path) -> None:
@@ -254,3 +259,20 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("triochat: cannot log to ")
     assert done.stderr.endswith(": no such file or directory\n")
+
+
+def test_silent_connections_let_others_in() -> None:
+    """Where few files may be open, many who say nothing keep nobody out, and put nobody out."""
+    few = f"ulimit -n 100; exec {shlex.join(TRIOCHAT)} server 0"
+    with running_server(command=["bash", "-c", few]) as server:
+        ann = Peer(server.port)
+        ann.type("Ann")
+        assert ann.line().startswith("* Server connected")
+        silent = [Peer(server.port) for _ in range(150)]
+        bob = Peer(server.port)
+        bob.type("Bob")
+        assert bob.line() == "* Server connected. You are Bob. 2 here: Ann, Bob"
+        assert ann.line() == "* Bob joined"
+        told = silent[0].line()
+        assert told.endswith("too many others are waiting to join")
+        assert server.count_files() < 100

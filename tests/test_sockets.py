@@ -5,6 +5,9 @@ import pytest
 import trio
 import trio.testing
 
+from triochat.backlog import Backlog
+from triochat.outbox import Outbox
+from triochat.server import VANISHED, prepare
 from triochat.sockets import is_socket, receiver
 
 
@@ -60,3 +63,46 @@ async def test_other_streams_read_for_themselves() -> None:
     assert not is_socket(ours)
     await theirs.send_all(b"hello")
     assert await receiver(ours)(10) == b"hello"
+
+
+class Whole(trio.abc.SendStream):
+    """A stream that can only end as a whole, and tells the other end before it does."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send it."""
+        self.heard.append(bytes(data))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """It never does."""
+
+    async def aclose(self) -> None:
+        """Say good-bye."""
+        self.heard.append(b"close_notify")
+
+
+async def test_each_stream_ends_as_it_can() -> None:
+    """Where one direction cannot end alone, the stream is closed after all was sent."""
+    stream = Whole()
+    outbox = Outbox(Backlog())
+    outbox.put(b"bye")
+    outbox.close("quit")
+    with outbox.scope:
+        await outbox.send_to(stream)
+    assert stream.heard == [b"bye", b"close_notify"]
+    assert not outbox.scope.cancel_called
+
+
+async def test_the_system_looks_for_who_has_vanished() -> None:
+    """Whoever vanishes is missed after two minutes, also with something on its way."""
+    ours, theirs = pair()
+    with theirs:
+        assert prepare(ours) == f"127.0.0.1 port {theirs.getsockname()[1]}"
+        silent = VANISHED["TCP_KEEPIDLE"] + VANISHED["TCP_KEEPINTVL"] * VANISHED["TCP_KEEPCNT"]
+        assert silent == 120
+        for option, value in VANISHED.items():
+            if hasattr(socket, option):
+                assert ours.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) == value
+        await ours.aclose()

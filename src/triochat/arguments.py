@@ -193,6 +193,20 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         help="people in the room at once; more wait in line" + _DEFAULT,
     )
     add("--turns", action="store_true", help="nobody speaks twice in a row")
+    add(
+        "--burst",
+        metavar="N",
+        type=partial(_count, what="lines"),
+        default=200,
+        help="lines that anybody may send at once" + _DEFAULT,
+    )
+    add(
+        "--rate",
+        metavar="N",
+        type=partial(_count, what="lines", least=0),
+        default=20,
+        help="lines a second that anybody may send after that; 0 for no limit" + _DEFAULT,
+    )
     add("--headless", action="store_true", help="only show and forward; no operator")
     add("--log-level", choices=LEVELS, default="warning", help="what is logged" + _DEFAULT)
     log_file = add("--log-file", metavar="FILE", help="log to FILE (default: standard error)")
@@ -249,10 +263,10 @@ def _port(text: str) -> int:
     return port
 
 
-def _count(text: str, *, what: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text)):
+def _count(text: str, *, what: str, least: int = 1) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) >= least):
         raise argparse.ArgumentTypeError(
-            f'"{text}" is not a number of {what}; it must be 1 or more'
+            f'"{text}" is not a number of {what}; it must be {least} or more'
         )
     return int(text)
 

@@ -1,39 +1,44 @@
-"""The outboxes that are far behind, and the talkers who are held back until none is."""
+"""The outboxes that are far behind, for whose sake talkers are held back."""
 
 from collections.abc import Hashable
 
 import trio
 
-PATIENCE = 1.0
-"""Seconds for which talkers may be held back for a peer that is far behind."""
+PATIENCE = 2.0
+"""Seconds for which talkers are held back for a reader that has taken less than 64 KiB."""
 
 
 class Backlog:
     """Who is far behind.
 
-    Nobody is held back for the same one longer than `PATIENCE` seconds: the slowest reader does
-    not set the pace. By then it has caught up, or will be evicted.
+    While anybody is who reads, each talker is read at its steady rate, burst or no burst, and no
+    slower: so a reader that reads need not be put out, and one that does not is not waited for.
     """
 
     def __init__(self) -> None:
-        self._since: dict[Hashable, float] = {}
+        self._readers: dict[Hashable, float] = {}
         self._cleared = trio.Event()
 
     def __bool__(self) -> bool:
-        return bool(self._since) and (max(self._since.values()) > trio.current_time() - PATIENCE)
+        return bool(self._readers) and (
+            max(self._readers.values()) > trio.current_time() - PATIENCE
+        )
+
+    def __contains__(self, reader: Hashable) -> bool:
+        return reader in self._readers
 
     def add(self, reader: Hashable) -> None:
-        """This one is far behind."""
-        self._since.setdefault(reader, trio.current_time())
+        """This one is far behind, and has taken something, or begins to be far behind."""
+        self._readers[reader] = trio.current_time()
 
     def discard(self, reader: Hashable) -> None:
         """This one has caught up, or is gone."""
-        if self._since.pop(reader, None) is not None and not self._since:
+        if self._readers.pop(reader, None) is not None and not self._readers:
             self._cleared.set()
             self._cleared = trio.Event()
 
     async def wait_clear(self) -> None:
         """Return as soon as there is nobody to wait for."""
         while self:
-            with trio.move_on_at(max(self._since.values()) + PATIENCE):
+            with trio.move_on_at(max(self._readers.values()) + PATIENCE):
                 await self._cleared.wait()

@@ -21,6 +21,7 @@ from triochat.outbox import LINGER
 from triochat.person import Person
 from triochat.process import allow_many_files, fail, set_up_log
 from triochat.program import Client
+from triochat.ratelimit import STRANGERS, Limits
 from triochat.room import Room
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail, wait_unread
 from triochat.server import open_listeners, port_of, serve
@@ -39,7 +40,7 @@ async def run_server(options: argparse.Namespace) -> int:
         set_up_log(options.log_level, options.log_file)
     except OSError as error:
         return fail(f"cannot log to {options.log_file}: {reason_of(error)}")
-    allow_many_files()
+    files = allow_many_files()
     try:
         listeners = await open_listeners(options.host, options.port)
     except (OSError, UnicodeError) as error:
@@ -47,8 +48,9 @@ async def run_server(options: argparse.Namespace) -> int:
         reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
         return fail(f"cannot listen on {where}: {reason}")
     port = port_of(listeners)
-    limits = {"max_clients": options.max_clients, "turns": options.turns}
-    hub = Hub(Room(options.handle, **limits, place=f"port {port}"))
+    rules = {"max_clients": options.max_clients, "turns": options.turns}
+    limits = Limits(options.burst, options.rate, strangers=min(STRANGERS, files // 4))
+    hub = Hub(Room(options.handle, **rules, place=f"port {port}"), limits=limits)
     _print(_invitation(options.host, port))
 
     async def stop_on_signal(doors: trio.CancelScope) -> None:

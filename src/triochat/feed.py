@@ -5,12 +5,13 @@ What a peer asks for gets its place from the *order*; the *room* makes of it wha
 trio's scheduler becomes one batch, and `Pace` says when it is told, and in whose task. Where a
 station has to be waited for, that is done in the feed's task; what is asked meanwhile gathers.
 
-Who may be held back, and by what: a talker waits when the batch of this pass is full (`vacancy`),
-and one who has used up its burst waits while any reader is far behind (`backlog`). Readers are
+Who may be held back, and by what: a talker waits for its turn when the batch of this pass is full
+(`turns`), and is read at its steady rate while any reader is far behind (`backlog`). Readers are
 never waited for here; who falls too far behind is evicted (see `outbox`).
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import filterfalse
@@ -20,10 +21,12 @@ import trio
 from triochat.backlog import Backlog
 from triochat.fanout import FanOut
 from triochat.history import History
+from triochat.messages import Refused
 from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
 from triochat.pace import CROWD, MOMENT, Pace
 from triochat.room import Room
 from triochat.telling import Ends, Telling, Told
+from triochat.turns import Turns
 
 
 class _Passes(trio.abc.Instrument):
@@ -71,48 +74,54 @@ class Feed:
         self._pace = Pace()
         self._passes = _Passes()
         self._batch: list[Telling] = []
-        self._size = 0  # how much was asked for what came since the last one was taken
+        self._turns = Turns()
+        self._claimed = 0  # how much may be asked, or was, since the last one was taken
         self._can_wait = True  # nothing in it need be told now, but for what is one peer's alone
         self._kept = 0  # so much at its beginning waits
         self._due = math.inf  # and until when
         self._settles = False
         self._failure: Exception | None = None  # what went wrong in a session's task
         self._wake = trio.Event()
-        self._taken = trio.Event()
 
     # ---- what sessions call
 
-    @property
-    def vacancy(self) -> int:
-        """How much more may be asked for this batch."""
-        return max(0, self._pace.capacity - self._size)
+    def claim(self, wanted: int) -> int:
+        """How many of so many requests may be asked for this batch; 0 where it is full."""
+        count = wanted if self.is_closed else min(wanted, self._pace.capacity - self._claimed)
+        self._claimed += count
+        return count
 
-    async def wait_vacancy(self) -> None:
-        """Return when the batch that is full now has been taken to be told."""
+    async def wait_turn(self, wanted: int) -> int:
+        """Wait until some of so many requests may be asked, when none may now; how many."""
         self._wake.set()
-        await self._taken.wait()
+        return await self._turns.wait(wanted)
 
-    def ask(self, peer: Peer, requests: Sequence[AnyRequest]) -> None:
+    def ask(self, peer: Peer, requests: Sequence[AnyRequest]) -> int:
         """Let a peer ask for this.
 
         Nobody is told before `flush`, which must follow before the session waits for more.
+
+        Returns:
+            How many refusals that led to, as far as it is known at once.
         """
-        self._apply(self._order(Asked(peer, requests, self._clock())))
+        return self._apply(self._order(Asked(peer, requests, self._clock())))
 
     def apply(self, placed: Sequence[Asked]) -> None:
         """What an order could not place at once has its place now: next after all before it."""
         self._apply(placed)
         self.flush()
 
-    def _apply(self, placed: Sequence[Asked]) -> None:
+    def _apply(self, placed: Sequence[Asked]) -> int:
+        refused = 0
         for asked in placed:
             if self.is_closed:
-                return
+                break
             told = self.room.apply(asked)
             self._batch += told
-            self._size += len(asked.requests) if told else 0
+            refused += sum(map(_refuses, told))
             if self._can_wait:
                 self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
+        return refused
 
     def flush(self) -> None:
         """All was asked that was heard at once; tell it, now or with what others say."""
@@ -158,20 +167,22 @@ class Feed:
                 self._wake = trio.Event()
                 self._pace.begin()
                 batch = self._take()
-                self._taken.set()
-                self._taken = trio.Event()
+                self._claimed = self._turns.give(self._pace.capacity)
                 if batch and (kept := self._history.keep(batch)):
                     await kept
                 self._tell(batch)
         finally:
+            self._turns.give(sys.maxsize)  # nobody is heard any more, and nobody need wait
             trio.lowlevel.remove_instrument(self._passes)
 
     async def _gather(self) -> None:
         """Wait while each pass brings more to tell, at most as long as the last batch took."""
         until = time.perf_counter() + self._pace.breath if self._pace.breath else 0.0
         size = 0
-        while size < self._size < self._pace.capacity and time.perf_counter() < until:
-            size = self._size
+        while size < len(self._batch) and time.perf_counter() < until:
+            if self._claimed >= self._pace.capacity:
+                return
+            size = len(self._batch)
             await trio.lowlevel.checkpoint()
 
     def _take(self) -> list[Telling]:
@@ -179,7 +190,7 @@ class Feed:
         if self.room.is_unsettled and not self._settles:
             self.ask(HOUSE, (Settle(),))
         self._settles = self.room.is_unsettled  # it was asked, and has no place yet
-        self._size = 0
+        self._claimed = 0
         now = trio.current_time() if self._can_wait else math.inf
         if now < self._due:
             new = self._batch[self._kept :]
@@ -198,6 +209,10 @@ class Feed:
             start = time.perf_counter()
             size = self.fan_out.send(batch)
             self._pace.end(size, time.perf_counter() - start)
+
+
+def _refuses(telling: Telling) -> bool:
+    return type(telling) is Told and type(telling.events[0]) is Refused
 
 
 def _waits(telling: Telling) -> bool:

@@ -1,19 +1,46 @@
 """The hub: who is connected to a room, from opening to closing."""
 
+import time
+from collections.abc import Callable
 from itertools import count
 from secrets import token_hex
 
 from triochat.feed import Feed
+from triochat.history import History
 from triochat.link import Link
+from triochat.lobby import Lobby
 from triochat.messages import Closing
-from triochat.order import Gone, Peer
+from triochat.order import Gone, Order, Peer, arrival
+from triochat.ratelimit import Buckets, Limits
+from triochat.room import Room
 from triochat.telling import Ends, Told
 
 
 class Hub(Feed):
-    """A feed, and those who are connected to it. Its arguments are those of `Feed`."""
+    """A feed, and those who are connected to it. Its arguments are those of `Feed`, and limits.
+
+    Attributes:
+        buckets: how much each member may say.
+        is_unlimited: as much as it likes.
+        lobby: those who have not joined.
+    """
 
     _ids = map(f"{token_hex(4)}-{{}}".format, count(1))  # nobody has them on another server
+
+    def __init__(
+        self,
+        room: Room,
+        history: History | None = None,
+        *,
+        order: Order = arrival,
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__(room, history, order=order, clock=clock)
+        limits = limits or Limits()
+        self.buckets = Buckets(limits)
+        self.is_unlimited = not limits.rate
+        self.lobby = Lobby(limits.strangers)
 
     def connect(self, link: Link, address: str = "", *, is_operator: bool = False) -> Peer:
         """A connection was opened; from now on it may be told something. Returns who that is."""

@@ -10,8 +10,9 @@ The contract between the fan-out, which fills outboxes, and the sessions, which 
   are made when first needed: without them an idle member takes a third less memory.
 * The sender takes all that is queued and sends it as one: one `send_all` an event would let a
   burst of talkers outrun it.
-* A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for 64 KiB, is
-  evicted: its session is cancelled there and then.
+* A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for the next 64 KiB, or
+  `AGE` seconds for all that waited at one moment, is evicted: its session is cancelled there and
+  then.
 * `close` is the polite ending: the sender says all that is queued, then ends its direction of the
   stream. It has `LINGER` seconds for that; then the session is cancelled.
 """
@@ -25,6 +26,7 @@ from typing import Any, TypeAlias
 import trio
 
 from triochat.backlog import Backlog
+from triochat.sockets import end
 
 _Channel: TypeAlias = tuple[trio.MemorySendChannel[bytes], trio.MemoryReceiveChannel[bytes]]
 
@@ -33,6 +35,9 @@ LIMIT = 1 << 20
 
 STALL = 30.0
 """Seconds that a peer may need for the next 64 KiB, or for all that waits if that is less."""
+
+AGE = 120.0
+"""Seconds that a peer may need for all that waited for it at one moment."""
 
 LINGER = 2.0
 """Seconds that a closing session may still drain."""
@@ -153,7 +158,8 @@ class Outbox:
         self._channel()[0].send_nowait(blob)
         self.start_sender()
         if self._queued > LIMIT // 2:
-            self._backlog.add(self)
+            if self not in self._backlog:
+                self._backlog.add(self)
             if self._queued > LIMIT:
                 self.evict("fell behind")
 
@@ -167,9 +173,9 @@ class Outbox:
             self.start_sender()
             self.linger()
 
-    def linger(self) -> None:
-        """Whatever is still to come, in `LINGER` seconds the session is over."""
-        self.scope.deadline = min(self.scope.deadline, trio.current_time() + LINGER)
+    def linger(self, seconds: float = LINGER) -> None:
+        """Whatever is still to come, in so many seconds the session is over."""
+        self.scope.deadline = min(self.scope.deadline, trio.current_time() + seconds)
 
     def evict(self, reason: str) -> None:
         """End the session now, for this reason; what is queued is lost."""
@@ -197,10 +203,7 @@ class Outbox:
             count = queue.statistics().current_buffer_used
             more = [queue.receive_nowait() for _ in range(count)]
             await self._send(stream, b"".join([blob, *more]))
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            await stream.send_eof()
-        else:
-            self.scope.cancel()
+        await end(stream)
 
     def _channel(self) -> _Channel:
         """Both ends of the memory channel, which is made when it is first needed, like the task."""
@@ -209,14 +212,18 @@ class Outbox:
         return self._ends
 
     async def _send(self, stream: trio.abc.SendStream, blob: bytes) -> None:
+        late = trio.current_time() + AGE
         for start in range(0, len(blob), _PIECE):
             piece = blob[start : start + _PIECE]
-            with trio.move_on_after(STALL) as stalled:
+            with trio.move_on_at(min(trio.current_time() + STALL, late)) as stalled:
                 await stream.send_all(piece)
             if stalled.cancelled_caught:
                 self.evict("fell behind")
+                return
             self._queued -= len(piece)
             if not self._queued and self.way is Way.OPEN:
                 self._direct = self._target
             if self._queued < LIMIT // 4:
                 self._backlog.discard(self)
+            elif self in self._backlog:
+                self._backlog.add(self)

@@ -25,14 +25,21 @@ def fail(problem: str) -> int:
     return 1
 
 
-def allow_many_files() -> None:
-    """Raise this process's limit of open files as far as it may: a connection is a file."""
+def allow_many_files() -> int:
+    """Raise this process's limit of open files as far as it may: a connection is a file.
+
+    Returns:
+        The limit; where none can be known, a very large number.
+    """
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  there is none on Windows
 
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return limit if limit != resource.RLIM_INFINITY else sys.maxsize
+    return sys.maxsize
 
 
 # ---- the log

@@ -1,15 +1,51 @@
 """How much one peer may ask: a burst at once, then a steady rate. Pure; the caller has the clock.
 
-A token bucket: it holds `burst` tokens, `rate` come back each second, every line costs one. It
-never refuses, it says how long the peer must wait for what it has taken beyond its tokens. Whether
-to hold it to that is the session's choice (it does while some reader is behind).
+A token bucket: it holds `burst` tokens, `rate` come back each second, every line costs some. It
+never refuses, it says how long the peer must wait for what it has taken beyond its tokens.
 """
 
-BURST = 1000.0
-"""Lines that anybody may send at once: a long paste."""
+import math
+import re
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
 
-RATE = 100.0
-"""Lines a second that anybody may send, however the readers are doing."""
+from triochat.messages import Who
+from triochat.order import AnyRequest, Typed
+from triochat.pace import CROWD
+
+BURST = 200.0
+"""Lines that a member may send at once: a long paste."""
+
+RATE = 20.0
+"""Lines a second that it may send after that, however the readers are doing."""
+
+STRANGERS = 200
+"""Connections that have not joined."""
+
+REFUSED = 4.0
+"""What a refusal costs, beside its line. (What is said has a price by itself: all hear it.)"""
+
+NAMES = 32
+"""So many names in the answer cost as much as a line, in a large room."""
+
+_HOSTS = 1000  # with more of them all are looked through for what need not be kept
+_ASKS_NAMES = re.compile(r"\s*(\?\s*\Z|[\\/]who\b)", re.IGNORECASE)
+
+
+class Limits(NamedTuple):
+    """What anybody may have of a server.
+
+    Attributes:
+        burst: lines that a member may send at once.
+        rate: lines a second after that; 0 for as many as the readers take.
+        strangers: connections that have not joined; for one more the oldest of the address that
+            has most is closed.
+    """
+
+    burst: float = BURST
+    rate: float = RATE
+    strangers: int = STRANGERS
 
 
 class TokenBucket:
@@ -17,19 +53,68 @@ class TokenBucket:
 
     __slots__ = ("_burst", "_rate", "_then", "_tokens")
 
-    def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
+    def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
         self._burst = burst
         self._tokens = burst
         self._then = 0.0
 
-    def spend(self, tokens: int, now: float) -> float:
+    def left(self, now: float) -> float:
+        """How many tokens there are, or, below 0, how many are owed."""
+        if self._tokens < self._burst:
+            self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate)
+        self._then = now
+        return self._tokens
+
+    def is_full(self, now: float) -> bool:
+        """Whether there are as many tokens as there can be."""
+        return self.left(now) >= self._burst
+
+    def spend(self, tokens: float, now: float) -> float:
         """Take tokens, and say how many seconds from now they will all have come back.
 
-        The debt is bounded by a burst, so that what was let through while nobody was behind
-        does not silence its sender for long afterwards.
+        The debt is bounded by a burst, so that nobody waits longer than that takes.
         """
-        self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate)
-        self._tokens = max(self._tokens - tokens, -self._burst)
-        self._then = now
-        return max(0.0, -self._tokens / self._rate)
+        self._tokens = max(self.left(now) - tokens, -self._burst)
+        return 0.0 if self._tokens >= 0 else -self._tokens / self._rate
+
+
+class Buckets:
+    """The tokens of members, and of those who have just left.
+
+    Who leaves and comes back has the tokens that it had, or that another of its host had: to
+    connect again is no way to a new burst.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left: dict[str, deque[TokenBucket]] = {}  # in the order in which they left
+
+    def take(self, host: str) -> TokenBucket:
+        """The tokens of a new member, who comes from this host."""
+        if not self._limits.rate:
+            return TokenBucket(math.inf, math.inf)
+        left = self._left.get(host)
+        return left.pop() if left else TokenBucket(self._limits.rate, self._limits.burst)
+
+    def give_back(self, host: str, bucket: TokenBucket, now: float) -> None:
+        """A member from this host has left. Nothing is kept of those who could have a burst."""
+        self._left.setdefault(host, deque()).append(bucket)
+        for one in (host,) if len(self._left) <= _HOSTS else tuple(self._left):
+            left = self._left[one]
+            while left and left[0].is_full(now):
+                left.popleft()
+            if not left:
+                del self._left[one]
+
+
+def portion(requests: Sequence[AnyRequest], members: int) -> tuple[int, float]:
+    """How many of these may be asked together, and what each costs.
+
+    In a large room whoever asks who is there gets a long answer, which is dear, and goes alone.
+    """
+    if members > CROWD:
+        for count, request in enumerate(requests):
+            if type(request) is Who or (type(request) is Typed and _ASKS_NAMES.match(request.line)):
+                return (count, 1.0) if count else (1, 1.0 + members / NAMES)
+    return len(requests), 1.0

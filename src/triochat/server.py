@@ -15,9 +15,15 @@ from triochat.hub import Hub
 from triochat.outbox import LINGER
 from triochat.session import Session
 
-KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+VANISHED = {
+    "TCP_KEEPIDLE": 60,
+    "TCP_KEEPINTVL": 15,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 120_000,
+}
 """After how many seconds of silence the system asks whether a peer is there, how often, and how
-many questions without an answer mean that it is not."""
+many questions without an answer mean that it is not; and, where something is on its way, after how
+many milliseconds without a sign that it came."""
 
 QUEUE = 4096
 """Connections that the system holds until we accept them."""
@@ -40,7 +46,7 @@ async def serve(
         sessions.start_soon(hub.run)
 
         async def serve_stream(stream: trio.abc.Stream) -> None:
-            await Session(stream, hub, _prepare(stream)).run()
+            await Session(stream, hub, prepare(stream)).run()
 
         async with trio.open_nursery() as doors:
             task_status.started(doors.cancel_scope)
@@ -71,12 +77,12 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
     return port
 
 
-def _prepare(stream: trio.abc.Stream) -> str:
+def prepare(stream: trio.abc.Stream) -> str:
     """Let the system notice a peer that vanishes without a word; return the peer's name."""
     with suppress(OSError):
         if isinstance(stream, trio.SocketStream):
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in KEEPALIVE.items():
+            for option, value in VANISHED.items():
                 if hasattr(socket, option):
                     stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
             host, port, *_ = stream.socket.getpeername()

@@ -18,6 +18,8 @@ a bug in this session                  logged; the room hears "server error", ev
 """
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import trio
 
@@ -26,7 +28,7 @@ from triochat.hub import Hub
 from triochat.link import Link
 from triochat.order import AnyRequest, Expired, Gone
 from triochat.outbox import Way
-from triochat.ratelimit import TokenBucket
+from triochat.ratelimit import RATE, REFUSED, TokenBucket, portion
 from triochat.sockets import receiver
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,18 @@ HANDSHAKE = 120.0
 
 CHUNK = 1 << 14
 """Bytes taken from one peer before the others have their turn."""
+
+SIP = 1 << 11
+"""The same for whoever is held to a rate: little shall wait here of somebody who may vanish."""
+
+CURIOSITY = {"rate": 4.0, "burst": 20.0}
+"""Lines that a stranger may send: enough for any way to join, and for some mistakes."""
+
+BRIEF = 0.1
+"""Seconds in which a stranger that is turned away may be told so."""
+
+_A = TypeVar("_A")
+_T = TypeVar("_T")
 
 
 class Session:
@@ -68,12 +82,21 @@ class Session:
         self._stream = stream
         self._hub = hub
         self._receive = receiver(stream)
-        self._bucket = TokenBucket()
-        now = trio.current_time()
-        self._dues = [(now + GREETING_DELAY, self.link.greet), (now + HANDSHAKE, self._expire)]
+        self._bucket = TokenBucket(**CURIOSITY)
+        self._chunk = SIP
+        self._has_joined = False
+        self._dues: list[tuple[float, Callable[[], None]]] = []  # of strangers
         if is_operator:
-            self._dues.clear()
+            self._welcome()
+        else:
+            now = trio.current_time()
+            self._dues = [(now + GREETING_DELAY, self.link.greet), (now + HANDSHAKE, self._expire)]
+            hub.lobby.enter(self, self._host, self._turn_away)
         self._reason = "connection lost"
+
+    @property
+    def _host(self) -> str:
+        return self.peer.address.partition(" ")[0]
 
     async def run(self) -> None:
         """Serve the peer until either side ends it. Raises nothing but cancellation."""
@@ -89,6 +112,9 @@ class Session:
         finally:
             reason = outbox.why or self._reason
             outbox.abandon()
+            self._hub.lobby.leave(self, self._host)
+            if self._has_joined:
+                self._hub.buckets.give_back(self._host, self._bucket, trio.current_time())
             self._hub.disconnect(self.peer, reason)
             log.debug("%s: gone (%s)", address, reason)
             await trio.aclose_forcefully(self._stream)
@@ -108,7 +134,7 @@ class Session:
     async def _converse(self) -> None:
         """Hear the peer, until it or the room has ended that."""
         outbox = self.link.outbox
-        while data := await (self._receive_next() if self._dues else self._receive(CHUNK)):
+        while data := await self._patiently(self._receive, self._chunk):
             await self._hear(self.link.hear(data))
             if outbox.way is not Way.OPEN:
                 return
@@ -118,34 +144,42 @@ class Session:
         self._ask(Gone(outbox.why or parting))
         outbox.linger()
 
-    async def _receive_next(self) -> bytes | bytearray:
-        """The next bytes. Who says nothing is greeted; who does not join in time is closed."""
+    async def _patiently(self, wait: Callable[[_A], Awaitable[_T]], argument: _A) -> _T:
+        """Wait for this. A stranger meanwhile is greeted, if it has said nothing, or closed."""
         while self._dues:
             due, act = self._dues[0]
             with trio.move_on_at(due):
-                return await self._receive(CHUNK)
+                return await wait(argument)
             del self._dues[0]
             act()
-        return await self._receive(CHUNK)
+        return await wait(argument)
 
     async def _hear(self, requests: list[AnyRequest]) -> None:
-        """Hand on what is asked.
+        """Hand on what is asked: in turns with the others, and held to what this peer may ask."""
+        hub, peer = self._hub, self.peer
+        while requests:
+            wanted, price = self._portion(requests)
+            count = hub.claim(wanted) or await hub.wait_turn(wanted)
+            refused = hub.ask(peer, requests[:count])
+            hub.flush()
+            if self._dues:
+                self._note_handle()
+            if hub.room.ended and peer in hub.room.ended:
+                return
+            requests = requests[count:]
+            spent = count * price + refused * REFUSED
+            if delay := self._bucket.spend(spent, trio.current_time()):
+                await self._patiently(trio.sleep, delay)
+            elif hub.backlog:
+                with trio.move_on_after(count / RATE):
+                    await hub.backlog.wait_clear()
 
-        While a reader is far behind, a talker who has used up its burst is held to its rate.
-        """
-        hub, peer, count = self._hub, self.peer, len(requests)
-        while len(requests) > (vacancy := hub.vacancy):
-            hub.ask(peer, requests[:vacancy])
-            requests = [] if peer in hub.room.ended else requests[vacancy:]
-            await hub.wait_vacancy()
-        hub.ask(peer, requests)
-        hub.flush()
-        if self._dues:
-            self._note_handle()
-        delay = self._bucket.spend(count, trio.current_time())
-        if delay and hub.backlog:
-            with trio.move_on_after(delay):
-                await hub.backlog.wait_clear()
+    def _portion(self, requests: list[AnyRequest]) -> tuple[int, float]:
+        """How many of these may be asked at once, one at least; and what each costs."""
+        if self._dues or self._hub.backlog:
+            return 1, 1.0
+        count, price = portion(requests, len(self._hub.room.members))
+        return int(min(count, max(1.0, self._bucket.left(trio.current_time())))), price
 
     def _ask(self, request: AnyRequest) -> None:
         self._hub.ask(self.peer, (request,))
@@ -154,9 +188,22 @@ class Session:
     def _expire(self) -> None:
         self._ask(Expired(f"no handle within {HANDSHAKE:.0f} seconds"))
 
+    def _turn_away(self) -> None:
+        """Others need the place of this stranger now."""
+        self._ask(Expired("too many others are waiting to join"))
+        self.link.outbox.linger(BRIEF)
+
     def _note_handle(self) -> None:
         """Once the room has taken its handle, the peer may stay as long as it likes."""
         del self._dues[:-1]
         if handle := self._hub.room.members.handle_of(self.peer):
             self._dues.clear()
+            self._hub.lobby.leave(self, self._host)
+            self._welcome()
             log.debug("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
+
+    def _welcome(self) -> None:
+        """From now on it is held to what a member may ask."""
+        self._has_joined = True
+        self._bucket = self._hub.buckets.take(self._host)
+        self._chunk = CHUNK if self._hub.is_unlimited else SIP

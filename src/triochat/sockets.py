@@ -29,6 +29,20 @@ def receiver(stream: trio.abc.ReceiveStream) -> Callable[[int], Awaitable[bytes 
     return stream.receive_some
 
 
+async def end(stream: trio.abc.SendStream) -> None:
+    """Say that nothing more will be sent, as politely as this stream can.
+
+    Where one direction cannot end alone all ends: TLS says so to the peer first.
+
+    Raises:
+        trio.BrokenResourceError: the peer is gone.
+    """
+    if isinstance(stream, trio.abc.HalfCloseableStream):
+        await stream.send_eof()
+    else:
+        await stream.aclose()
+
+
 async def _receive_some(fd: int, max_bytes: int) -> bytes:
     while True:
         await trio.lowlevel.wait_readable(fd)

@@ -1,0 +1,43 @@
+import trio
+import trio.testing
+
+from triochat.turns import SHARE, Turns
+
+
+async def test_first_come_first_served(autojump_clock: trio.testing.MockClock) -> None:
+    """Who waits longest is given its share first, and comes after the others with the rest."""
+    turns = Turns()
+    given: list[tuple[str, int]] = []
+
+    async def want(name: str, count: int) -> None:
+        while count:
+            share = await turns.wait(count)
+            given.append((name, share))
+            count -= share
+
+    async with trio.open_nursery() as nursery:
+        for name, count in (("ann", 2 * SHARE + 1), ("bob", 3), ("cleo", SHARE)):
+            nursery.start_soon(want, name, count)
+            await trio.testing.wait_all_tasks_blocked()
+        assert turns.give(SHARE + 2) == SHARE + 2
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(given) == [("ann", SHARE), ("bob", 2)]
+        given.clear()
+        assert turns.give(10 * SHARE) == 2 * SHARE + 2
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(given) == [("ann", SHARE + 1), ("bob", 1), ("cleo", SHARE)]
+
+
+async def test_nobody_waits_and_nothing_is_given() -> None:
+    """What nobody asks for is left."""
+    assert Turns().give(100) == 0
+
+
+async def test_who_is_gone_takes_no_share(autojump_clock: trio.testing.MockClock) -> None:
+    """A share goes to those who still wait, however those went who do not."""
+    turns = Turns()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(turns.wait, 10)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert turns.give(100) == 0
