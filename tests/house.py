@@ -104,10 +104,13 @@ async def open_house(
     max_clients: int = 1000,
     turns: bool = False,
     lockstep: bool = False,
+    handle_length: int = 10,
     limits: Limits = UNLIMITED,
 ) -> AsyncIterator[House]:
     """A served room with these rules; stopped politely at the end."""
-    room = Room(server, max_clients=max_clients, turns=turns, place="port 9999")
+    room = Room(
+        server, max_clients=max_clients, turns=turns, place="port 9999", handle_length=handle_length
+    )
     hub = Hub(room, clock=lambda: EPOCH, limits=limits)
     async with open_memory_room(hub, lockstep=lockstep) as listener:
         yield House(hub, listener)

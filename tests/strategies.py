@@ -33,13 +33,25 @@ settings.load_profile("ground")
 
 CONTROLS = "\x00\x07\x08\t\n\v\f\r\x1b\x1c\x7f\x85\x9b"
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202d\u202e\u2066\u2067\u2069"
-INVISIBLE = "\u115f\u1160\u180e\u200b\u200c\u200d\u2028\u2029\u2060\u3000\u3164\ufeff\uffa0\ufff9"
+INVISIBLE = "\xad\u034f\u180e\u200b\u200c\u200d\u2028\u2029\u2060\ufeff\ufff9"
+BLANK = "\xa0\u115f\u1160\u2003\u2800\u3000\u3164\uffa0\U0001d159"
+FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e007f"
 MARKS = "\u0301\u0302\u0903\u20e3\ufe0f"
 ODD = "\ud800\udfff\ue0b0\ufb01\ufffe\xdf\u0130\u212a\U0001f600\U000e0001\U0010ffff"
 MEANT = "[]{}<>?\\/:*!\"'3"
-WORDS = ("\r\n", "\x1b[31m", "\x1b]0;title\x07", "\u0301" * 9, "[red]", "[/]", ":smile:", "Joe")
+WORDS = (
+    FLAG,
+    "\r\n",
+    "\x1b[31m",
+    "\x1b]0;title\x07",
+    "\u0301" * 9,
+    "[red]",
+    "[/]",
+    ":smile:",
+    "Joe",
+)
 
-SPECIAL = (*CONTROLS, *BIDI, *INVISIBLE, *MARKS, *ODD, *MEANT, *WORDS)
+SPECIAL = (*CONTROLS, *BIDI, *INVISIBLE, *BLANK, *FLAG, *MARKS, *ODD, *MEANT, *WORDS)
 """Characters and words with a meaning of their own somewhere between keyboard and screen."""
 
 any_text = st.lists(st.one_of(st.sampled_from(SPECIAL), st.characters(), st.just(" "))).map("".join)

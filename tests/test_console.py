@@ -87,7 +87,12 @@ async def test_the_operators_quit_ends_every_connection_and_not_the_server(
         assert operator.screen[-1] == "* all clients disconnected; still listening on port 9999"
         reason = "the operator ended the chat"
         assert (await ann.rest())[-1] == f"* Server closed the connection: {reason}"
-        assert await bob.event() == {"type": "closing", "reason": reason, "retry": True}
+        assert await bob.event() == {
+            "type": "closing",
+            "reason": reason,
+            "retry": True,
+            "ask": True,
+        }
         assert await bob.rest() == []
         await house.plain("Ann")
         assert house.room.roster == ("Ann", "Server")

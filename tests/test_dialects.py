@@ -1,6 +1,6 @@
 import json
 import re
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given
@@ -8,16 +8,19 @@ from hypothesis import strategies as st
 
 from strategies import any_text, events, requests, wire_text
 from triochat.dialects import (
+    BEGINNINGS,
+    HTTP,
     NDJSON,
     PLAIN,
     Dialect,
+    HttpSpeaker,
     NdjsonSpeaker,
     PlainSpeaker,
     Speaker,
     recognise,
 )
 from triochat.dialects.ndjson import decode_event, decode_request, encode
-from triochat.dialects.plain import GREETING
+from triochat.dialects.plain import greeting, is_greeting
 from triochat.exceptions import RemoteProtocolError
 from triochat.messages import (
     Closing,
@@ -44,16 +47,22 @@ from triochat.messages import (
 )
 from triochat.order import AnyRequest, Typed
 from triochat.text import clean
+from triochat.words import words_of
 
 AT = "2026-01-02T03:04:05.678Z"
 REQUESTS = (Join, Say, Whisper, Rename, Who, Ping, Kick, Quit)
-TOO_LONG = Refused(
-    "line-too-long", "a line of more than 4096 bytes is not allowed; nothing was sent"
-)
+METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PRI"]
+LENGTHS = {NdjsonSpeaker: 8192, PlainSpeaker: 4096}
 NOT_UTF8 = Refused("not-utf8", "that line is not UTF-8 text; nothing was sent")
 UNFINISHED = Refused("line-unfinished", "the last line has no line end; nothing was sent")
 
 SPEAKERS = [NdjsonSpeaker, PlainSpeaker]
+
+
+def too_long(speaker: type[Speaker]) -> Refused:
+    """The refusal of a line that is too long for who speaks like this."""
+    limit = f"a line of more than {LENGTHS[speaker]} bytes is not allowed"
+    return Refused("line-too-long", f"{limit}; nothing was sent")
 
 
 def bad_request(reason: str) -> Refused:
@@ -78,13 +87,61 @@ def test_anything_else_is_plain(first: bytes | bytearray) -> None:
     assert isinstance(recognise(first), PlainSpeaker)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_http(method: str) -> None:
+    """Who starts with a method of HTTP, in capitals, and a blank is a browser."""
+    for rest in ("/ HTTP/1.1\r\n", "* HTTP/2.0\r\n", "", "\n", "example.com:443 HTTP/1.1\r\n"):
+        assert isinstance(recognise(f"{method} {rest}".encode()), HttpSpeaker)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_a_handle(method: str) -> None:
+    """Who types a method as a handle has said all with its line end; so has who types its like."""
+    beginning = method.encode()
+    others = (beginning + b"\n", beginning + b"\r", beginning.lower() + b" ", beginning + b"X")
+    assert all(isinstance(recognise(other), PlainSpeaker) for other in others)
+    assert isinstance(recognise(b"Poppy"), PlainSpeaker)
+
+
 @pytest.mark.parametrize("first", [b"", bytearray()])
 def test_nothing_is_not_yet_recognised(first: bytes | bytearray) -> None:
     """Who has sent nothing yet may turn out to be anything."""
     assert recognise(first) is None
 
 
-@pytest.mark.parametrize("first", [b"{", b"J"])
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_a_beginning_is_waited_for(beginning: bytes) -> None:
+    """While a beginning is not whole nothing is said; then at once, whatever follows."""
+    assert all(recognise(beginning[:count]) is None for count in range(len(beginning)))
+    assert isinstance(recognise(beginning), BEGINNINGS[beginning])
+
+
+def test_beginnings_are_told_apart() -> None:
+    """No beginning is that of another, and none has a line end, for which a person waits."""
+    for one, other in permutations(BEGINNINGS, 2):
+        assert not one.startswith(other)
+    assert not any(b"\n" in beginning or b"\r" in beginning for beginning in BEGINNINGS)
+
+
+firsts = st.one_of(
+    st.binary(max_size=12),
+    st.builds(bytes.__add__, st.sampled_from([*BEGINNINGS]), st.binary(max_size=4)),
+    st.builds(
+        lambda beginning, cut: beginning[:cut], st.sampled_from([*BEGINNINGS]), st.integers()
+    ),
+)
+
+
+@given(firsts)
+def test_who_speaks_does_not_depend_on_the_cut(first: bytes) -> None:
+    """Once it is said who speaks, more bytes would not have changed it."""
+    said = [type(recognise(first[:count])) for count in range(len(first) + 1)]
+    known = [speaker for speaker in said if speaker is not type(None)]
+    assert said[len(said) - len(known) :] == known
+    assert len(set(known)) <= 1
+
+
+@pytest.mark.parametrize("first", [b"{", b"J", b"GET "])
 def test_each_peer_has_its_own_speaker(first: bytes) -> None:
     """No two peers share a speaker, which remembers; those who speak alike share a dialect."""
     one, other = recognise(first), recognise(first)
@@ -106,11 +163,22 @@ def test_who_hears_its_own_messages() -> None:
     assert (NDJSON.name, NDJSON.echoes) == ("ndjson", True)
     assert (PLAIN.name, PLAIN.echoes) == ("plain", False)
     assert (NdjsonSpeaker().dialect, PlainSpeaker().dialect) == (NDJSON, PLAIN)
+    assert (HTTP.name, HttpSpeaker().dialect) == ("http", HTTP)
 
 
 def test_who_ends_without_a_word() -> None:
     """A program that ends without a word has died; the end of the input is how ``nc`` leaves."""
     assert (NdjsonSpeaker().parting, PlainSpeaker().parting) == ("connection lost", "quit")
+
+
+@pytest.mark.parametrize("length", [1, 10, 32])
+def test_a_greeting_names_the_room_s_own_limit(length: int) -> None:
+    """And is known for a greeting whatever the limit is; nothing else that is said is one."""
+    [line] = PLAIN.encode([greeting(length)]).decode().splitlines()
+    assert line == f"* triochat: what is your handle? (1-{length} characters, no spaces)"
+    assert is_greeting(line)
+    assert not is_greeting("* Ann joined")
+    assert not is_greeting(line.removeprefix("* "))
 
 
 # ---- what is heard
@@ -151,8 +219,43 @@ def test_lines_that_are_no_text(speaker: type[NdjsonSpeaker | PlainSpeaker]) -> 
     """A line that is too long, or not UTF-8, is refused in its place; those around it are heard."""
     line = b'{"type":"ping"}'
     [ping] = speaker().hear(line + b"\n")
-    lines = [line, b"\xff", line, b"x" * 4097, line, b""]
-    assert heard(speaker(), b"\n".join(lines)) == [ping, NOT_UTF8, ping, TOO_LONG, ping]
+    lines = [line, b"\xff", line, b"x" * (LENGTHS[speaker] + 1), line, b""]
+    assert heard(speaker(), b"\n".join(lines)) == [ping, NOT_UTF8, ping, too_long(speaker), ping]
+
+
+def test_the_longest_message_can_be_written_in_escapes() -> None:
+    """A program may write each character of a message as escapes, as many programs do."""
+    request = {"type": "whisper", "to": "\U0001f600" * 10, "text": "\U0001f600" * 500}
+    line = json.dumps(request)
+    assert len(line) > 6000
+    assert heard(NdjsonSpeaker(), f"{line}\n".encode()) == [
+        Whisper("\U0001f600" * 10, "\U0001f600" * 500)
+    ]
+
+
+def test_a_browser_is_sent_away() -> None:
+    """Whatever a browser says, it is answered and let go, and nothing of it is heard."""
+    post = b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nEve\nhello\n"
+    refused, quit_ = HttpSpeaker().hear(post)
+    assert isinstance(refused, Refused)
+    assert refused.code == "bad-request"
+    assert quit_ == Quit()
+    assert HttpSpeaker().hear(b"P") == [refused, quit_]
+    assert HttpSpeaker().end() is None
+
+
+@pytest.mark.parametrize("told", [[Refused("bad-request", "no page here")], [Closing("z\xeb")]])
+def test_a_browser_is_told_in_one_response(told: list[Event]) -> None:
+    """What a browser is told is one whole response, as long as it says."""
+    head, _, body = HttpSpeaker().tell(told).partition(b"\r\n\r\n")
+    status, *fields = head.decode().split("\r\n")
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert fields == [
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    assert body.decode() == f"{words_of(told[0])}\n"
 
 
 @pytest.mark.parametrize("speaker", SPEAKERS)
@@ -166,6 +269,7 @@ def test_what_was_begun_is_not_obeyed(speaker: type[NdjsonSpeaker | PlainSpeaker
 tricky_pieces = st.lists(
     st.one_of(
         st.sampled_from([b"\n", b"\r\n", b"\r", b"\xc3", b"\xa9", b"x" * 4096, b"\xed\xa0\x80"]),
+        st.just(b"x" * 8192),
         st.sampled_from([b'{"type":"say","text":"hi"}\n', b'{"type":"who"}\n', b'{"type":5}\n']),
         requests(wire_text).map(encode),
         st.binary(max_size=5),
@@ -206,13 +310,14 @@ def test_no_bytes_make_a_speaker_raise(data: bytes) -> None:
     """Whatever the bytes, what is heard are requests, typed lines and refusals."""
     assert all(isinstance(one, (*REQUESTS, Refused)) for one in heard(NdjsonSpeaker(), data))
     assert all(isinstance(one, Typed | Refused) for one in heard(PlainSpeaker(), data))
+    assert all(isinstance(one, Quit | Refused) for one in heard(HttpSpeaker(), data))
     recognise(data)
 
 
 @given(st.lists(requests(wire_text)))
 def test_what_a_program_asks_is_heard(asked: list[Request]) -> None:
     """Requests come out of a chunk as they went in, in their order."""
-    short = [request for request in asked if len(encode(request)) <= 4096]
+    short = [request for request in asked if len(encode(request)) <= 8192]
     assert heard(NdjsonSpeaker(), b"".join(map(encode, short))) == short
 
 
@@ -242,7 +347,7 @@ def test_nothing_told(dialect: Dialect) -> None:
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        (GREETING, "* triochat: what is your handle? (1-10 characters, no spaces)"),
+        (greeting(10), "* triochat: what is your handle? (1-10 characters, no spaces)"),
         (
             Welcome("Jimmy", "Server", ("Jimmy", "Timmy")),
             "* Server connected. You are Jimmy. 2 here: Jimmy, Timmy",
@@ -429,10 +534,12 @@ nested = [
     pytest.param('{"a":' * 3000, id="open objects"),
     pytest.param("[" * 3000 + "]" * 3000, id="arrays"),
     pytest.param('{"type":"say","text":' + "[" * 3000 + "]" * 3000 + "}", id="in the text"),
-    pytest.param('{"type":"who","x":' + "[" * 3000 + "]" * 3000 + "}", id="in an unknown field"),
-    pytest.param('{"x":' + "[" * 3000 + "]" * 3000 + ',"type":"who"}', id="before the type"),
     pytest.param('{"type":"who","x":' + '{"a":' * 3000, id="open in an unknown field"),
     pytest.param('{"type":"' + "[" * 3000 + '"}', id="as the type"),
+]
+unread = [
+    pytest.param('{"type":"who","x":' + "[" * 3000 + "]" * 3000 + "}", id="in an unknown field"),
+    pytest.param('{"x":' + "[" * 3000 + "]" * 3000 + ',"type":"who"}', id="before the type"),
 ]
 surrogates = [
     pytest.param("\ud800", id="alone"),
@@ -455,10 +562,17 @@ def test_hostile_lines_are_refused(line: str) -> None:
     assert decode_event(NDJSON.encode([asked])[:-1].decode()) == asked
 
 
-@pytest.mark.parametrize("line", nested)
+@pytest.mark.parametrize("line", unread)
+def test_depth_where_nobody_looks(line: str) -> None:
+    """In a field that is not known depth means nothing; how much of it is skipped Python says."""
+    asked = decode_request(line)
+    assert asked == Who() or (isinstance(asked, Refused) and asked.code == "bad-request")
+
+
+@pytest.mark.parametrize("line", [*nested, *unread])
 def test_hostile_lines_among_others(line: str) -> None:
     """What stands around a hostile line is heard as if it were not there."""
-    short = line if len(line) <= 4096 else line[:4096]
+    short = line[:8192]
     chunk = f'{{"type":"who"}}\n{short}\n{{"type":"ping"}}\n'.encode()
     assert NdjsonSpeaker().hear(chunk) == [Who(), decode_request(short), Ping()]
 

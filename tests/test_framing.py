@@ -22,7 +22,7 @@ tricky_bytes = st.lists(
 """Bytes with many line ends, lines about as long as the limit, and halves of characters."""
 
 
-def kept(lines: Lines) -> bytes:
+def kept(lines: Lines) -> bytearray:
     """What is held in memory until more bytes come."""
     return lines._rest
 
@@ -201,6 +201,17 @@ def test_a_flood_without_a_line_end_is_not_held() -> None:
         assert lines.feed(flood) == []
         assert kept(lines) == b""
     assert lines.feed(b"\nhello\n") == ["hello"]
+
+
+def test_what_is_kept_grows_in_place() -> None:
+    """However small the pieces of a line, none of it is copied for each: a line costs its bytes."""
+    lines = Lines()
+    rest = kept(lines)
+    for _ in range(100):
+        assert lines.feed(b"x") == []
+        assert kept(lines) is rest
+    assert lines.feed(b"\ny") == ["x" * 100]
+    assert (kept(lines) is rest, bytes(rest)) == (True, b"y")
 
 
 @given(st.lists(any_text.map(lambda text: text.encode(errors="ignore").replace(b"\n", b""))))

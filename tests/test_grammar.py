@@ -8,31 +8,32 @@ from triochat.messages import Join, Kick, Notice, Quit, Refused, Rename, Request
 from triochat.text import clean, could_be_handle, normalise_handle, strip_invisible
 
 HELP = r"""
-\who                  who is here; ? does the same
-\msg NAME TEXT        tell NAME alone; TEXT > NAME does the same
-\say TEXT             tell everybody, whatever TEXT looks like
-\nick NAME            call yourself NAME from now on
-\help                 this list
-\quit                 leave
+\who                    who is here; ? does the same
+\msg NAME TEXT          tell NAME alone; TEXT > NAME does the same
+\say TEXT               tell everybody, whatever TEXT looks like
+\nick NAME              call yourself NAME from now on
+\help                   this list
+\quit                   leave
 """.strip()
 
-KICK = "\\kick NAME [WHY]      put NAME out of the room"
-BELL = "\\bell off|mention|all ring never, for you, at all"
+KICK = "\\kick NAME [WHY]        put NAME out of the room"
+BELL = "\\bell [off|mention|all] ring never, for you, at all; alone, how it stands"
 PLACES = [Place.LINE, Place.TERMINAL, Place.TERMINAL | Place.CONSOLE]
 
 
-def unknown(shown: str) -> Refused:
-    """The refusal of a command that there is not."""
+def unknown(shown: str, near: str = "") -> Refused:
+    """The refusal of a command that there is not; one may be like it."""
+    meant = f"did you mean \\{near}? " if near else ""
     return Refused(
         "unknown-command",
-        f"there is no command \\{shown}; \\help lists them, \\\\ at the start says the line"
-        " as it stands; nothing was sent",
+        f"there is no command \\{shown}; {meant}\\help lists them, \\\\ at the start says the line"
+        " as it stands",
     )
 
 
 def usage(shown: str) -> Refused:
     """The refusal of a command whose arguments do not fit."""
-    return Refused("usage", f"the command is \\{shown}; nothing was sent")
+    return Refused("usage", f"the command is \\{shown}")
 
 
 # ---- saying
@@ -153,8 +154,8 @@ def test_what_looks_like_a_whisper(line: str) -> None:
     assert parse(line) == Say(line)
 
 
-words = any_text.map(lambda text: "".join(text.split())).filter(bool)
 cleaned = any_text.map(clean)
+words = cleaned.map(lambda text: "".join(text.split())).filter(bool)
 whisperable = cleaned.map(str.rstrip).filter(
     lambda text: text and not text.strip().startswith(PREFIXES)
 )
@@ -255,17 +256,17 @@ def test_commands(mark: str, typed: str, request_: Request) -> None:
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        ("\\msg", "msg NAME TEXT"),
-        ("\\msg Joe", "msg NAME TEXT"),
-        ("/msg Joe ", "msg NAME TEXT"),
-        ("\\say", "say TEXT"),
-        ("\\say  ", "say TEXT"),
+        ("\\msg", "msg NAME TEXT; nothing was sent"),
+        ("\\msg Joe", "msg NAME TEXT; nothing was sent"),
+        ("/msg Joe ", "msg NAME TEXT; nothing was sent"),
+        ("\\say", "say TEXT; nothing was sent"),
+        ("\\say  ", "say TEXT; nothing was sent"),
         ("\\nick", "nick NAME"),
         ("\\kick", "kick NAME [WHY]"),
     ],
 )
 def test_commands_that_lack_an_argument(line: str, shown: str) -> None:
-    """A command without what it needs is refused with its usage."""
+    """A command without what it needs is refused with its usage; a message was not sent."""
     assert parse(line) == usage(shown)
 
 
@@ -275,17 +276,40 @@ def test_commands_that_lack_an_argument(line: str, shown: str) -> None:
         ("\\foo", "foo"),
         ("/etc/passwd is a file", "etc/passwd"),
         ("\\", ""),
-        ("\\quit> Joe", "quit>"),
         ("\\FOO bar > Joe", "foo"),
         ("\\" + "x" * 50, "x" * 20),
         ("\\\x1b[31m", "[31m"),
-        ("/\\quit", "\\quit"),
         ("\\?", "?"),
     ],
 )
 def test_unknown_commands(line: str, shown: str) -> None:
     """A command that there is not is refused, and neither said nor whispered."""
     assert parse(line) == unknown(shown)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown", "near"),
+    [
+        ("\\hepl", "hepl", "help"),
+        ("/Hlep", "hlep", "help"),
+        ("\\quit> Joe", "quit>", "quit"),
+        ("\\exit", "exit", ""),
+        ("/\\quit", "\\quit", "quit"),
+        ("\\mgs Joe hi", "mgs", "msg"),
+        ("/whois Joe", "whois", "who"),
+        ("\\kik Joe", "kik", ""),
+        ("\\bel", "bel", ""),
+    ],
+)
+def test_a_typo_in_a_command(line: str, shown: str, near: str) -> None:
+    """The command that is most like what was typed is named, if there is one in that place."""
+    assert parse(line) == unknown(shown, near)
+
+
+def test_a_typo_where_there_are_more_commands() -> None:
+    """What a terminal and a console have besides is suggested there."""
+    assert parse("\\bel", Place.TERMINAL) == unknown("bel", "bell")
+    assert parse("\\kik Joe", Place.TERMINAL | Place.CONSOLE) == unknown("kik", "kick")
 
 
 @given(any_text, st.sampled_from(PREFIXES))
@@ -305,7 +329,8 @@ def test_a_command_is_never_said_by_mistake(typed: str, mark: str) -> None:
 # ---- strangers
 
 
-NOT_JOINED = Refused("not-joined", "first a handle, please; nothing was sent")
+NOT_JOINED = Refused("not-joined", "first a handle, please")
+UNSENT = Refused("not-joined", "first a handle, please; nothing was sent")
 
 
 @pytest.mark.parametrize("line", ["Jimmy", " Jimmy ", "\tJimmy\t"])
@@ -329,11 +354,17 @@ def test_what_strangers_may_do() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["\\who", "/say hi", "\\msg Joe hi", "\\nick Jim", "\\kick Joe", "\\foo", "\\\\Jim", "/"],
+    ["\\who", "\\nick Jim", "\\kick Joe", "\\foo", "/"],
 )
 def test_commands_of_strangers(line: str) -> None:
     """Every other command needs a handle first."""
     assert introduce(line) == NOT_JOINED
+
+
+@pytest.mark.parametrize("line", ["/say hi", "\\msg Joe hi", "\\\\Jim"])
+def test_messages_of_strangers(line: str) -> None:
+    """Who wanted to say something is told as well that nobody has heard it."""
+    assert introduce(line) == UNSENT
 
 
 @given(any_text)
@@ -359,7 +390,7 @@ def test_help(line: str) -> None:
     )
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\u202c", "\x1b", "\u2060", "\xad", "\u200d"])
+@pytest.mark.parametrize("hidden", [*"\u200b\u202c\x1b\u2060\xad\u200d\ufe0f\u034f\U000e0062"])
 def test_what_nobody_sees_makes_no_secret_public(hidden: str) -> None:
     """A whisper is one whatever invisible characters stand around the name."""
     assert parse(f"secret > {hidden}Joe{hidden}") == Whisper("Joe", "secret")
@@ -367,11 +398,10 @@ def test_what_nobody_sees_makes_no_secret_public(hidden: str) -> None:
 
 
 def test_the_bell_is_a_matter_of_the_terminal() -> None:
-    """At a terminal the bell is set; on a plain line there is no such command."""
+    """At a terminal the bell is set, or asked about; on a plain line there is no such command."""
     assert parse("\\bell all", Place.TERMINAL) == Bell("all")
-    assert parse("\\bell loud", Place.TERMINAL) == Refused(
-        "usage", "the command is \\bell off|mention|all; nothing was sent"
-    )
+    assert parse("\\bell", Place.TERMINAL) == Bell("")
+    assert parse("\\bell loud", Place.TERMINAL) == usage("bell [off|mention|all]")
     assert parse("\\bell all") == unknown("bell")
 
 

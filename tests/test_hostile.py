@@ -126,7 +126,12 @@ HOSTILE = [
     Hostile("zero-width joiner (emoji and scripts need it)", "a\u200db", "a\u200db"),
     Hostile("a family, by zero-width joiners", FAMILY, FAMILY),
     Hostile("only joiners", "\u200d\u200d", "\u200d\u200d", refused=EMPTY),
-    Hostile("a letter that nobody sees", "\u3164", "\u3164", "\u1160", refused=EMPTY),
+    Hostile("a letter that nobody sees", "a\u3164b", "a b"),
+    Hostile("a forged line, by blank Braille cells", "hi\u2800\u2800Bob> hi", "hi  Bob> hi"),
+    Hostile("wide and narrow spaces", "a\u3000b\u2009c\xa0d", "a b c d", "a b c d"),
+    Hostile("a note without a head", "a\U0001d159b", "a b"),
+    Hostile("soft hyphen", "a\xadb", "ab"),
+    Hostile("combining grapheme joiner", "a\u034fb", "ab"),
     Hostile(
         "a flood of 100 combining marks",
         "a" + "\u0301" * 100 + "b",
@@ -135,7 +140,8 @@ HOSTILE = [
     ),
     Hostile("interlinear annotation", "a\ufff9b\ufffac\ufffbd", "abcd"),
     Hostile("a language tag", "a\U000e0001b", "ab"),
-    Hostile("tag characters (flags need them)", "a\U000e0062b", "a\U000e0062b"),
+    Hostile("words hidden in tag characters", "a\U000e0068\U000e0069b", "ab"),
+    Hostile("only what chooses a form", "\ufe0f", "\ufe0f", refused=EMPTY),
     Hostile("a flag, by tag characters", FLAG, FLAG),
     Hostile("a noncharacter", "a\ufffeb", "ab"),
     Hostile("rich markup: a close without an open", "[/]", "[/]"),
@@ -431,8 +437,13 @@ A lone surrogate is not text: a program that sends one in a JSON escape is told
 `{TRUNCATED}`, its bytes on a plain line are refused as not being UTF-8,
 and a server that sends one is not a triochat server.
 
-Joiners, tag characters and marks of direction stay: emoji and scripts need them, and none of them
-changes anything beyond the characters beside it. A plain peer's LF ends its line: what comes
+All that is blank is a space. Runs of spaces stay, since tables and code are made of them: a long
+message may be filled up until its rest begins a row of its own. The client's terminal indents that
+row; `nc` cannot.
+
+Joiners, marks of direction, what chooses the form of a character, and the tag characters inside a
+flag stay: emoji and scripts need them, and none of them changes anything beyond the characters
+beside it. A message of nothing else is empty. A plain peer's LF ends its line: what comes
 after it is that peer's next message, under its own name.
 """
 

@@ -64,6 +64,34 @@ def test_the_roster() -> None:
     assert [*members.roster] == ["bea", "zoe"]
 
 
+def test_the_roster_is_one_object_until_it_changes() -> None:
+    """However many ask who is here, they are told the same; who comes and goes makes another."""
+    members = here(ANN)
+    before = members.who
+    assert members.who is before
+    members.wait(CID, "Cid")
+    assert members.who is before
+    members.enter(BOB, "Bob")
+    assert members.who.handles == ("Ann", "Bob")
+    members.rename(BOB, "Rob")
+    assert members.who.handles == ("Ann", "Rob")
+    members.remove(ANN)
+    assert members.who.handles == members.roster == ("Rob",)
+    assert before.handles == ("Ann",)
+
+
+def test_a_room_may_allow_longer_handles() -> None:
+    """The most characters in a handle are the room's own; the operator keeps its handle."""
+    members = Members("a-name-that-is-too-long", 1, handle_length=12)
+    assert members.check(ANN, "deploy-bot-1") == "deploy-bot-1"
+    refused = Refused(
+        "handle-invalid",
+        'handle "deploy-bot-12" has 13 characters; at most 12 are allowed; try another',
+    )
+    assert members.check(ANN, "deploy-bot-12") == refused
+    assert members.check(BOSS, members.server) == members.server
+
+
 def test_rename() -> None:
     """Who is renamed is known by the new handle alone, and keeps its place among the others."""
     members = here(ANN, BOB)

@@ -14,7 +14,7 @@ from triochat.messages import Quit
 from triochat.order import Peer
 from triochat.person import Person
 
-REMEDY = "\\help lists them, \\\\ at the start says the line as it stands; nothing was sent"
+REMEDY = "\\help lists them, \\\\ at the start says the line as it stands"
 
 
 @asynccontextmanager
@@ -198,6 +198,17 @@ async def test_a_server_that_hangs_does_not_hold_a_person(
     await typist.keys.send("\\quit")
     assert await Chat(typist, Connection(ours), "Bob").run() == Why.QUIT
     assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
+
+
+async def test_the_bell_says_how_it_stands(autojump_clock: trio.testing.MockClock) -> None:
+    """The command for the bell, without an argument, changes nothing and says what is set."""
+    async with open_house() as house:
+        typist = Typist()
+        async with open_person(house, typist, "Bob"):
+            for line in ("\\bell", "\\bell off", "\\bell"):
+                await typist.type(line)
+            assert typist.screen[-3:] == ["* bell: mention", "* bell: off", "* bell: off"]
+            assert typist.bell == "off"
 
 
 async def test_who_waits_in_line_may_leave(autojump_clock: trio.testing.MockClock) -> None:

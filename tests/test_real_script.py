@@ -164,7 +164,7 @@ def test_send_to_another_server_fails() -> None:
     ("arguments", "problem"),
     [
         (["--handle", "x", "-y", "hi"], 'there is no option -y (put "--" before a TEXT that'),
-        (["--handle", "x", "--to", "", "hi"], "argument --to: a handle has 1 to 10 characters"),
+        (["--handle", "x", "--to", "", "hi"], "argument --to: a handle has 1 to 32 characters"),
         (["--handle", "x", "--timeout", "0", "hi"], 'argument --timeout: "0" is not a number of'),
         (["hi"], "the following arguments are required: --handle"),
     ],

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,22 @@ def test_nc_is_enough(server: Server) -> None:
         ann.wait_line("[Jimmy -> you] psst")
         ann.wait_line("* Jimmy left")
         nc.terminate()
+    ann.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_a_browser_is_sent_away(server: Server, method: str) -> None:
+    """A client that speaks HTTP gets a whole response, which says what this is."""
+    browser = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    browser.request(method, "/", body="Eve\nhello\n", headers={"Content-Type": "text/plain"})
+    with browser.getresponse() as response:
+        assert (response.status, response.getheader("Connection")) == (400, "close")
+        page = response.read().decode()
+    assert page.startswith("! this is a triochat room" if method != "HEAD" else "")
+    browser.close()
+    ann = Peer(server.port)
+    ann.type("Ann")
+    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
     ann.close()
 
 
@@ -203,6 +220,16 @@ def test_options_reach_the_room() -> None:
         bob.close()
 
 
+def test_handles_may_be_longer() -> None:
+    """The option for it takes effect, and the greeting names it."""
+    with running_server("--handle-length", "12") as server:
+        bot = Peer(server.port)
+        assert bot.line() == "* triochat: what is your handle? (1-12 characters, no spaces)"
+        bot.type("deploy-bot-1")
+        assert bot.line() == "* Server connected. You are deploy-bot-1. 1 here: deploy-bot-1"
+        bot.close()
+
+
 def test_a_taken_port_is_one_line(server: Server) -> None:
     """Where somebody listens already the server says so and fails."""
     done = run("server", str(server.port))
@@ -224,10 +251,14 @@ def test_a_taken_port_is_one_line(server: Server) -> None:
         (["server"], "the following arguments are required: PORT"),
         (["server", "0", "--handle", "a b"], 'argument --handle: handle "a b" may have letters'),
         (["server", "0", "--max-clients", "0"], "argument --max-clients: "),
+        (
+            ["server", "0", "--handle-length", "33"],
+            'argument --handle-length: "33" is not a number of characters; it must be 1 to 32',
+        ),
         (["client", "h", "0"], "argument PORT: nobody can listen on port 0"),
         (
             ["client", "h", "1", "--handle", ""],
-            "argument --handle: a handle has 1 to 10 characters",
+            "argument --handle: a handle has 1 to 32 characters",
         ),
         (["client", "h", "1"], "--handle NAME is needed where the input is no terminal"),
         (["dance"], "argument COMMAND: invalid choice"),

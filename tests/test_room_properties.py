@@ -251,10 +251,11 @@ class Witness:
         if Expired(event.reason) in step.requests:
             assert step.peer not in self.members
             assert audience == (step.peer,)
-            assert event.retry
+            assert (event.retry, event.ask) == (True, True)
             return
         assert step.peer in OPERATORS
         assert step.peer not in audience
+        assert event.ask is event.retry
         if event.retry:
             assert set(audience) == {*self.members, *self.queue} - set(OPERATORS)
         else:

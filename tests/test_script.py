@@ -130,13 +130,13 @@ async def test_refused_lines_do_not_stop_the_others(
     """Each refused line is told with its number, in whatever way it is wrong; the others arrive."""
     async with open_house() as house:
         ann = await house.plain("Ann")
-        text = b"one\n\n" + b"x" * 501 + b"\n\xff\n" + b"y" * 5000 + b"\n\\quit\n" + b"z" * 501
+        text = b"one\n\n" + b"x" * 501 + b"\n\xff\n" + b"y" * 9000 + b"\n\\quit\n" + b"z" * 501
         outcome, problem, errors = await send_text(house, text)
         assert (outcome, problem) == (Outcome.REFUSED, "")
         assert sorted(errors) == [
             "! line 3: 501 characters; at most 500 are allowed; nothing was sent",
             "! line 4: that line is not UTF-8 text; nothing was sent",
-            "! line 5: a line of more than 4096 bytes is not allowed; nothing was sent",
+            "! line 5: a line of more than 8192 bytes is not allowed; nothing was sent",
             "! line 7: 501 characters; at most 500 are allowed; nothing was sent",
         ]
         assert await ann.hear(4) == ["* cron joined", "cron> one", "cron> \\quit", "* cron left"]

@@ -2,6 +2,7 @@ import gc
 import json
 import socket
 import struct
+from contextlib import suppress
 
 import pytest
 import trio
@@ -48,6 +49,24 @@ async def test_who_says_nothing_is_greeted_once(autojump_clock: trio.testing.Moc
         assert await quiet.line() == "* Server connected. You are Jimmy. 1 here: Jimmy"
 
 
+async def test_a_room_may_allow_longer_handles(autojump_clock: trio.testing.MockClock) -> None:
+    """Greeting, welcome and refusal all name the limit of this room, and it is the limit."""
+    async with open_house(handle_length=12) as house:
+        quiet = await house.connect()
+        greeting = "* triochat: what is your handle? (1-12 characters, no spaces)"
+        assert await quiet.line() == greeting
+        await quiet.type("Maximiliane-1")
+        problem = '"Maximiliane-1" has 13 characters; at most 12 are allowed'
+        assert await quiet.line() == f"! handle {problem}; try another"
+        await quiet.type("deploy-bot-1")
+        assert (
+            await quiet.line() == "* Server connected. You are deploy-bot-1. 1 here: deploy-bot-1"
+        )
+        program = await house.connect()
+        await program.ask({"type": "join", "handle": "Christopher"})
+        assert (await program.event())["handle_length"] == 12
+
+
 async def test_a_greeted_program_is_still_understood(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -83,6 +102,56 @@ async def test_a_member_has_all_the_time(autojump_clock: trio.testing.MockClock)
         assert await bob.heard_nothing()
         await ann.type("\\quit")
         assert await bob.line() == "* Server connected. You are Bob. 1 here: Bob"
+
+
+POST = b"""POST / HTTP/1.1\r
+Host: localhost:9999\r
+Content-Type: text/plain\r
+Content-Length: 11\r
+\r
+Eve
+hello
+
+"""
+
+
+@pytest.mark.parametrize("cut", range(1, len(POST)))
+async def test_a_web_page_cannot_speak(autojump_clock: trio.testing.MockClock, cut: int) -> None:
+    """What a browser sends joins nobody, wherever it is cut: one whole response, and the end."""
+    async with open_house() as house:
+        ann, page = await house.plain("Ann"), await house.connect()
+        await page.stream.send_all(POST[:cut])
+        await trio.testing.wait_all_tasks_blocked()
+        with suppress(trio.BrokenResourceError):
+            await page.stream.send_all(POST[cut:])
+        with trio.fail_after(LINGER):
+            head, _, body = "\n".join(await page.rest()).partition("\n\n")
+        assert head.split("\n")[0] == "HTTP/1.1 400 Bad Request"
+        assert f"Content-Length: {len(body) + 1}" in head
+        assert body.startswith("! this is a triochat room, not a web page")
+        await page.stream.aclose()
+        assert await ann.heard_nothing()
+        assert house.room.roster == ("Ann",)
+    assert await ann.rest() == ["* Server closed the connection: shutting down"]
+
+
+async def test_a_page_may_be_asked_for_after_the_greeting(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A browser that was silent, and so was greeted, is sent away all the same."""
+    async with open_house() as house:
+        page = await house.connect()
+        assert (await page.line()).startswith("* triochat: ")
+        await page.stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await page.rest())[0] == "HTTP/1.1 400 Bad Request"
+
+
+@pytest.mark.parametrize("handle", ["GET", "Post", "PO", "PUTTY"])
+async def test_a_handle_like_a_method(autojump_clock: trio.testing.MockClock, handle: str) -> None:
+    """Who is called like the beginning of a request comes in like anybody."""
+    async with open_house() as house:
+        await house.plain(handle)
+        assert house.room.roster == (handle,)
 
 
 async def test_quit_delivers_first_and_then_ends(autojump_clock: trio.testing.MockClock) -> None:

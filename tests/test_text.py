@@ -9,6 +9,8 @@ from triochat.messages import Refused
 from triochat.text import (
     COMBINING,
     HANDLE_LENGTH,
+    HANDLE_LIMIT,
+    HIDDEN,
     TEXT_LENGTH,
     accept_handle,
     accept_text,
@@ -24,8 +26,22 @@ LETTER = 'needs at least one letter or "_"'
 NO_HANDLE = Refused("handle-invalid", "a handle has 1 to 10 characters, no spaces; try another")
 EMPTY = Refused("message-empty", "the message is empty; nothing was sent")
 
-NEVER = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u206f\ud800-\udfff]")
-"""Controls, line breaks, bidi overrides and isolates, invisible operators, surrogates."""
+BLANK = "\u115f\u1160\u180e\u2800\u3164\uffa0\U0001d159"
+"""Letters and signs that are drawn as nothing, and take their place all the same."""
+
+NEVER = re.compile(f"[\x00-\x1f\x7f-\x9f\xad\u2028-\u202e\u2060-\u206f\ud800-\udfff{BLANK}]")
+"""Controls, line breaks, bidi overrides and isolates, what nobody sees, surrogates."""
+
+IGNORABLE = (
+    "\xad\u034f\u061c\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""What Unicode says may be ignored where it cannot be drawn (Default_Ignorable_Code_Point)."""
+
+ALL = "".join(map(chr, range(0x110000)))
+
+WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
 
 JOINERS = "\u200c\u200d"
 
@@ -137,6 +153,41 @@ def test_handle_length() -> None:
     )
 
 
+def test_the_length_is_the_room_s() -> None:
+    """A room may allow more characters or fewer, and each refusal names its own limit."""
+    assert HANDLE_LIMIT == 32
+    assert accept_handle("deploy-bot-1", 12) == "deploy-bot-1"
+    assert accept_handle("Christopher", 32) == "Christopher"
+    assert accept_handle("\u03b1\u0313\u0300\u0345" * 32, 32) == "\u1f82" * 32
+    assert accept_handle("x" * 33, 32) == bad_handle(
+        "x" * 33, "has 33 characters; at most 32 are allowed"
+    )
+    assert accept_handle("Jo", 1) == bad_handle("Jo", "has 2 characters; at most 1 are allowed")
+    none = "a handle has 1 to 32 characters, no spaces; try another"
+    assert accept_handle("", 32) == Refused("handle-invalid", none)
+
+
+def test_nfkc_makes_one_character_of_at_most_four() -> None:
+    """So what has more than four times the characters of any handle cannot become one."""
+    assert max(len(unicodedata.normalize("NFD", character)) for character in ALL) == 4
+    assert min(len(unicodedata.normalize("NFKD", character)) for character in ALL) == 1
+
+
+@pytest.mark.parametrize("sign", ["x", "\ufdfa", "\uff21", "\u0316\u0301"])
+def test_what_is_far_too_long_is_not_normalised(sign: str) -> None:
+    """Who sends four thousand characters as a name is refused by a glance at their number."""
+    for name in ("a" + sign * 4000, ("a" + sign * 200)[:129]):
+        assert normalise_handle(name) == name
+        assert handle_key(name) == name.casefold()
+        refused = accept_handle(name)
+        assert isinstance(refused, Refused)
+        assert len(refused.text) < 150
+    assert normalise_handle("\uff21" * 128) == "A" * 128
+    assert accept_handle("x" * 4000) == bad_handle(
+        "x" * 39 + "\u2026", "has 4000 characters; at most 10 are allowed"
+    )
+
+
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [
@@ -157,21 +208,21 @@ def test_handles_are_kept_in_nfkc(typed: str, kept: str) -> None:
 @pytest.mark.parametrize("filler", ["\u115f", "\u1160", "\u3164", "\uffa0"])
 def test_hangul_fillers_are_no_letters(filler: str) -> None:
     """Letters that nobody sees make no handle, alone or among others."""
-    assert accept_handle(filler) == bad_handle(normalise_handle(filler), CHARACTERS)
-    assert accept_handle(f"Joe{filler}") == bad_handle(normalise_handle(f"Joe{filler}"), CHARACTERS)
+    assert accept_handle(filler) == bad_handle(" ", CHARACTERS)
+    assert accept_handle(f"Joe{filler}") == bad_handle("Joe ", CHARACTERS)
     assert could_be_handle(filler) is False
 
 
 @pytest.mark.parametrize(
     "invisible",
-    ["\u200b", "\u2060", "\ufeff", "\u202e", "\u2066", "\x00", "\x1b", "\x7f", "\x9b", "\ud800"],
+    [*"\xad\u034f\u200b\u2060\ufeff\u202e\u2066\x00\x1b\x7f\x9b\ud800\U000e0062"],
 )
 def test_invisible_characters_are_no_part_of_a_handle(invisible: str) -> None:
     """Nobody looks like somebody else with a character that is not seen, nor is it shown."""
     assert accept_handle(f"Jo{invisible}e") == bad_handle("Joe", CHARACTERS)
 
 
-@pytest.mark.parametrize("invisible", ["\u00ad", "\u034f", "\u061c", "\u200c", "\u200d", "\u200e"])
+@pytest.mark.parametrize("invisible", ["\u061c", "\u200c", "\u200d", "\u200e", "\ufe0f"])
 def test_joiners_are_no_part_of_a_handle(invisible: str) -> None:
     """Joiners and direction marks, which a message may have, make no handle."""
     assert accept_handle(f"Jo{invisible}e") == bad_handle(f"Jo{invisible}e", CHARACTERS)
@@ -268,7 +319,7 @@ def test_plain_text_stays(text: str) -> None:
         "\u2764\ufe0f",
         "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
         "\u0e19\u0e34\u0e14\u0e32",
-        "\u00a0\u3000",
+        WALES,
         "e\u0301\u0302\u0303\u0304",
         "\ue0b0",
     ],
@@ -285,6 +336,26 @@ def test_all_scripts_and_emoji_stay(text: str) -> None:
 def test_tabs_and_line_breaks_are_a_space(line_break: str) -> None:
     """A tab is a space, and so is a line break of any kind."""
     assert clean(f"a{line_break}b") == "a b"
+
+
+@pytest.mark.parametrize("blank", [character for character in ALL if character.isspace()])
+def test_all_white_space_is_a_space(blank: str) -> None:
+    """A space of whatever width is a space; a control character goes, whatever it is."""
+    assert clean(f"a{blank}b") == ("ab" if blank == "\x1f" else "a b")
+
+
+@pytest.mark.parametrize("blank", BLANK)
+def test_what_is_drawn_as_nothing_is_a_space(blank: str) -> None:
+    """Nobody pads a line, or says nothing, with letters that nobody sees."""
+    assert clean(f"a{blank}b") == "a b"
+    assert clean(f"x{blank * 3}Bob> hi") == "x   Bob> hi"
+    assert accept_text(blank * 3) == EMPTY
+
+
+def test_runs_of_spaces_stay() -> None:
+    """Tables and code keep their columns."""
+    assert clean("/dev/sda1   40G    12%") == "/dev/sda1   40G    12%"
+    assert clean("\u3000\u3000if \u2800x:") == "  if  x:"
 
 
 @pytest.mark.parametrize(
@@ -306,6 +377,7 @@ def test_bidi_overrides_go(override: str) -> None:
     "invisible",
     [
         *"\u200b\u2060\u2061\u2064\u206a\u206f\ufeff\ufff9\ufffa\ufffb\ud800\udfff\ufdd0\ufffe\uffff",
+        *"\xad\u034f\u17b4\u17b5\ufff0\U00016fe4\U0001bca0\U0001d173\U000e0fff",
         "\U000e0001",
         "\U0001ffff",
         "\U0010fffe",
@@ -314,6 +386,36 @@ def test_bidi_overrides_go(override: str) -> None:
 def test_invisible_padding_goes(invisible: str) -> None:
     """Nothing stays that is never seen and means nothing."""
     assert clean(f"a{invisible}b") == "ab"
+
+
+def test_what_may_be_ignored() -> None:
+    """Of what may be ignored only `HIDDEN` stays; it is no message, whatever there is of it."""
+    for character in re.findall(f"[{IGNORABLE}]", ALL):
+        is_kept = re.match(f"[{HIDDEN}]", character) is not None
+        assert clean(f"a{character}b") in ([f"a{character}b"] if is_kept else ["ab", "a b"])
+        assert accept_text(character) == EMPTY
+    assert accept_text("\u200d\ufe0f \u200e") == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        (f"a{WALES}b", f"a{WALES}b"),
+        (WALES * 2, WALES * 2),
+        (f"{WALES}{WALES[1:]}", WALES),  # tags that follow no flag
+        (WALES[1:], ""),
+        (WALES[:-1], WALES[0]),  # nothing ends them
+        (f"{WALES[:1]}{WALES[-1]}", WALES[0]),
+        (f"{WALES[0]}{WALES[1] * 7}{WALES[-1]}", WALES[0]),  # hidden words, no place
+        (f"{WALES[0]}\U000e0041{WALES[-1]}", WALES[0]),
+        (f"{WALES[0]}\u200b{WALES[1:]}", WALES[0]),
+        ("a\U000e0062b", "ab"),
+    ],
+)
+def test_tags_stay_inside_a_flag(text: str, cleaned: str) -> None:
+    """Nobody hides words in tags, which only flags need: one to six letters, and their end."""
+    assert clean(text) == cleaned
+    assert clean(cleaned) == cleaned
 
 
 def test_escape_sequences_become_text() -> None:
@@ -351,6 +453,7 @@ def test_what_is_never_in_clean_text(text: str) -> None:
     assert NEVER.search(cleaned) is None
     categories = {unicodedata.category(character) for character in cleaned}
     assert categories & {"Cc", "Cs", "Zl", "Zp"} == set()
+    assert all(character == " " for character in cleaned if character.isspace())
     assert cleaned.splitlines() in ([], [cleaned])
     assert len(cleaned) <= len(text)
     assert cleaned.encode().decode() == cleaned
@@ -375,7 +478,19 @@ def test_good_messages(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", " \t ", "\r\n", "\x00", "\u200b", "\u3000", "\u3164", "\uffa0 \u1160", "\u202e"],
+    [
+        "",
+        " ",
+        " \t ",
+        "\r\n",
+        "\x00",
+        "\u200b",
+        "\u3000",
+        "\u3164",
+        "\uffa0 \u1160",
+        "\u2800",
+        "\xad",
+    ],
 )
 def test_messages_that_show_nothing(text: str) -> None:
     """A message of which nothing would be seen is empty."""

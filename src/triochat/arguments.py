@@ -192,6 +192,13 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         default=1000,
         help="people in the room at once; more wait in line" + _DEFAULT,
     )
+    add(
+        "--handle-length",
+        metavar="N",
+        type=partial(_count, what="characters", most=32),
+        default=10,
+        help="characters in a handle, 1 to 32" + _DEFAULT,
+    )
     add("--turns", action="store_true", help="nobody speaks twice in a row")
     add(
         "--burst",
@@ -263,11 +270,11 @@ def _port(text: str) -> int:
     return port
 
 
-def _count(text: str, *, what: str, least: int = 1) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) >= least):
-        raise argparse.ArgumentTypeError(
-            f'"{text}" is not a number of {what}; it must be {least} or more'
-        )
+def _count(text: str, *, what: str, least: int = 1, most: float = math.inf) -> int:
+    is_number = text.isascii() and text.isdecimal() and len(text) < _DIGITS
+    if not (is_number and least <= int(text) <= most):
+        limit = f"{least} or more" if most == math.inf else f"{least} to {most}"
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of {what}; it must be {limit}')
     return int(text)
 
 
@@ -283,14 +290,15 @@ def _seconds(text: str) -> float:
 
 def _handle(text: str) -> str:
     from triochat.messages import Refused  # noqa: PLC0415  --help is quick without
-    from triochat.text import accept_handle  # noqa: PLC0415
+    from triochat.text import HANDLE_LIMIT, accept_handle  # noqa: PLC0415
 
-    handle = accept_handle(text)
+    handle = accept_handle(text, HANDLE_LIMIT)  # how many a room allows, the room says
     if isinstance(handle, Refused):
         raise argparse.ArgumentTypeError(handle.text)
     return handle
 
 
 _NAME: dict[str, Any] = {"metavar": "NAME", "type": _handle}
+_DIGITS = 10  # nothing that is counted has as many
 _DEFAULT = " (default: %(default)s)"
 _FORMATTER = argparse.RawDescriptionHelpFormatter  # leaves the lines of an epilog alone

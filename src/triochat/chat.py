@@ -219,8 +219,9 @@ class Chat:
             case messages.Refused() | messages.Notice():
                 await self._terminal.show(asked, self.handle)
             case Bell(setting=setting):
-                self._terminal.bell = setting
-                await self._terminal.show(messages.Notice(f"bell: {setting}"), self.handle)
+                self._terminal.bell = setting or self._terminal.bell
+                how = messages.Notice(f"bell: {self._terminal.bell}")
+                await self._terminal.show(how, self.handle)
             case messages.Quit() if not self._operator:
                 await self.quit()
                 await trio.sleep_forever()

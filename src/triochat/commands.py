@@ -48,7 +48,7 @@ async def run_server(options: argparse.Namespace) -> int:
         reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
         return fail(f"cannot listen on {where}: {reason}")
     port = port_of(listeners)
-    rules = {"max_clients": options.max_clients, "turns": options.turns}
+    rules = {name: vars(options)[name] for name in ("max_clients", "turns", "handle_length")}
     limits = Limits(options.burst, options.rate, strangers=min(STRANGERS, files // 4))
     hub = Hub(Room(options.handle, **rules, place=f"port {port}"), limits=limits)
     _print(_invitation(options.host, port))

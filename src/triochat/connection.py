@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from triochat.dialects.ndjson import decode_event, encode
-from triochat.dialects.plain import GREETING
+from triochat.dialects.plain import is_greeting
 from triochat.exceptions import RemoteProtocolError
 from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request
 from triochat.stay import Stay
-from triochat.words import words_of
 
 EVENT_LIMIT = 1 << 20
 """The most bytes in a line from a server: a welcome names everybody in the room."""
@@ -24,7 +23,6 @@ Connect = Callable[[], Awaitable[trio.abc.Stream]]
 """Opens a stream to a server, or raises `UnreachableError`."""
 
 _CHUNK = 1 << 16
-_GREETING = words_of(GREETING)
 
 
 class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
@@ -74,7 +72,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
                 line = self._received.popleft()
                 if isinstance(line, Refused):
                     raise RemoteProtocolError("not-triochat", f"the server sent: {line.text}")
-                if not self._answered and line == _GREETING:  # it took our silence for a person's
+                if not self._answered and is_greeting(line):  # it took our silence for a person's
                     continue
                 self._answered = True
                 if event := decode_event(line):

@@ -71,7 +71,7 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
         return
     reason = "the operator ended the chat"
     clients = [one for one in state.members if not one.is_operator] + [*state.members.queue]
-    state.telling.append(Told([Closing(reason, retry=True)], tuple(clients)))
+    state.telling.append(Told([Closing(reason, retry=True, ask=True)], tuple(clients)))
     for one in clients:
         state.remove(one)
         state.end(one, reason)
@@ -88,7 +88,7 @@ def lose(state: State, peer: Peer, gone: Gone) -> None:
 def expire(state: State, peer: Peer, expired: Expired) -> None:
     """Close a stranger's connection."""
     if state.members.handle_of(peer) is None:
-        state.tell(Closing(expired.reason, retry=True), peer)
+        state.tell(Closing(expired.reason, retry=True, ask=True), peer)
         state.end(peer, expired.reason)
 
 
@@ -101,7 +101,7 @@ DEEDS: dict[type, Deed] = {
     Join: join,
     Rename: rename,
     Whisper: whisper,
-    messages.Who: lambda state, peer, _: state.tell(messages.Roster(state.members.roster), peer),
+    messages.Who: lambda state, peer, _: state.tell(state.members.who, peer),
     messages.Ping: lambda state, peer, _: state.tell(messages.Pong(), peer),
     Kick: kick,
     Quit: leave,

@@ -12,7 +12,7 @@ obeyed: ``secret > Joe`` cut short would be a secret told to everybody.
 from triochat.messages import Refused
 
 LINE_LENGTH = 4096
-"""The most bytes in a line that a peer sends to the server, without its ending."""
+"""The most bytes in a line, without its ending, where nothing else is said."""
 
 
 class Lines:
@@ -22,23 +22,30 @@ class Lines:
 
     def __init__(self, limit: int = LINE_LENGTH) -> None:
         self._limit = limit
-        self._rest = b""
+        self._rest = bytearray()  # grows in place: to copy it for each piece is quadratic
         self._skipping = False
 
     def feed(self, data: bytes | bytearray) -> list[str | Refused]:
         """The lines that these bytes complete, in order, without their endings."""
-        whole, end, rest = (self._rest + data if self._rest else data).rpartition(b"\n")
-        read = self._read_all(whole) if end else []
-        if len(rest) - rest.endswith(b"\r") > self._limit and not self._skipping:
-            self._skipping = True
-            read.append(self._too_long())
-        self._rest = b"" if self._skipping else bytes(rest)
+        kept = self._rest
+        whole, end, rest = data.rpartition(b"\n")
+        read = []
+        if end:
+            read = self._read_all(kept + whole if kept else whole)
+            kept.clear()
+        if rest and not self._skipping:
+            kept += rest
+            if len(kept) - kept.endswith(b"\r") > self._limit:
+                kept.clear()
+                self._skipping = True
+                read.append(self._too_long())
         return read
 
     def end(self) -> Refused | None:
         """The refusal of what came after the last line end, if there was anything."""
         unfinished = bool(self._rest)
-        self._rest, self._skipping = b"", False
+        self._rest.clear()
+        self._skipping = False
         if not unfinished:
             return None
         return Refused("line-unfinished", "the last line has no line end; nothing was sent")

@@ -16,11 +16,12 @@ is still taken for a name, so that a typo makes a refusal and not a secret told 
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from enum import Flag, auto
 from typing import NamedTuple
 
 from triochat import messages
-from triochat.text import clean, could_be_handle, strip_invisible
+from triochat.text import HIDDEN, clean, could_be_handle, strip_invisible
 
 PREFIXES = ("\\", "/")
 """What a command starts with; either may be typed, the first is shown."""
@@ -28,8 +29,7 @@ PREFIXES = ("\\", "/")
 BELLS = ("off", "mention", "all")
 """When a terminal rings: never; when one is mentioned or whispered to; at every message."""
 
-_HIDDEN = "[\xad\u061c\u180e\u200c-\u200f]*"  # what nobody sees, and `clean` has reason to keep
-_WHISPER = re.compile(rf"(?s)(.*\S)\s+{_HIDDEN}>{_HIDDEN}\s+(\S+)\s*\Z")
+_WHISPER = re.compile(rf"(?s)(.*\S)\s+[{HIDDEN}]*>[{HIDDEN}]*\s+(\S+)\s*\Z")
 _SHOWN = 20  # characters of an unknown command that are repeated in its refusal
 
 
@@ -42,7 +42,10 @@ class Place(Flag):
 
 
 class Bell(NamedTuple):
-    """What one's own terminal is asked: when to ring. No request: the room never hears of it."""
+    """What one's own terminal is asked: when to ring; how it stands, if empty.
+
+    No request: the room never hears of it.
+    """
 
     setting: str
 
@@ -67,9 +70,9 @@ COMMANDS = {
     "nick": Command("nick NAME", "call yourself NAME from now on", messages.Rename),
     "kick": Command("kick NAME [WHY]", "put NAME out of the room", messages.Kick, Place.CONSOLE),
     "bell": Command(
-        f"bell {'|'.join(BELLS)}",
-        "ring never, for you, at all",
-        lambda setting: Bell(setting) if setting in BELLS else None,
+        f"bell [{'|'.join(BELLS)}]",
+        "ring never, for you, at all; alone, how it stands",
+        lambda setting="": Bell(setting) if setting in ("", *BELLS) else None,
         Place.TERMINAL,
     ),
     "help": Command("help", "this list", lambda: None),
@@ -100,8 +103,10 @@ def parse(line: str, place: Place = Place.LINE) -> messages.Request | messages.A
         return _parse_command(stripped[1:], place)
     whisper = ">" in line and _WHISPER.match(line)  # most lines are told by a glance
     if whisper:
-        names = (whisper[2], strip_invisible(whisper[2]))  # as it is, or as it looks to a reader
-        if to := next(filter(could_be_handle, names), ""):
+        to = whisper[2]
+        if not could_be_handle(to):
+            to = strip_invisible(to)  # as it looks to a reader
+        if could_be_handle(to):
             return messages.Whisper(to, whisper[1])
     return messages.Say(line)
 
@@ -116,7 +121,8 @@ def introduce(line: str) -> messages.Request | messages.Answer | Bell:
     asked = parse(line)
     if isinstance(asked, messages.Quit | messages.Notice):
         return asked
-    return messages.Refused("not-joined", "first a handle, please; nothing was sent")
+    unsent = "; nothing was sent" if isinstance(asked, messages.Say | messages.Whisper) else ""
+    return messages.Refused("not-joined", f"first a handle, please{unsent}")
 
 
 def _parse_command(typed: str, place: Place) -> messages.Request | messages.Answer | Bell:
@@ -126,20 +132,26 @@ def _parse_command(typed: str, place: Place) -> messages.Request | messages.Answ
         return messages.Notice(help_text(place))
     command = COMMANDS.get(name)
     if command is None or (command.place is Place.TERMINAL and command.place not in place):
-        shown = clean(name[:_SHOWN])
-        return messages.Refused(
-            "unknown-command",
-            f"there is no command \\{shown}; \\help lists them, \\\\ at the start says the line"
-            " as it stands; nothing was sent",
-        )
+        return _unknown(clean(name[:_SHOWN]), place)
     takes = command.usage.split()[1:]
     words = arguments.split(None, len(takes) - 1)[: len(takes)]
     is_enough = len(words) >= sum(not word.startswith("[") for word in takes)
     built = command.build(*words) if is_enough else None
-    return built or messages.Refused("usage", f"the command is \\{command.usage}; nothing was sent")
+    unsent = "; nothing was sent" if command.build in (messages.Say, messages.Whisper) else ""
+    return built or messages.Refused("usage", f"the command is \\{command.usage}{unsent}")
+
+
+def _unknown(name: str, place: Place) -> messages.Refused:
+    known = [known for known, command in COMMANDS.items() if command.place in place]
+    near = "".join(f"did you mean \\{known}? " for known in get_close_matches(name, known, 1))
+    return messages.Refused(
+        "unknown-command",
+        f"there is no command \\{name}; {near}\\help lists them, \\\\ at the start says the line"
+        " as it stands",
+    )
 
 
 def help_text(place: Place = Place.LINE) -> str:
     """The list of commands that make sense there, a line each, written from the command table."""
     shown = [command for command in COMMANDS.values() if command.place in place]
-    return "\n".join(f"\\{command.usage:<20} {command.purpose}" for command in shown)
+    return "\n".join(f"\\{command.usage:<22} {command.purpose}" for command in shown)

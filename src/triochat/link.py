@@ -11,7 +11,7 @@ import trio
 
 from triochat.backlog import Backlog
 from triochat.dialects import PlainSpeaker, Speaker, recognise
-from triochat.dialects.plain import GREETING
+from triochat.dialects.plain import greeting
 from triochat.messages import Refused
 from triochat.order import AnyRequest
 from triochat.outbox import Outbox
@@ -61,9 +61,9 @@ class Link:
             self._write_through()
         return self.speaker.hear(data)
 
-    def greet(self) -> None:
+    def greet(self, handle_length: int) -> None:
         """Tell who has said nothing yet, and so is taken for a person, what to do."""
-        self.outbox.put(self.speaker.tell([GREETING]))
+        self.outbox.put(self.speaker.tell([greeting(handle_length)]))
 
     def end(self) -> Refused | None:
         """The refusal of what was begun, if anything was, when there are no more bytes."""

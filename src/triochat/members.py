@@ -2,9 +2,9 @@
 
 from bisect import bisect_left, insort
 
-from triochat.messages import Refused
+from triochat.messages import Refused, Roster
 from triochat.order import HOUSE, Peer
-from triochat.text import accept_handle, handle_key, normalise_handle
+from triochat.text import HANDLE_LENGTH, accept_handle, handle_key, normalise_handle
 
 
 class Members(dict[Peer, str]):
@@ -13,25 +13,35 @@ class Members(dict[Peer, str]):
     Args:
         server: the operator's handle, which nobody else may take.
         max_clients: members at once, operators not counted; the next ones wait.
+        handle_length: the most characters in a handle; at most `text.HANDLE_LIMIT`.
 
     Attributes:
         queue: who waits, with the handle that each will have, in the order of their turns.
         clients: how many members are not operators.
     """
 
-    def __init__(self, server: str, max_clients: int) -> None:
+    def __init__(self, server: str, max_clients: int, handle_length: int = HANDLE_LENGTH) -> None:
         super().__init__()
         self.server = server
+        self.handle_length = handle_length
         self.queue: dict[Peer, str] = {}
         self.clients = 0
         self._max_clients = max_clients
         self._taken: dict[str, Peer] = {}
         self._sorted: list[str] = []
+        self._who: Roster | None = None
+
+    @property
+    def who(self) -> Roster:
+        """The answer to who is here: the same object until that changes, however many ask."""
+        if self._who is None:
+            self._who = Roster(tuple(self._sorted))
+        return self._who
 
     @property
     def roster(self) -> tuple[str, ...]:
         """The handles of all members, sorted without regard to case."""
-        return tuple(self._sorted)
+        return self.who.handles
 
     @property
     def is_full(self) -> bool:
@@ -49,7 +59,7 @@ class Members(dict[Peer, str]):
     def check(self, peer: Peer, wanted: str) -> str | Refused:
         """A handle as it will be kept, if this peer may have it; else why not."""
         is_own = peer.is_operator and normalise_handle(wanted) == self.server
-        handle = self.server if is_own else accept_handle(wanted)
+        handle = self.server if is_own else accept_handle(wanted, self.handle_length)
         if isinstance(handle, Refused):
             return handle
         if self.find(handle) not in (peer, HOUSE):
@@ -87,7 +97,9 @@ class Members(dict[Peer, str]):
         self[peer] = handle
         self._taken[handle_key(handle)] = peer
         insort(self._sorted, handle, key=handle_key)
+        self._who = None
 
     def _forget(self, handle: str) -> None:
         key = handle_key(handle)
         del self._taken[key], self._sorted[bisect_left(self._sorted, key, key=handle_key)]
+        self._who = None

@@ -11,32 +11,30 @@ from typing import Any, TypeAlias
 from triochat.messages import Join, Kick, Refused, Rename, Say, Whisper, Who
 from triochat.order import HOUSE, Peer
 from triochat.state import State
-from triochat.text import clean
+from triochat.text import excerpt
 
 QUEUE = 1000
 """Peers in the queue for a full room; the next ones are refused."""
 
 _NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
-_SHOWN = 40  # characters of an unknown handle that are repeated in its refusal
-
 
 Rule: TypeAlias = Callable[[State, Peer, Any], Refused | None]
 """Says why this peer cannot have what it asks for; None if this rule does not stand against it."""
 
 
-def has_joined(state: State, peer: Peer, _: object) -> Refused | None:
+def has_joined(state: State, peer: Peer, request: object) -> Refused | None:
     """Only members speak, and change anything."""
     if peer in state.members:
         return None
-    return has_handle(state, peer, _) or Refused(
-        "waiting", "the room is full; wait until you are let in; nothing was sent"
+    return has_handle(state, peer, request) or Refused(
+        "waiting", f"the room is full; wait until you are let in{_unsent(request)}"
     )
 
 
-def has_handle(state: State, peer: Peer, _: object) -> Refused | None:
+def has_handle(state: State, peer: Peer, request: object) -> Refused | None:
     """Strangers are told nothing."""
     if state.members.handle_of(peer) is None:
-        return Refused("not-joined", "join with a handle first; nothing was sent")
+        return Refused("not-joined", f"join with a handle first{_unsent(request)}")
     return None
 
 
@@ -99,9 +97,13 @@ def may_kick(state: State, peer: Peer, kick: Kick) -> Refused | None:
     return None
 
 
+def _unsent(request: object) -> str:
+    """What matters most to who wanted to say something."""
+    return "; nothing was sent" if isinstance(request, Say | Whisper) else ""
+
+
 def _nobody_called(handle: str, outcome: str) -> Refused:
-    shown = clean(handle)[:_SHOWN]
-    return Refused("no-such-handle", f'nobody here is called "{shown}"; {outcome}')
+    return Refused("no-such-handle", f'nobody here is called "{excerpt(handle)}"; {outcome}')
 
 
 RULES: dict[type, tuple[Rule, ...]] = {

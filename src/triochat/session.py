@@ -90,7 +90,7 @@ class Session:
             self._welcome()
         else:
             now = trio.current_time()
-            self._dues = [(now + GREETING_DELAY, self.link.greet), (now + HANDSHAKE, self._expire)]
+            self._dues = [(now + GREETING_DELAY, self._greet), (now + HANDSHAKE, self._expire)]
             hub.lobby.enter(self, self._host, self._turn_away)
         self._reason = "connection lost"
 
@@ -184,6 +184,9 @@ class Session:
     def _ask(self, request: AnyRequest) -> None:
         self._hub.ask(self.peer, (request,))
         self._hub.flush()
+
+    def _greet(self) -> None:
+        self.link.greet(self._hub.room.members.handle_length)
 
     def _expire(self) -> None:
         self._ask(Expired(f"no handle within {HANDSHAKE:.0f} seconds"))

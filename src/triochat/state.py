@@ -9,6 +9,7 @@ from triochat.members import Members
 from triochat.messages import Event, Joined, Left, Notice, Refused, Welcome
 from triochat.order import HOUSE, Peer
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+from triochat.text import HANDLE_LENGTH
 
 _MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting would take longer
 
@@ -25,6 +26,7 @@ class State:
         max_clients: members at once, operators not counted.
         turns: nobody speaks twice in a row, and a client speaks first.
         place: where it can be reached, told to the operator, e.g. ``port 9999``.
+        handle_length: the most characters in a handle, 1 to `text.HANDLE_LIMIT`.
 
     Attributes:
         members: who is here, and who waits.
@@ -43,8 +45,9 @@ class State:
         max_clients: int = MAX_CLIENTS,
         turns: bool = False,
         place: str = "",
+        handle_length: int = HANDLE_LENGTH,
     ) -> None:
-        self.members = Members(server, max_clients)
+        self.members = Members(server, max_clients, handle_length)
         self.has_turns = turns
         self.place = place
         self.telling: list[Telling] = []
@@ -108,7 +111,10 @@ class State:
         members.enter(peer, handle)
         joined = Joined(handle, self.next_id(), self.at)
         self.telling += [Told([joined], can_wait=True), Follows(peer)]
-        self.tell(Welcome(handle, members.server, members.roster, self.last_id), peer)
+        welcome = Welcome(
+            handle, members.server, members.roster, self.last_id, members.handle_length
+        )
+        self.tell(welcome, peer)
 
     def leave(self, peer: Peer, reason: str, *, can_wait: bool = True) -> None:
         """Whatever this peer was, its place is free now, and its connection ends."""

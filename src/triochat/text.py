@@ -6,10 +6,14 @@ other. What it guarantees of its result:
 
 * no C0 or C1 control character and no DEL, so no escape sequence, bell or overprinting;
 * no bidirectional override, embedding or isolate, so text reads in the order in which it stands;
-* no line break of any kind: tabs and line breaks have become single spaces;
-* no invisible padding (zero-width space, word joiner, byte order mark, deprecated and
-  interlinear controls, surrogates, noncharacters); joiners inside emoji and scripts stay;
+* no line break of any kind, and of all that is blank only the space: tabs, line breaks, wide and
+  narrow spaces, and letters and signs that are drawn as nothing have become spaces;
+* no invisible padding: of what Unicode says may be ignored only `HIDDEN` stays, and the tags
+  inside a flag; nor deprecated and interlinear controls, surrogates, noncharacters;
 * no more than `COMBINING` combining marks in a row, so nothing climbs over the lines around it.
+
+Runs of spaces stay as they are: tables and code are made of them. That a long line looks like two
+is for who draws it to prevent, whatever fills it.
 """
 
 import re
@@ -18,7 +22,10 @@ import unicodedata
 from triochat.messages import Refused
 
 HANDLE_LENGTH = 10
-"""The most characters (code points) in a handle."""
+"""The most characters (code points) in a handle, where a room says nothing else."""
+
+HANDLE_LIMIT = 32
+"""The most that a room may allow."""
 
 TEXT_LENGTH = 500
 """The most characters (code points) in a message."""
@@ -26,33 +33,50 @@ TEXT_LENGTH = 500
 COMBINING = 4
 """The most combining marks in a row."""
 
-_SPACES = re.compile("\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+HIDDEN = "\u061c\u200c-\u200f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+"""What nobody sees, and there is reason to keep, as part of a regular expression's set: marks of
+direction, joiners, and what chooses between the forms of the character before it."""
+
+_SPACES = re.compile(
+    "\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029"
+    "\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"  # spaces of other widths
+    "\u115f\u1160\u180e\u2800\u3164\uffa0\U0001d159]"  # Hangul fillers, a Braille cell, a note
+)
 _REMOVED = re.compile(
-    "[\x00-\x1f\x7f-\x9f"
-    "\u200b\u2060-\u206f\u202a-\u202e\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\ufdd0-\ufdef\U000e0001"
+    "(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f)|"  # stays: a flag
+    "[\x00-\x1f\x7f-\x9f\xad"
+    "\u034f\u17b4\u17b5\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\ud800-\udfff\ufdd0-\ufdef"
+    "\U00016fe4\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
     + "".join(
         chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
     )
     + "]"
 )
+_VISIBLE = re.compile(f"[^ {HIDDEN}]")
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters that nobody sees
+_MARKS = frozenset(("Mn", "Me", "Mc"))
 _PUNCTUATION = "_.-"
 _RESERVED = "you"  # how whispers address their reader
 _SHOWN = 40  # characters of a bad handle that are repeated in its refusal
+_LOOKED_AT = 4 * HANDLE_LIMIT  # what is longer is no handle: NFKC makes one of at most four
 
 
 def clean(text: str) -> str:
     """The text without anything that could do more on a screen than show characters."""
     if text.isascii() and text.isprintable():
         return text
-    text = _REMOVED.sub("", _SPACES.sub(" ", text))
+    text = _REMOVED.sub(r"\1", _SPACES.sub(" ", text))
+    kinds = {character: unicodedata.category(character) for character in set(text)}
+    if _MARKS.isdisjoint(kinds.values()):  # most texts; what is counted here takes its time
+        return text
     kept: list[str] = []
     run = 0
     for character in text:
-        category = unicodedata.category(character)
-        if category != "Cf":  # joiners do not start a new run
-            run = run + 1 if category in ("Mn", "Me", "Mc") else 0
+        kind = kinds[character]
+        if kind != "Cf":  # joiners do not start a new run
+            run = run + 1 if kind in _MARKS else 0
         if run <= COMBINING:
             kept.append(character)
     return "".join(kept)
@@ -68,20 +92,17 @@ def accept_text(text: str) -> str | Refused:
             "message-too-long",
             f"{len(cleaned)} characters; at most {TEXT_LENGTH} are allowed; nothing was sent",
         )
-    if not cleaned.strip() or not (cleaned.isascii() or any(map(_is_visible, cleaned))):
+    if not _VISIBLE.search(cleaned):
         return Refused("message-empty", "the message is empty; nothing was sent")
     return cleaned
 
 
-def _is_visible(character: str) -> bool:
-    """Whether it leaves a mark of its own; also true of characters too new for this Python."""
-    category = unicodedata.category(character)
-    return category[0] != "Z" and category not in ("Cf", "Cc") and character not in _BLANK_LETTERS
-
-
 def normalise_handle(handle: str) -> str:
-    """The handle in the form in which it is kept: NFKC."""
-    return unicodedata.normalize("NFKC", handle)
+    """The handle in the form in which it is kept: NFKC.
+
+    What is too long to be anybody's stays as it is: this may take the square of its length.
+    """
+    return unicodedata.normalize("NFKC", handle) if len(handle) <= _LOOKED_AT else handle
 
 
 def handle_key(handle: str) -> str:
@@ -89,21 +110,26 @@ def handle_key(handle: str) -> str:
     return normalise_handle(normalise_handle(handle).casefold())
 
 
-def accept_handle(handle: str) -> str | Refused:
-    """A handle as the room takes it: NFKC, 1 to 10 characters; else what is wrong with it."""
+def accept_handle(handle: str, length: int = HANDLE_LENGTH) -> str | Refused:
+    """A handle as a room takes it: NFKC, 1 to ``length`` characters; else what is wrong with it."""
     handle = normalise_handle(handle)
     if not handle:
-        return Refused("handle-invalid", "a handle has 1 to 10 characters, no spaces; try another")
+        problem = f"a handle has 1 to {length} characters, no spaces"
+        return Refused("handle-invalid", f"{problem}; try another")
     if handle_key(handle) == _RESERVED:
         return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
-    problem = _character_problem(handle)
-    if not problem and len(handle) > HANDLE_LENGTH:
-        problem = f"has {len(handle)} characters; at most {HANDLE_LENGTH} are allowed"
+    problem = _character_problem(handle) or ""
+    if not problem and len(handle) > length:
+        problem = f"has {len(handle)} characters; at most {length} are allowed"
     if problem:
-        shown = clean(handle)
-        shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
-        return Refused("handle-invalid", f'handle "{shown}" {problem}; try another')
+        return Refused("handle-invalid", f'handle "{excerpt(handle)}" {problem}; try another')
     return handle
+
+
+def excerpt(handle: str) -> str:
+    """As much of what somebody took for a handle as is repeated in its refusal."""
+    shown = clean(handle[:_LOOKED_AT])
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
 
 
 def could_be_handle(word: str) -> bool:
@@ -117,11 +143,12 @@ def strip_invisible(word: str) -> str:
     return "".join(
         character
         for character in normalise_handle(word)
-        if unicodedata.category(character) not in ("Cf", "Mn", "Me", "Mc")
+        if unicodedata.category(character) not in _MARKS | {"Cf"}
     )
 
 
 def _character_problem(handle: str) -> str | None:
+    handle = handle[:_LOOKED_AT]
     if not all(
         (character.isalpha() and character not in _BLANK_LETTERS)
         or character.isdecimal()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from triochat.framing import Lines
+from triochat.framing import LINE_LENGTH, Lines
 from triochat.messages import Event, Refused
 from triochat.order import AnyRequest
 
@@ -34,15 +34,17 @@ class Speaker:
     Attributes:
         dialect: in which it is told what all are told.
         parting: why a peer has left whose input ends without a word.
+        line_length: the most bytes in a line, without its ending.
     """
 
     __slots__ = ("_lines",)
 
     dialect: ClassVar[Dialect]
     parting: ClassVar[str]
+    line_length: ClassVar[int] = LINE_LENGTH
 
     def __init__(self) -> None:
-        self._lines = Lines()
+        self._lines = Lines(self.line_length)
 
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
         """What the peer asks for with these bytes; in place of what it cannot ask, answers."""

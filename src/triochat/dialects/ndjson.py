@@ -27,6 +27,7 @@ class NdjsonSpeaker(Speaker):
 
     dialect = NDJSON
     parting = "connection lost"
+    line_length = 1 << 13  # the longest message takes 6,000 bytes if all of it is escaped
 
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         decode = _requests.decode

@@ -9,8 +9,17 @@ from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
 from triochat.words import words_of
 
-GREETING = Notice("triochat: what is your handle? (1-10 characters, no spaces)")
-"""What a peer sees that does not speak first."""
+_NAME = "triochat: "
+
+
+def greeting(handle_length: int) -> Notice:
+    """What a peer sees that does not speak first, where a handle has so many characters."""
+    return Notice(f"{_NAME}what is your handle? (1-{handle_length} characters, no spaces)")
+
+
+def is_greeting(line: str) -> bool:
+    """Whether this is a server's greeting, whatever its room allows."""
+    return line.startswith(f"* {_NAME}")
 
 
 def _encode(events: list[Event]) -> bytes:
