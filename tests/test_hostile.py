@@ -36,7 +36,7 @@ from triochat.messages import (
 )
 from triochat.room import Room
 from triochat.telling import Told
-from triochat.terminals.editor import Desk
+from triochat.terminals.desk import Desk
 from triochat.terminals.screen import Palette, Screen, Shown
 from triochat.terminals.teletype import Teletype
 from triochat.words import words_of

@@ -1,13 +1,16 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -28,6 +31,7 @@ from screen_reader import (
     reading,
     reading_command,
 )
+from triochat.terminals.prompt import drop_keys
 
 ME = "Jimmy> "
 """What stands before the line that is being typed."""
@@ -242,9 +246,11 @@ def test_no_history_file(server: Server, ann: Peer, tmp_path: Path) -> None:
         ("\\q", "\\quit"),
         ("psst > A", "psst > Ann"),
         ("psst > a", "psst > Ann"),
-        ("\\msg A", "\\msg Ann"),
-        ("\\msg a", "\\msg Ann"),
+        ("\\msg A", "\\msg Ann "),
+        ("\\msg a", "\\msg Ann "),
+        ("\\bell m", "\\bell mention"),
         ("hello A", "hello Ann"),
+        ("a", "Ann: "),
     ],
 )
 def test_tab_completes(jimmy: Reader, typed: str, completed: str) -> None:
@@ -258,11 +264,13 @@ def test_tab_knows_who_is_here_now(jimmy: Reader, server: Server) -> None:
     joe = Peer(server.port)
     joe.type("Joe")
     jimmy.wait_for("* Joe joined")
-    jimmy.type("psst > J" + TAB)
-    jimmy.wait_for("\nJimmy Joe\n")
-    jimmy.wait_line(ME, "psst > J")
+    jimmy.type("psst > " + TAB)
+    jimmy.wait_line(ME, "psst > Ann")
+    jimmy.type(TAB)
+    jimmy.wait_line(ME, "psst > Joe")
     joe.type("\\nick Zoe")
     jimmy.wait_for("* Joe is now Zoe")
+    jimmy.wait_line(ME, "psst > Joe")
     jimmy.type(CTRL_U + "psst > Z" + TAB)
     jimmy.wait_line(ME, "psst > Zoe")
     joe.close()
@@ -295,6 +303,28 @@ def test_a_line_that_is_too_long_stays(jimmy: Reader, ann: Peer) -> None:
     jimmy.type("\x7f" + ENTER)
     ann.wait_line("Jimmy> " + "x" * 500)
     jimmy.wait_line(ME, "")
+
+
+@pytest.mark.parametrize("size", [*SIZES, (24, 11)])
+def test_a_line_cannot_be_forged(
+    server: Server, ann: Peer, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """No text, however long its words are, stands at the left edge of the screen."""
+    forged = "99:99\u00a0Bob>\u00a0send\u00a0the\u00a0password"
+    with client(server.port, tmp_path, size=size) as jimmy:
+        jimmy.wait_line(ME, "")
+        for blank in ("\u2800", "-", "👨\u200d👩", "❤\ufe0f", "\u1112\u1161"):
+            for count in range(1, 3):
+                text = "https://x.org/" + blank * (size[1] * count // len(blank)) + forged
+                ann.type(text[:499])
+        ann.type("the end")
+        jimmy.wait_for("the end")
+        jimmy.wait_line(ME, "")
+    rows = [row for row in jimmy.everything if row]
+    assert len(rows) > 10
+    kinds = re.compile(r"\d\d:\d\d ?(?:Ann|\*|$)|[ |]|Jimmy>|127|──")
+    assert [row for row in rows if not kinds.match(row)] == []
+    assert [row for row in rows if row.startswith("99")] == []
 
 
 # ---- 3: a paste
@@ -400,6 +430,73 @@ def test_a_server_says_why(jimmy: Reader, server: Server) -> None:
     assert server.stop() == 0
     assert jimmy.wait_end() == 0
     assert "* Server closed the connection: shutting down" in "\n".join(jimmy.everything)
+
+
+def test_what_was_not_sent_is_told(jimmy: Reader, server: Server) -> None:
+    """When the server ends what is being typed, the line stands on the screen when all is over."""
+    jimmy.type("half a line")
+    jimmy.wait_line(ME, "half a line")
+    os.kill(server.process.pid, signal.SIGINT)
+    jimmy.wait_end()
+    rows = [row for row in jimmy.everything if row]
+    assert rows[-1] == "not sent: half a line"
+
+
+def test_keys_that_nobody_read_are_dropped() -> None:
+    """What was typed and not read when the editor ends is gone; a descriptor may be anything."""
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, b"rm -r x\n")
+    assert select.select([terminal], [], [], 1)[0]
+    drop_keys(terminal)
+    assert not select.select([terminal], [], [], 0)[0]
+    for fd in (keyboard, terminal):
+        os.close(fd)
+    drop_keys(terminal)
+
+
+def test_ctrl_c_drops_the_line(jimmy: Reader, ann: Peer) -> None:
+    """Who leaves by Ctrl-C has dropped the line, and is not told of it."""
+    jimmy.type("half a line")
+    jimmy.wait_line(ME, "half a line")
+    jimmy.type(CTRL_C)
+    assert jimmy.wait_end() == 130
+    assert "not sent" not in "\n".join(jimmy.everything)
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "你 好\u0301" * 80_000, "\n" * 400_000])
+@pytest.mark.parametrize("kind", ["said", "notice"])
+def test_a_server_that_floods(tmp_path: Path, text: str, kind: str) -> None:
+    """However much a strange server sends, keys have their turn, and Ctrl-C ends the client."""
+    at = "2026-01-02T21:07:04.678Z"
+    welcome = {"type": "welcome", "handle": "Jimmy", "server": "S", "roster": ["Jimmy", "Ann"]}
+    event = {"type": kind, "id": 1, "at": at, "handle": "Ann", "text": text}
+    blob = f"{json.dumps(event, ensure_ascii=False)}\n".encode()
+
+    def flood(peer: socket.socket) -> None:
+        with suppress(OSError):
+            for _ in range(2_000):
+                peer.sendall(blob)
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        client(listener.getsockname()[1], tmp_path) as jimmy,
+    ):
+        peer, _ = listener.accept()
+        peer.sendall(f"{json.dumps(welcome)}\n".encode())
+        jimmy.wait_line(ME, "")
+        flooding = Thread(target=flood, args=(peer,), daemon=True)
+        flooding.start()
+        jimmy.wait_for("more characters)")
+        began = time.monotonic()
+        jimmy.type("typed")
+        jimmy.wait(lambda: any(row.startswith(f"{ME}typed") for row in jimmy.rows))
+        assert time.monotonic() - began < 3
+        began = time.monotonic()
+        jimmy.type(CTRL_C)
+        assert jimmy.wait_end() == 130
+        assert time.monotonic() - began < 4  # of which two are for the server to let go
+        peer.close()
+        flooding.join()
 
 
 # ---- 6: endings
@@ -694,9 +791,9 @@ def test_the_console_is_a_terminal(tmp_path: Path) -> None:
         console.type(CTRL_U + "\\k" + TAB)
         console.wait_line("Server> ", "\\kick ")
         console.type("J" + TAB)
-        console.wait_line("Server> ", "\\kick Joe")
+        console.wait_line("Server> ", "\\kick Joe ")
         assert console.status.startswith(f"port {found[1]} · 2 here")
-        console.type(" enough" + ENTER)
+        console.type("enough" + ENTER)
         joe.wait_line("* Server closed the connection: kicked: enough")
         console.wait_for("* Joe left (kicked: enough)")
         joe.close()

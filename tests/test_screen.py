@@ -1,6 +1,5 @@
 import re
 import unicodedata
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -24,13 +23,12 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.terminals.screen import FOLD, Screen, Shown, mentions, rings, wrap
-from triochat.text import clean
+from triochat.terminals.screen import FOLD, LONG, Screen, Shown, bounded, mentions, rings
+from triochat.terminals.wrapping import cells_of
 from triochat.words import words_of
 
 NOW = datetime(2026, 1, 2, 21, 7, tzinfo=UTC)
 AT = "2026-01-02T21:07:04.678Z"
-URL = re.compile(r"\w+://\S")
 
 
 def said(text: str, handle: str = "Ann", at: str = AT) -> Said:
@@ -80,10 +78,30 @@ def test_what_has_no_time_has_the_readers() -> None:
     assert draw(Notice("hm")) == "21:07 * hm"
 
 
-@pytest.mark.parametrize("at", ["", "yesterday", "2026-13-01T00:00:00Z", "\x1b[2J", "9" * 99])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "",
+        "yesterday",
+        "2026-13-01T00:00:00Z",
+        "\x1b[2J",
+        "9" * 99,
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-12:00",
+    ],
+)
 def test_a_time_that_is_none(at: str) -> None:
     """A server that cannot tell the time does not stop the reading."""
     assert draw(said("hi", at=at), screen=Screen(UTC)) == "21:07 Ann> hi"
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999Z", AT[:-1]])
+@pytest.mark.parametrize("hours", [-12, 0, 14])
+def test_times_at_both_ends(at: str, hours: int) -> None:
+    """No year stops the reading, in any zone; a time without a zone is told in UTC."""
+    assert draw(said("hi", at=at), screen=Screen(timezone(timedelta(hours=hours))))
+    if at == AT[:-1]:
+        assert draw(said("hi", at=at), screen=Screen(UTC)) == "21:07 Ann> hi"
 
 
 def test_a_line_for_each_new_day() -> None:
@@ -101,16 +119,16 @@ def test_a_line_for_each_new_day() -> None:
 # ---- lines that do not fit
 
 
-LONG = "The quick brown fox jumps over the lazy dog, and then it does so again, and again."
+PANGRAM = "The quick brown fox jumps over the lazy dog, and then it does so again, and again."
 
 
 def test_a_hanging_indent() -> None:
     """What does not fit hangs under the text, not under the handle."""
-    assert draw(said(LONG)).split("\n") == [
+    assert draw(said(PANGRAM)).split("\n") == [
         "21:07 Ann> The quick brown fox jumps over the lazy dog, and then it does so",
         "           again, and again.",
     ]
-    assert draw(said(LONG), width=40).split("\n") == [
+    assert draw(said(PANGRAM), width=40).split("\n") == [
         "21:07 Ann> The quick brown fox jumps",
         "           over the lazy dog, and then",
         "           it does so again, and again.",
@@ -119,14 +137,14 @@ def test_a_hanging_indent() -> None:
 
 def test_a_hanging_indent_of_other_lines() -> None:
     """Whispers, notices and refusals hang in the same way."""
-    whisper = Whispered(1, AT, "Ann", "Bob", LONG)
+    whisper = Whispered(1, AT, "Ann", "Bob", PANGRAM)
     assert draw(whisper, width=60).split("\n") == [
         "21:07 [Ann -> you] The quick brown fox jumps over the lazy",
         "                   dog, and then it does so again, and",
         "                   again.",
     ]
-    assert draw(Notice(LONG), width=60).split("\n")[1].startswith("        t")
-    assert draw(Refused("no", LONG), width=60).split("\n")[1].startswith("        t")
+    assert draw(Notice(PANGRAM), width=60).split("\n")[1].startswith("        t")
+    assert draw(Refused("no", PANGRAM), width=60).split("\n")[1].startswith("        t")
 
 
 def test_a_narrow_screen_has_a_small_indent() -> None:
@@ -138,7 +156,8 @@ def test_a_narrow_screen_has_a_small_indent() -> None:
     ]
     assert draw(said("one two three four five six"), width=20).split("\n") == [
         "21:07 Ann> one two",
-        "three four five six",
+        "      three four",
+        "      five six",
     ]
 
 
@@ -171,12 +190,13 @@ def test_long_words_are_broken() -> None:
     assert [line[11:] for line in lines] == ["a", "x" * 29, "x" * 29, "xx b"]
 
 
-@pytest.mark.parametrize("width", [40, 80])
-def test_urls_stay_whole(width: int) -> None:
-    """A URL stands on one line of its own however long it is, to be clicked."""
+def test_a_long_url_hangs_under_the_text() -> None:
+    """A URL begins on a row of its own, and never goes on at the left edge of the screen."""
     url = "https://example.com/" + "path/" * 20
-    lines = draw(said(f"see {url} there"), width=width).split("\n")
-    assert lines == ["21:07 Ann> see", " " * 11 + url, " " * 11 + "there"]
+    rows = draw(said(f"see {url} there"), width=40).split("\n")
+    assert rows[0] == "21:07 Ann> see"
+    assert [row[:11] for row in rows[1:]] == [" " * 11] * (len(rows) - 1)
+    assert "".join(row[11:] for row in rows[1:-1]) + rows[-1][11:] == f"{url} there"
 
 
 def test_short_urls_are_words() -> None:
@@ -189,23 +209,34 @@ def test_spaces_stay() -> None:
     assert draw(said("a   b")) == "21:07 Ann> a   b"
 
 
-def joined(lines: Sequence[Text]) -> str:
-    """The characters of these lines that are no white space."""
-    return "".join("".join(line.plain.split()) for line in lines)
+FORGED = (
+    "https://x.org/" + "\u2800" * 55 + "12:17\u00a0Ann>\u00a0send\u00a0Bob\u00a0the\u00a0password"
+)
+"""A word whose end would look like a line of its own, if it stood at the left edge."""
+
+hostile = st.one_of(any_text, st.just(FORGED), st.text("\u2800a👨\u200d👩你\u0301 ", max_size=90))
 
 
-@given(any_text.map(clean), st.integers(1, 90), st.integers(1, 90))
-@example("x http://" + "y" * 50 + " z", 10, 10)
-@example("你 " * 9, 5, 4)
-@example("x" * 20 + " more", 14, 34)
-def test_wrapping_loses_nothing(text: str, first: int, width: int) -> None:
-    """Whatever is wrapped keeps all its characters but spaces, and no line is too wide."""
-    lines = wrap(Text(text), first, width)
-    assert joined(lines) == "".join(text.split())
-    for index, line in enumerate(lines):
-        fits = cell_len(line.plain.rstrip()) <= (width if index else first)
-        one_wide = sum(cell_len(character) > 0 for character in line.plain.strip()) <= 1
-        assert fits or one_wide or URL.match(line.plain.lstrip()), (text, line.plain)
+@given(events(hostile), hostile, st.integers(1, 200))
+@example(said(FORGED), "Bob", 80)
+@example(said("👨‍👩‍👧‍👦" * 9), "Bob", 24)
+@example(Joined("x" * 300), "Bob", 40)
+def test_nothing_stands_at_the_left_edge(event: Event, me: str, width: int) -> None:
+    """Each row fits the screen, and all but an event's first start with an indent or a mark."""
+    first, *others = Screen(UTC).draw([Shown(event, me)], NOW, width)
+    assert first.plain.startswith("21:07 "[: width - 1] if width >= 3 else "|")
+    assert all(cells_of(row.plain) <= width for row in (first, *others))
+    margin = " " * 6 if width >= 12 else "|"
+    assert all(row.plain.startswith(margin) for row in others if row.plain)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 8, 31])
+def test_the_day_fits_too(width: int) -> None:
+    """The line for a new day is as wide as the screen at most."""
+    screen = Screen(UTC)
+    draw(said("a"), screen=screen, width=width)
+    rows = draw(said("b", at="2026-09-30T00:00:00Z"), screen=screen, width=width).split("\n")
+    assert max(cells_of(row) for row in rows) <= width
 
 
 @given(events(any_text), any_text, st.integers(1, 200))
@@ -369,3 +400,56 @@ def test_rings(event: Event, off: bool, mention: bool, everything: bool) -> None
     assert rings(event, "Bob", "off") is off
     assert rings(event, "Bob", "mention") is mention
     assert rings(event, "Bob", "all") is everything
+
+
+# ---- what a strange server may send
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        said("x" * 1_000_000),
+        Notice("a\n" * 500_000),
+        Notice("\n" * 9_000),
+        Roster(tuple(f"guest{number}" for number in range(100_000))),
+        Welcome("Bob", "Server", tuple(f"guest{number}" for number in range(100_000))),
+        Left("Ann", "why" * 300_000),
+        Renamed("a" * 500_000, "b" * 500_000),
+        Whispered(1, "9" * 500_000, "a" * 500_000, "b" * 500_000, "\n" * 500_000),
+    ],
+)
+def test_what_is_too_long_is_cut(event: Event) -> None:
+    """Of one event at most so much is drawn, and the rest is counted."""
+    drawn = draw(bounded(event))
+    assert len(drawn) < LONG * 2
+    assert drawn.count("\n") < 300
+    assert re.search(r"…\(\d+morecharacters\)", "".join(drawn.split()))
+
+
+def test_what_is_cut_off_is_counted() -> None:
+    """The number of characters that are not shown is the truth."""
+    cut = bounded(said("x" * (LONG + 7)))
+    assert isinstance(cut, Said)
+    assert cut.text == "x" * LONG + "… (7 more characters)"
+    roster = bounded(Roster(("Ann",) * 10_000))
+    assert isinstance(roster, Notice)
+    assert roster.text.startswith("10000 here: Ann, Ann")
+
+
+@given(events(any_text))
+def test_what_is_short_is_not_cut(event: Event) -> None:
+    """What the room allows is shown as it is."""
+    texts = [
+        value for name in event.__struct_fields__ if isinstance(value := getattr(event, name), str)
+    ]
+    if max(map(len, texts), default=0) <= 64:
+        assert bounded(event) is event
+
+
+def test_who_is_renamed_keeps_the_colour() -> None:
+    """The colour goes with the person, on a screen that saw the new name."""
+    screen = Screen(UTC)
+    before = screen.style("Ann")
+    assert screen.style("Zoe") != before
+    draw(Renamed("Ann", "Bea"), screen=screen)
+    assert screen.style("Bea") == before

@@ -1,127 +1,45 @@
 """The line editor: prompt_toolkit, set up for a chat.
 
-What stands before the line is the person's own handle in its colour, or a question. Tab completes
-commands and handles; up and Ctrl-R search the history; when fewer than 50 characters are left a
-counter says so, and a message that is too long stays in the line with the reason. A paste of
-several lines stands in the line as it is until Enter sends it, and Ctrl-C clears it.
+What stands before the line is the person's own handle in its colour, or a question. Tab goes
+through commands and handles, Shift-Tab back; up and Ctrl-R search the history; when fewer than 50
+characters are left a counter says so, and a message that is too long stays in the line with the
+reason. A paste of several lines stands in the line as it is until Enter sends it, and Ctrl-C clears
+it.
 """
 
+import logging
 import os
-import re
 import signal
 import sys
-import threading
-from collections.abc import Iterable
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app, run_in_terminal
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.buffer import Buffer, ValidationState
 from prompt_toolkit.document import Document
-from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.key_processor import KeyProcessor
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
-from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
-from prompt_toolkit.validation import ValidationError, Validator
-from rich.color import Color
 
-from triochat.chat import View
-from triochat.grammar import COMMANDS, PREFIXES, Place, parse
-from triochat.messages import Refused, Say, Whisper
-from triochat.terminals.screen import Palette
-from triochat.text import HANDLE_LENGTH, TEXT_LENGTH, accept_text, clean
+from triochat.messages import Say, Whisper
+from triochat.terminals.desk import Desk
+from triochat.text import clean
 
-PASTE = 1 << 16
-"""The most bytes that are sent at once."""
+log = logging.getLogger(__name__)
 
-COUNTED = 50
-"""So few characters are left when the counter appears."""
+TAB = 4
+"""The columns of a tab in what is pasted."""
 
-_HANDLE_PLACE = re.compile(r"(?:\S\s+>\s+|^[\\/](?:msg|kick)\s+|(?:^|\s))(\S*)$")
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack"})
 
 
 class InterruptedLineError(Exception):
     """Ctrl-C was typed."""
-
-
-class Desk(Completer, Validator):
-    """What the editor shows and asks: one for a terminal, changed from outside while it runs.
-
-    Attributes:
-        place: where its lines are typed.
-        view: what is shown; frozen, since the editor has a thread of its own.
-        continued: is set when the process goes on after Ctrl-Z.
-    """
-
-    def __init__(self, place: Place, palette: Palette) -> None:
-        self.place = place
-        self.view = View()
-        self.continued = threading.Event()
-        self._palette = palette
-
-    def prompt(self) -> StyleAndTextTuples:
-        """What stands before the line."""
-        view = self.view
-        if view.question:
-            return [("bold", view.question)]
-        if not view.handle:
-            return []
-        handle = clean(view.handle)[:HANDLE_LENGTH]  # a server may be anybody's
-        colour = Color.from_ansi(self._palette.colour(handle)).get_truecolor().hex
-        return [(f"bold fg:{colour}", f"{handle}> ")]
-
-    def toolbar(self) -> StyleAndTextTuples:
-        """The status line."""
-        view = self.view
-        if view.where is None:
-            return [("", "not connected")]
-        message = None if view.question else _message(get_app().current_buffer.text, self.place)
-        left = TEXT_LENGTH - len(message.text) if message else TEXT_LENGTH
-        counter = [("bold fg:ansired" if left < 0 else "bold", f"{left} left · ")]
-        parts = [view.where]
-        if view.handle:
-            parts.append(f"{len(view.roster)} here")
-        if view.lag is not None:
-            parts.append(f"lag {view.lag * 1000:.0f} ms")
-        status = [("", " · ".join(filter(None, parts)))]
-        return [*counter, *status] if left < COUNTED else [*status]
-
-    def validate(self, document: Document) -> None:
-        """Keep in the line what the room would refuse for its length."""
-        if self.view.question:
-            return
-        size = len(document.text.encode(errors="replace"))
-        if size > PASTE:
-            raise ValidationError(
-                len(document.text), f"{size} bytes; at most {PASTE} can be sent at once"
-            )
-        for line in lines_of(document.text):
-            message = _message(line, self.place) if isinstance(line, str) else line
-            refused = accept_text(message.text) if message else ""
-            if isinstance(refused, Refused) and refused.code == "message-too-long":
-                raise ValidationError(len(document.text), refused.text)
-
-    def get_completions(
-        self,
-        document: Document,
-        complete_event: CompleteEvent,  # noqa: ARG002
-    ) -> Iterable[Completion]:
-        """Commands at the start of a line, and handles wherever one may stand."""
-        before = document.text_before_cursor
-        if before.startswith(PREFIXES) and " " not in before:
-            for name, command in COMMANDS.items():
-                if command.place in self.place and name.startswith(before[1:].lower()):
-                    text = f"{before[0]}{name}"
-                    space = " " if " " in command.usage else ""
-                    yield Completion(f"{text}{space}", -len(before), display=text)
-        elif found := _HANDLE_PLACE.search(before):
-            for handle in sorted(self.view.roster, key=str.casefold):
-                if handle.casefold().startswith(found[1].casefold()):
-                    yield Completion(clean(handle), -len(found[1]))
 
 
 def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSession[str]:
@@ -132,9 +50,7 @@ def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSes
         color_depth=ColorDepth.DEPTH_8_BIT if colour else ColorDepth.DEPTH_1_BIT,
         interrupt_exception=InterruptedLineError,
         erase_when_done=True,
-        completer=desk,
         complete_while_typing=False,
-        complete_style=CompleteStyle.READLINE_LIKE,
         validator=desk,
         validate_while_typing=False,
         history=open_history(desk, history),
@@ -144,7 +60,21 @@ def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSes
     )
     # Without this, keys that are typed while messages are drawn are echoed into them.
     session.app.input.cooked_mode = session.app.input.raw_mode  # type: ignore[method-assign]
+    survive_keys(session.app.key_processor)
     return session
+
+
+def survive_keys(processor: KeyProcessor) -> None:
+    """Let no sequence of keys end the editor, whatever prompt_toolkit makes of it."""
+    process = processor.process_keys
+
+    def process_keys() -> None:
+        try:
+            process()
+        except Exception:
+            log.info("keys that the editor does not understand", exc_info=True)
+
+    processor.process_keys = process_keys  # type: ignore[method-assign]
 
 
 def draw_again(session: PromptSession[str]) -> None:
@@ -154,29 +84,73 @@ def draw_again(session: PromptSession[str]) -> None:
     session.app.invalidate()
 
 
-def put_back(session: PromptSession[str], line: str) -> None:
-    """Let this line stand in the editor again, unless the next is being typed."""
+def judge_again(session: PromptSession[str]) -> None:
+    """Forget why the line was not taken: what stands against it may have changed."""
+    session.default_buffer.validation_state = ValidationState.UNKNOWN
+    session.default_buffer.validation_error = None
+
+
+def offer(session: PromptSession[str], before: str, text: str) -> None:
+    """Let this answer stand in the line in place of the one before, unless something was typed."""
     buffer = session.default_buffer
-    if not buffer.text:
-        buffer.text = line
-        buffer.cursor_position = len(line)
+    if buffer.text == before:
+        _put(buffer, text)
 
 
-def lines_of(text: str) -> list[str | Say]:
-    """What Enter sends: a line that was typed, or the lines of a paste as they stand."""
-    if "\n" not in text:
-        return [text]
-    return [Say(line) for line in text.split("\n") if line.strip()]
+def put_back(session: PromptSession[str], desk: Desk, message: Say | Whisper) -> None:
+    """Let this message stand in the line again, unless something else stands there.
+
+    Several that come back in a row stand there as the lines of a paste.
+    """
+    buffer = session.default_buffer
+    if buffer.text and buffer.text != desk.text_of_returned():
+        return
+    desk.returned = [*desk.returned, message] if buffer.text else [message]
+    if not desk.view.question and (text := desk.text_of_returned()):
+        _put(buffer, text)
 
 
-def _message(line: str, place: Place) -> Say | Whisper | None:
-    asked = parse(line, place) if "\n" not in line else None
-    return asked if isinstance(asked, Say | Whisper) else None
+def complete(desk: Desk, buffer: Buffer, step: int) -> None:
+    """Complete what stands before the cursor; if there are several ways, go on, or back."""
+    document = buffer.document
+    if not desk.ways or desk.ways[0] != document:
+        before, after = document.text_before_cursor, document.text_after_cursor
+        length, words = desk.complete(before)
+        lines = [before[: len(before) - length] + word for word in words]
+        desk.ways = deque([document, *(Document(line + after, len(line)) for line in lines)])
+    desk.ways.rotate(-step)
+    buffer.document = desk.ways[0]
+    if len(desk.ways) < 3:  # there is nothing to choose from: the next time it is another word
+        desk.ways.clear()
+
+
+def _put(buffer: Buffer, text: str) -> None:
+    buffer.text = text
+    buffer.cursor_position = len(text)
 
 
 def key_bindings(desk: Desk) -> KeyBindings:
     """The keys that mean something else in a chat than in any line editor."""
     bindings = KeyBindings()
+
+    @bindings.add(Keys.Tab)
+    def _(event: KeyPressEvent) -> None:
+        """Complete, or go on."""
+        complete(desk, event.current_buffer, 1)
+
+    for key in "-0123456789":
+        bindings.add("escape", key)(_repeat_nothing)
+
+    @bindings.add(Keys.BackTab)
+    def _(event: KeyPressEvent) -> None:
+        """Go back."""
+        complete(desk, event.current_buffer, -1)
+
+    @bindings.add(Keys.BracketedPaste)
+    def _(event: KeyPressEvent) -> None:
+        """Insert what will be sent: tabs are spaces, and there is nothing that is not seen."""
+        lines = event.data.replace("\r\n", "\n").replace("\r", "\n").expandtabs(TAB).split("\n")
+        event.current_buffer.insert_text("\n".join(map(clean, lines)))
 
     @bindings.add("c-z")
     def _(event: KeyPressEvent) -> None:
@@ -201,6 +175,10 @@ def key_bindings(desk: Desk) -> KeyBindings:
     return bindings
 
 
+def _repeat_nothing(event: KeyPressEvent) -> None:
+    """No key is done several times: some of them fail when it is fewer than once."""
+
+
 # ---- history
 
 
@@ -222,12 +200,13 @@ def open_history(desk: Desk, path: Path | None) -> InMemoryHistory | FileHistory
         with suppress(OSError):  # then it is kept in memory only
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(0o600)
+            path.open("ab+").close()  # it is a file that can be read and written
             history = FileHistory(str(path))
     append = history.append_string
 
     def append_message(string: str) -> None:
         if not desk.view.question:
-            with suppress(OSError):  # a disk that is full loses the memory, not the chat
+            with suppress(OSError, ValueError):  # no room, or no text: forgotten
                 append(string)
 
     history.append_string = append_message  # type: ignore[method-assign]

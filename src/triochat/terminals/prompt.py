@@ -10,108 +10,105 @@ line ends the input; what comes in is drawn even then.
 
 import asyncio
 import logging
-import math
 import os
 import signal
 import sys
+import termios
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import trio
-from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.patch_stdout import patch_stdout
-from rich.console import Console
 
 from triochat.chat import Terminal, View
 from triochat.grammar import Place
-from triochat.messages import Event, Joined, Left, Refused, Request, Say
+from triochat.messages import Event, Refused, Request, Said, Say, Whisper
 from triochat.terminals import editor
+from triochat.terminals.desk import Desk, lines_of
+from triochat.terminals.drawing import Drawing
 from triochat.terminals.pipe import Output
-from triochat.terminals.screen import Screen, Shown, rings
+from triochat.terminals.screen import Screen, Shown
 from triochat.words import words_of
 
 log = logging.getLogger(__name__)
 
-WAITING = 1000
-"""Events that may wait to be drawn before whoever shows more has to wait."""
-
-FRAME = 100
-"""Events that are drawn before the keys typed meanwhile have their turn."""
-
-GATHER = 0.15
-"""Seconds that comings and goings wait for more of them, to be drawn as one."""
-
 AGAIN = 0.1
 """Seconds until the editor's thread is asked again to end."""
-
-PUT_BACK = ("message-too-long", "not-your-turn", "waiting")
-"""Refusals after which the line stands in the editor again."""
 
 
 class Prompt(Terminal):
     """A person at a terminal. Made by `open_prompt`.
 
     All methods are for trio's thread; those whose names start with ``_on_loop`` run in the
-    editor's. The two share `_waiting`, a deque, whose ends are safe to use from both.
+    editor's. The two share what waits to be drawn, and `_lines`, a deque, whose ends are safe to
+    use from both.
     """
 
     def __init__(self, place: Place, history: Path | None, *, colour: bool) -> None:
-        self._screen = Screen()
-        self._desk = editor.Desk(place, self._screen.palette)
+        screen = Screen()
+        self._desk = Desk(place, screen.palette)
         self._session = editor.open_session(self._desk, history, colour=colour)
-        self._console = Console(
-            file=StringIO(),
-            force_terminal=True,
-            color_system="256",
-            no_color=not colour,
-            width=1 << 16,  # lines are wrapped by the screen
-            highlight=False,
-        )
         self._elsewhere = None if sys.stdout.isatty() else Output(1)
-        self._last_line = ""
-        self._send_line, self._lines = trio.open_memory_channel[str | Say](math.inf)
-        self._waiting: deque[Shown] = deque()
+        self._lines: deque[str | Say] = deque()
+        self._half = ""  # the line that was being typed when the editor was told to end
+        self._has_ended = False
+        self._heard = trio.lowlevel.ParkingLot()
         self._drawn = trio.lowlevel.ParkingLot()
-        self._printing: asyncio.Task[None] | None = None
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._editing: asyncio.Task[None] | None = None
         self._token = trio.lowlevel.current_trio_token()
+        self._drawing = Drawing(
+            screen, self._session.app.output, lambda: self._wake(self._drawn), colour=colour
+        )
 
     # ---- the channel
 
     def update(self, view: View) -> None:
         """Show this before the line, and below it."""
-        self._desk.view = view
+        before, self._desk.view = self._desk.view, view
+        if (before.question, before.offer) != (view.question, view.offer):
+            self._call(editor.offer, self._session, before.offer, view.offer)
+        if (before.question, before.holds) != (view.question, view.holds):
+            self._call(editor.judge_again, self._session)
         self._call(self._session.app.invalidate)
 
     async def receive(self) -> str | Say:
         """The next line that was typed or pasted. Raises `trio.EndOfChannel` after Ctrl-D."""
-        line = await self._lines.receive()
-        self._last_line = line if isinstance(line, str) else line.text
-        return line
+        await trio.lowlevel.checkpoint()
+        while not self._lines:
+            if self._has_ended:
+                raise trio.EndOfChannel
+            await self._heard.park()
+        return self._lines.popleft()
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:  # noqa: ARG002
+    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
         """Draw an event above the line that is being typed, which stays as it is.
 
-        A line that will do later, or shorter, is put back, unless the next is being typed.
+        A message that was refused is put back, unless the next is being typed.
         """
-        if isinstance(event, Refused) and event.code in PUT_BACK:
-            self._call(editor.put_back, self._session, self._last_line)
+        is_refused = isinstance(event, Refused) and event.code != "message-empty"
+        if is_refused and isinstance(asked, Say | Whisper):
+            self._call(editor.put_back, self._session, self._desk, asked)
         if self._elsewhere is not None:
             await self._elsewhere.write(words_of(event, me))
             return
-        self._waiting.append(Shown(event, me))
-        self._call(self._on_loop_print)
-        if len(self._waiting) > WAITING:
+        if isinstance(event, Said):
+            self._desk.spoke(event.handle)
+        self._drawing.bell = self.bell
+        shown = Shown(event, me)
+        self._drawing.add(shown)
+        self._call(self._drawing.wake, shown)
+        if self._drawing.is_full:
             await self._drawn.park()
         else:
             await trio.lowlevel.checkpoint()
+
+    def _wake(self, waiting: trio.lowlevel.ParkingLot) -> None:
+        self._token.run_sync_soon(waiting.unpark_all)
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         """Run a function on the editor's loop, soon; not at all when there is none."""
@@ -161,51 +158,48 @@ class Prompt(Terminal):
         self._editing = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(log_error)
-        self._on_loop_print()
+        self._drawing.wake()
         with suppress(asyncio.CancelledError), patch_stdout(raw=True):
             try:
                 with self._session.app.input.raw_mode():  # also between two lines
                     while not self._stopping:
-                        try:
-                            text = await self._session.prompt_async(set_exception_handler=False)
-                        except editor.InterruptedLineError:
-                            os.kill(os.getpid(), signal.SIGINT)
-                            continue
-                        for line in editor.lines_of(text):
-                            self._token.run_sync_soon(self._send_line.send_nowait, line)
+                        await self._on_loop_read()
             except (EOFError, OSError):  # Ctrl-D; or the window is gone
-                self._token.run_sync_soon(self._send_line.close)
+                self._has_ended = True
+                self._wake(self._heard)
                 if not self._stopping:
                     await asyncio.Event().wait()
-        while self._waiting:
-            self._print()
+        self._drawing.finish(*(f"not sent: {line}" for line in self._unsent()))
+        drop_keys(self._session.app.input.fileno())
 
-    def _on_loop_print(self) -> None:
-        async def print_all() -> None:
-            if all(isinstance(shown.event, Joined | Left) for shown in self._waiting.copy()):
-                await asyncio.sleep(GATHER)
-            while self._waiting:
-                await run_in_terminal(self._print)
-            self._printing = None
+    async def _on_loop_read(self) -> None:
+        """Hand over what is entered next; keep what was not, if told to end."""
+        offer = self._desk.view.offer
+        try:
+            text = await self._session.prompt_async(default=offer, set_exception_handler=False)
+        except editor.InterruptedLineError:
+            os.kill(os.getpid(), signal.SIGINT)
+        except asyncio.CancelledError:
+            if not self._desk.view.question:
+                self._half = self._session.default_buffer.text
+            raise
+        else:
+            self._lines += lines_of(text)
+            self._wake(self._heard)
 
-        if self._waiting and self._printing is None:
-            self._printing = asyncio.create_task(print_all())
+    def _unsent(self) -> list[str]:
+        """What was entered and nobody took, and what was being typed."""
+        entered = [line.text if isinstance(line, Say) else line for line in self._lines]
+        return [line for line in (*entered, *self._half.split("\n")) if line.strip()]
 
-    def _print(self) -> None:
-        """Draw a batch, at the place where the editor's line has just been taken away."""
-        count = min(len(self._waiting), FRAME)
-        shown = [self._waiting.popleft() for _ in range(count)]
-        output = self._session.app.output
-        with suppress(OSError):  # the window is gone
-            lines = self._screen.draw(shown, datetime.now(UTC), output.get_size().columns)
-            with self._console.capture() as capture:
-                for line in lines:
-                    self._console.print(line, soft_wrap=True)
-            output.write_raw(capture.get())
-            if any(rings(event, me, self.bell) for event, me in shown):
-                output.write_raw("\a")
-            output.flush()
-        self._token.run_sync_soon(self._drawn.unpark_all)
+
+def drop_keys(fd: int) -> None:
+    """Forget what was typed and nobody has read: the shell would obey it."""
+    with suppress(OSError):
+        if os.tcgetpgrp(fd) != os.getpgrp():  # it is the shell's already; to touch it would stop us
+            return
+    with suppress(OSError, termios.error):
+        termios.tcflush(fd, termios.TCIFLUSH)
 
 
 def log_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -10,21 +10,35 @@
     ──────── Sunday 22 November 2026
 
 What is what can be told without colour. Nothing that anybody sent is markup, an escape sequence or
-a control character by the time it stands in a line (see `text.clean`).
+a control character by the time it stands in a line (see `text.clean`), and nothing of it stands at
+the left edge (see `wrapping`). A server may be anybody's: what is too long is cut, and says so.
 """
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import groupby
 from typing import NamedTuple
 
-from rich.cells import cell_len
+from msgspec.structs import replace
 from rich.style import Style
 from rich.text import Text
 
-from triochat.messages import Event, Joined, Left, Notice, Refused, Said, Welcome, Whispered
+from triochat.messages import (
+    Event,
+    Joined,
+    Left,
+    Notice,
+    Refused,
+    Renamed,
+    Roster,
+    Said,
+    Welcome,
+    Whispered,
+)
+from triochat.terminals.wrapping import cells_of, margin_of, wrap
 from triochat.text import clean, handle_key
 from triochat.words import statement_of, words_of
 
@@ -34,9 +48,18 @@ COLOURS = (167, 30, 130, 62, 64, 161, 32, 100, 134, 28, 164)
 FOLD = 4
 """So many comings and goings in a row are one line."""
 
+LONG = 5_000
+"""The most characters that are shown of one event."""
+
+LINES = 200
+"""The most lines that are shown of one event."""
+
+KNOWN = 10_000
+"""Handles whose colour is remembered."""
+
 _NAMED = 8  # as many are named in such a line
-_URL = re.compile(r"\w+://\S")
-_WORD = re.compile(r"\s*\S+")
+_LONG_FIELDS = ("text", "reason")
+_LONG_FIELD = 64  # characters of any other, a handle or a time
 
 
 class Shown(NamedTuple):
@@ -51,6 +74,7 @@ class Palette:
 
     def __init__(self) -> None:
         self._colours: dict[str, int] = {}
+        self._latest: deque[int] = deque(maxlen=len(COLOURS) - 1)
 
     def colour(self, handle: str) -> int:
         """The number of the colour of this handle, from now on."""
@@ -58,9 +82,20 @@ class Palette:
         if key not in self._colours:
             start = sum(map(ord, key)) % len(COLOURS)
             wheel = (*COLOURS[start:], *COLOURS[:start])
-            neighbours = list(self._colours.values())[1 - len(COLOURS) :]
-            self._colours[key] = next(colour for colour in wheel if colour not in neighbours)
+            self._put(key, next(colour for colour in wheel if colour not in self._latest))
+            self._latest.append(self._colours[key])
         return self._colours[key]
+
+    def rename(self, handle: str, new: str) -> None:
+        """Who had this handle has the new one, and keeps the colour."""
+        colour = self._colours.pop(handle_key(handle), None)
+        if colour is not None:
+            self._put(handle_key(new), colour)
+
+    def _put(self, key: str, colour: int) -> None:
+        if len(self._colours) >= KNOWN:
+            del self._colours[next(iter(self._colours))]
+        self._colours[key] = colour
 
 
 class Screen:
@@ -72,39 +107,40 @@ class Screen:
         self._day = ""
 
     def draw(self, shown: Sequence[Shown], now: datetime, width: int) -> list[Text]:
-        """The lines for these events, each without its line end.
+        """The rows for these events, each without its line end and at most as wide as the screen.
 
         Args:
             shown: what happened, in order.
             now: when this is drawn, with a time zone.
             width: of the screen, in cells.
         """
-        lines: list[Text] = []
+        rows: list[Text] = []
         for item in fold(shown):
-            at = now
-            if isinstance(item, Shown) and isinstance(item.event, Said | Whispered):
-                with suppress(ValueError):  # a server that cannot tell the time
-                    at = datetime.fromisoformat(item.event.at)
-            at = at.astimezone(self._zone)
+            at = self._time_of(item, now)
             day = f"{at:%A} {at.day} {at:%B %Y}"
             if self._day not in ("", day):
-                lines.append(Text(f"──────── {day}", style="dim"))
+                rows += wrap(Text(f"──────── {day}", style="dim"), width, margin_of(9, width))
             self._day = day
-            lines += self._draw_one(item, f"{at:%H:%M} ", width)
-        return lines
+            rows += self._draw_one(item, f"{at:%H:%M} ", width)
+        return rows
+
+    def _time_of(self, item: "Shown | Folded", now: datetime) -> datetime:
+        """When a message was said; of all else, and where a server cannot tell, the time now."""
+        if isinstance(item, Shown) and isinstance(item.event, Said | Whispered):
+            with suppress(ValueError, OverflowError, OSError):
+                at = datetime.fromisoformat(item.event.at)
+                return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(self._zone)
+        return now.astimezone(self._zone)
 
     def _draw_one(self, item: "Shown | Folded", stamp: str, width: int) -> list[Text]:
         head, *bodies = self._parts(item)
-        first = Text.assemble((stamp, "dim"), head, " ")
-        indent = cell_len(first.plain)
-        if indent > width // 2:
-            indent = min(len(stamp), max(0, width - 20))
-        lines: list[Text] = []
+        start = Text.assemble((stamp, "dim"), head, " ")
+        margin = margin_of(cells_of(start.plain), width)
+        rows: list[Text] = []
         for body in bodies:
-            start = cell_len(first.plain) if not lines else indent
-            for wrapped in wrap(body, width - start, width - indent):
-                lines.append((first if not lines else Text(" " * indent)) + wrapped)
-        return lines
+            rows += wrap(start + body, width, margin, len(start))
+            start = Text(margin)
+        return rows
 
     def _parts(self, item: "Shown | Folded") -> list[Text]:
         """What stands before the text, and the text; a notice may have several lines of it."""
@@ -124,6 +160,8 @@ class Screen:
                 return [Text("!", "bold red"), Text(clean(text), "bold")]
             case Notice(text=text):
                 return [Text("*", "cyan"), *(Text(clean(line)) for line in text.split("\n"))]
+            case Renamed(handle=handle, new=new):
+                self.palette.rename(handle, new)
         style = "" if isinstance(event, Welcome) else "dim"
         return [Text("*", "cyan"), Text(statement_of(event), style)]
 
@@ -165,7 +203,7 @@ class Folded(NamedTuple):
         for kind, verb in ((Joined, "joined"), (Left, "left")):
             handles = [clean(event.handle) for event, _ in self.moves if isinstance(event, kind)]
             more = len(handles) - _NAMED
-            others = f" and {more} others" if more > 0 else ""
+            others = f" and {more} other{'s'[: more - 1]}" if more > 0 else ""
             parts += [f"{', '.join(handles[:_NAMED])}{others} {verb}"] if handles else []
         return "; ".join(parts)
 
@@ -173,49 +211,37 @@ class Folded(NamedTuple):
 def fold(shown: Sequence[Shown]) -> list[Shown | Folded]:
     """The same with one item in place of each long row of comings and goings."""
     folded: list[Shown | Folded] = []
-    for is_move, group in groupby(shown, lambda item: isinstance(item.event, Joined | Left)):
+    for are_moves, group in groupby(shown, is_move):
         run = list(group)
-        folded += [Folded(run)] if is_move and len(run) >= FOLD else run
+        folded += [Folded(run)] if are_moves and len(run) >= FOLD else run
     return folded
 
 
-# ---- wrapping
+def is_move(shown: Shown) -> bool:
+    """Whether somebody came or went."""
+    return isinstance(shown.event, Joined | Left)
 
 
-def wrap(text: Text, first: int, width: int) -> list[Text]:
-    """Break a text between words, by cells.
+# ---- what a strange server may send
 
-    A word that is wider than a line is broken where it must, but for a URL: that stands whole on
-    a line of its own, for the terminal to wrap and the person to click.
 
-    Args:
-        text: one line of it.
-        first: cells on the first line.
-        width: cells on the others.
-    """
-    offsets: list[int] = []
-    room = max(1, first)
-    width = max(1, width)
-    for found in _WORD.finditer(text.plain):
-        word = found[0]
-        if cell_len(word) <= room:
-            room -= cell_len(word)
-            continue
-        bare = word.lstrip()
-        place = found.end() - len(bare)
-        if place and place not in offsets:
-            offsets.append(place)
-        room = width if place else max(1, first)
-        if cell_len(bare) > room and not _URL.match(bare):
-            for index, character in enumerate(bare):
-                cells = cell_len(character)
-                if cells > room:
-                    offsets.append(place + index)
-                    room = width
-                room -= cells
-        else:
-            room = max(0, room - cell_len(bare))
-    lines = [line for line in text.divide(offsets) if line.plain] or [text]
-    for line in lines[:-1]:
-        line.rstrip()
-    return lines
+def bounded(event: Event) -> Event:
+    """The event as far as anybody would read it; what is cut off is counted at the end."""
+    if isinstance(event, Welcome | Roster):
+        words = statement_of(event)
+        return event if len(words) <= LONG else Notice(_cut(words, LONG))
+    cut = {}
+    for field in event.__struct_fields__:
+        value = getattr(event, field)
+        if isinstance(value, str):
+            shown = _cut(value, LONG if field in _LONG_FIELDS else _LONG_FIELD)
+            if shown is not value:
+                cut[field] = shown
+    return replace(event, **cut) if cut else event
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most and text.count("\n") < LINES:
+        return text
+    shown = "\n".join(text[:most].split("\n", LINES)[:LINES])
+    return f"{shown}… ({len(text) - len(shown)} more characters)"

@@ -1,0 +1,62 @@
+r"""What Tab makes of a line: commands, their words, and handles. Pure.
+
+At the start of a line ``A`` becomes ``Ann: ``, elsewhere ``Ann``; ``@A`` becomes ``@Ann``.
+"""
+
+import re
+from collections.abc import Iterable
+
+from triochat.grammar import COMMANDS, Place
+from triochat.text import could_be_handle
+
+_COMMAND = re.compile(r"([\\/])(?!\1)(\S*)(?:(\s+(?:\S+\s+)*)(\S*))?")
+_LAST = re.compile(r"\s@?|^@")  # what stands before the last word
+
+
+def complete(before: str, place: Place, handles: Iterable[str]) -> tuple[int, list[str]]:
+    """What may stand at the end of a line.
+
+    Args:
+        before: the line as far as the cursor; several lines are a paste, which has no commands.
+        place: where it is typed.
+        handles: of those who may be meant, the likeliest first.
+
+    Returns:
+        How many characters are to be replaced, and what by, in the order in which it is offered.
+    """
+    people = [handle for handle in handles if could_be_handle(handle)]
+    if "\n" not in before and (command := _COMMAND.fullmatch(before)):
+        _, name, gap, argument = command.groups()
+        if gap is None:
+            return _starting(name, _commands(place))
+        kind = _kind(name.lower(), len(gap.split()), place)
+        if kind == "NAME":
+            return _starting(argument, [f"{handle} " for handle in people])
+        if kind != "TEXT":
+            return _starting(argument, kind.split("|"))
+    typed = _LAST.split(before)[-1]
+    suffix = ": " if typed == before else ""
+    return _starting(typed, [f"{handle}{suffix}" for handle in people])
+
+
+def _starting(typed: str, words: Iterable[str]) -> tuple[int, list[str]]:
+    start = typed.casefold()
+    return len(typed), [word for word in words if word and word.casefold().startswith(start)]
+
+
+def _commands(place: Place) -> list[str]:
+    return [
+        f"{name} " if " " in command.usage else name
+        for name, command in COMMANDS.items()
+        if command.place in place
+    ]
+
+
+def _kind(name: str, number: int, place: Place) -> str:
+    """What this argument of a command is: ``NAME``, ``TEXT``, its words with bars, or nothing."""
+    command = COMMANDS.get(name)
+    if command is None or command.place not in place or name == "nick":  # that is to be a new name
+        return ""
+    takes = command.usage.split()[1:] or [""]
+    kind = takes[min(number, len(takes) - 1)].strip("[]")
+    return "TEXT" if kind == "WHY" else kind

@@ -1,0 +1,72 @@
+import pytest
+from hypothesis import given
+
+from strategies import any_text
+from triochat.grammar import Place
+from triochat.terminals.completion import complete
+
+PEOPLE = ["Zoe", "Ann", "anna", "Bob"]
+CONSOLE = Place.TERMINAL | Place.CONSOLE
+
+
+def tab(before: str, place: Place = Place.TERMINAL) -> list[str]:
+    """The lines that Tab goes through."""
+    length, words = complete(before, place, PEOPLE)
+    return [before[: len(before) - length] + word for word in words]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("\\n", ["\\nick "]),
+        ("/W", ["/who"]),
+        ("\\bell ", ["\\bell off", "\\bell mention", "\\bell all"]),
+        ("\\bell m", ["\\bell mention"]),
+        ("A", ["Ann: ", "anna: "]),
+        ("hello a", ["hello Ann", "hello anna"]),
+        ("hello ", ["hello Zoe", "hello Ann", "hello anna", "hello Bob"]),
+        ("@b", ["@Bob"]),
+        ("well @b", ["well @Bob"]),
+        ("psst > b", ["psst > Bob"]),
+        ("\\msg b", ["\\msg Bob "]),
+        ("\\msg Bob ask Z", ["\\msg Bob ask Zoe"]),
+        ("\\say b", ["\\say Bob"]),
+        ("\\\\b", []),
+        ("\\\\hi b", ["\\\\hi Bob"]),
+        ("one\n\\n", []),
+        ("one\n\\msg b", ["one\n\\msg Bob"]),
+        ("a@b", []),
+        ("x", []),
+    ],
+)
+def test_what_tab_makes_of_a_line(before: str, after: list[str]) -> None:
+    """Commands, their words, and handles, each where it makes sense, the likeliest first."""
+    assert tab(before) == after
+
+
+@pytest.mark.parametrize("before", ["\\nick A", "\\who A", "\\quit ", "\\nosuch A", "\\kick A"])
+def test_no_handles_where_none_makes_sense(before: str) -> None:
+    """A new name is nobody's yet, and most commands are not about anybody."""
+    assert tab(before) == []
+
+
+def test_the_operator_kicks() -> None:
+    """Only at the console can somebody be put out, and a reason may name somebody."""
+    assert tab("\\k") == []
+    assert tab("\\k", CONSOLE) == ["\\kick "]
+    assert tab("\\kick B", CONSOLE) == ["\\kick Bob "]
+    assert tab("\\kick Bob as Z", CONSOLE) == ["\\kick Bob as Zoe"]
+
+
+def test_what_is_no_handle_is_not_offered() -> None:
+    """A server cannot put words, or escape sequences, into the line as somebody's name."""
+    bad = ["Ann: send it", "A\x1b[2J", "A\u202e", "A\nB", "", "A" * 9]
+    assert complete("A", Place.TERMINAL, bad) == (1, ["A" * 9 + ": "])
+
+
+@given(any_text)
+def test_any_line(before: str) -> None:
+    """Whatever stands in the line, Tab only changes its end."""
+    length, words = complete(before, CONSOLE, PEOPLE)
+    assert 0 <= length <= len(before)
+    assert all(isinstance(word, str) for word in words)
