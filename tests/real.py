@@ -1,5 +1,6 @@
 """The program as it is installed, run for real: servers, clients at a pty, plain sockets."""
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pexpect
 
@@ -34,16 +35,20 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # or a hang-up of the terminal of the tests were its own
         )
         self.port = int(self.wait_line(r"Listening on \S+ port (\d+)"))
-        self.wait_line("Ctrl-C stops the server")
+        self.invited: list[str] = []
+        """The addresses where the invitation says that one can join."""
+        while host := self.wait_line(r"  nc (\S+)|Ctrl-C stops the server"):
+            self.invited.append(host)
 
     def wait_line(self, pattern: str) -> str:
         """Read standard output up to a line with this pattern; its first group, or the line."""
         assert self.process.stdout
         for line in self.process.stdout:
             if found := re.search(pattern, line):
-                return found[1] if found.groups() else line.rstrip("\n")
+                return found[1] or "" if found.groups() else line.rstrip("\n")
         raise AssertionError(f"the server ended before it said {pattern!r}")
 
     def count_files(self) -> int:
@@ -85,6 +90,15 @@ class Peer:
     def type(self, text: str) -> None:
         """Send a line."""
         self.socket.sendall(f"{text}\n".encode())
+
+    def ask(self, request: dict[str, Any]) -> None:
+        """Send a request, as JSON."""
+        self.type(json.dumps(request))
+
+    def event(self) -> dict[str, Any]:
+        """The next event, from JSON."""
+        event: dict[str, Any] = json.loads(self.line())
+        return event
 
     def line(self) -> str:
         """The next line, without its end; empty when there is none."""

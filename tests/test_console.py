@@ -1,12 +1,14 @@
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import pytest
 import trio
 import trio.testing
 
 from doubles import Typist
-from house import House, open_house
+from house import EPOCH, House, open_house
 from triochat.console import run_console, run_relay
 from triochat.outbox import LINGER
 
@@ -129,7 +131,7 @@ async def test_an_operator_that_was_put_out_comes_back(
 async def test_the_relay_shows_and_takes_no_part(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """The relay hears everything public, is in no roster, and sees no whisper."""
+    """The relay shows everything public with its time, is in no roster, and sees no whisper."""
     screen, paper = trio.testing.memory_stream_one_way_pair()
     async with open_house() as house, trio.open_nursery() as nursery:
         nursery.start_soon(run_relay, house.hub, screen)
@@ -142,13 +144,16 @@ async def test_the_relay_shows_and_takes_no_part(
         assert house.room.roster == ("Ann",)
         house.hub.close("shutting down")
         await trio.testing.wait_all_tasks_blocked()
-    assert (await paper.receive_some()).decode().splitlines() == [
-        "* Ann joined",
-        "* Bob joined",
-        "Ann> hello",
-        "* Bob left",
-        "* Server closed the connection: shutting down",
+    *lines, last = (await paper.receive_some()).decode().splitlines()
+    now = datetime.fromtimestamp(EPOCH).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    assert lines == [
+        f"{now} * Ann joined",
+        f"{now} * Bob joined",
+        f"{now} Ann> hello",
+        f"{now} * Bob left",
     ]
+    closing = "* Server closed the connection: shutting down"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d " + re.escape(closing), last)
 
 
 async def test_a_relay_that_nobody_reads_holds_up_nothing(

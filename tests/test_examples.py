@@ -45,8 +45,8 @@ def test_the_log_follower_on_a_live_server(tmp_path: Path) -> None:
         server.wait_line("logbot joined")
         with log.open("a") as file:
             file.write("deployed > prod\n/var/log is full\n")
-        assert server.wait_line("logbot>") == "logbot> deployed > prod"
-        assert server.wait_line("logbot>") == "logbot> /var/log is full"
+        assert server.wait_line("(logbot>.*)") == "logbot> deployed > prod"
+        assert server.wait_line("(logbot>.*)") == "logbot> /var/log is full"
         os.killpg(follower.pid, signal.SIGINT)
         follower.wait(PATIENCE)
 

@@ -430,6 +430,20 @@ async def test_nobody_hears_of_a_place_after_the_good_bye(
     assert blob.endswith(NDJSON.encode([Closing("bye")]))
 
 
+async def test_who_closes_first_has_the_last_word(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What was said in closing, that one may come back, is not said again in other words."""
+    hub = Hub(Room())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run)
+        ann = await join(hub, "Ann")
+        hub.close("back soon", retry=True)
+        hub.close("shutting down")
+    [blob] = ann.heard
+    assert blob == NDJSON.encode([Closing("back soon", retry=True)])
+
+
 async def test_plain_peers_do_not_hear_themselves_in_a_batch(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

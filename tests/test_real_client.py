@@ -145,10 +145,10 @@ def test_a_killed_client_is_a_lost_connection(server: Server, ann: Peer) -> None
 
 
 def test_a_server_that_stops_ends_the_client_well(server: Server) -> None:
-    """A stopping server's reason is shown, and the exit code is 0."""
+    """The reason of a server that ends at Ctrl-C is shown, and the exit code is 0."""
     child = spawn("client", "127.0.0.1", str(server.port), "--handle", "Jimmy")
     child.expect("You are Jimmy")
-    assert server.stop() == 0
+    assert server.stop(signal.SIGINT) == 0
     child.expect("Server closed the connection: shutting down")
     assert exit_code(child) == 0
 

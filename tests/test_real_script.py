@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,24 @@ def test_send_is_silent_when_all_is_confirmed(server: Server, ann: Peer) -> None
         ann.wait_line(line)
     ann.wait_line("cron> two")
     ann.wait_line("* cron left")
+
+
+def test_an_address_may_be_written_in_several_ways(server: Server, ann: Peer) -> None:
+    """The port alone, HOST:PORT, or two words, before and after options."""
+    port = str(server.port)
+    for number, (before, after) in enumerate(
+        [([port], []), ([], [port]), ([f"localhost:{port}"], []), (["127.0.0.1"], [port])]
+    ):
+        done = run("send", *before, "--handle", "cron", *after, f"{number}")
+        assert result(done) == (0, "", "")
+        ann.wait_line(f"cron> {number}")
+    with subprocess.Popen(
+        [*TRIOCHAT, "tail", port, "--handle", "log"], stdout=subprocess.DEVNULL
+    ) as process:
+        ann.wait_line("* log joined")
+        process.terminate()
+    assert run("client", f":{port}", "--handle", "x", text="hi").returncode == 0
+    ann.wait_line("x> hi")
 
 
 def test_send_to_a_wrong_place_is_unreachable() -> None:
@@ -198,6 +217,27 @@ def test_a_signal_ends_send_politely(server: Server, ann: Peer, number: int, cod
 
 
 # ---- tail
+
+
+def test_tail_onto_a_full_disk_fails(server: Server, ann: Peer) -> None:
+    """Where what is said cannot be written that is one line; exit code 1, and a good-bye."""
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(
+            [*TRIOCHAT, "tail", "127.0.0.1", str(server.port), "--handle", "log"],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        ann.wait_line("* log joined")
+        ann.type("hi")
+        _, errors = process.communicate(timeout=PATIENCE)
+    problem = "cannot write to standard output: no space left on device"
+    assert errors == f"triochat: 127.0.0.1 port {server.port}: {problem}\n"
+    assert process.returncode == 1
+    ann.wait_line("* log left")
 
 
 def test_tail_prints_lines_at_once_and_ends_after_a_count(server: Server, ann: Peer) -> None:

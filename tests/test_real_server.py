@@ -12,6 +12,9 @@ import pytest
 
 from real import PATIENCE, TRIOCHAT, Peer, Server, run, running_server
 
+TIME = r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"
+"""What a line of the transcript begins with."""
+
 
 @pytest.fixture
 def server() -> Iterator[Server]:
@@ -69,16 +72,16 @@ def test_a_browser_is_sent_away(server: Server, method: str) -> None:
 
 
 def test_the_relay_shows_who_comes_and_what_is_said(server: Server) -> None:
-    """Without a terminal the server shows every public message, and takes no part."""
+    """Without a terminal the server shows all that is public, with its time; it takes no part."""
     ann = Peer(server.port)
     ann.type("Ann")
-    assert server.wait_line("joined") == "* Ann joined"
+    assert server.wait_line(rf"{TIME} (.*joined)") == "* Ann joined"
     ann.type("hello")
-    assert server.wait_line("hello") == "Ann> hello"
+    assert server.wait_line(rf"{TIME} (.*hello)") == "Ann> hello"
     ann.type("?")
     ann.wait_line("* 1 here: Ann")
     ann.close()
-    assert server.wait_line("left") == "* Ann left"
+    assert server.wait_line(rf"{TIME} (.*left)") == "* Ann left"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -255,7 +258,10 @@ def test_a_taken_port_is_one_line(server: Server) -> None:
             ["server", "0", "--handle-length", "33"],
             'argument --handle-length: "33" is not a number of characters; it must be 1 to 32',
         ),
-        (["client", "h", "0"], "argument PORT: nobody can listen on port 0"),
+        (["client", "h", "0"], "triochat client: nobody can listen on port 0"),
+        (["client"], "triochat client: where is the room? PORT, HOST:PORT or HOST PORT is needed"),
+        (["client", "9", "9"], "triochat client: nothing may follow where the room is: 9"),
+        (["tail", "9", "--handle", "x", "-y"], "triochat tail: there is no option -y"),
         (
             ["client", "h", "1", "--handle", ""],
             "argument --handle: a handle has 1 to 32 characters",

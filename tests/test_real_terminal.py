@@ -427,7 +427,7 @@ def test_back_under_the_same_handle(tmp_path: Path) -> None:
 
 def test_a_server_says_why(jimmy: Reader, server: Server) -> None:
     """A server that stops says so before the client ends."""
-    assert server.stop() == 0
+    assert server.stop(signal.SIGINT) == 0
     assert jimmy.wait_end() == 0
     assert "* Server closed the connection: shutting down" in "\n".join(jimmy.everything)
 
@@ -528,7 +528,7 @@ ENDINGS = {
     "sigterm": (_signal(signal.SIGTERM), 143),
     "sighup": (_signal(signal.SIGHUP), 129),
     "sigint": (_signal(signal.SIGINT), 130),
-    "server-stops": (lambda _, server: server.stop(), 0),
+    "server-stops": (lambda _, server: server.stop(signal.SIGINT), 0),
     "server-dies": (
         lambda jimmy, server: (
             server.stop(signal.SIGKILL),

@@ -5,9 +5,7 @@ A program joins with `open_client` (or `join`, over a stream of its own) and ope
 itself without a socket is in `triochat.testing`.
 """
 
-import importlib
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in `typing`, which takes its time, and nothing is ready for a Ctrl-C yet
 if TYPE_CHECKING:
     from triochat.connect import open_client
     from triochat.exceptions import (
@@ -50,4 +48,10 @@ def __getattr__(name: str) -> object:
     """Load a part when it is first asked for, so that ``triochat --help`` loads none."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415  as above
+
     return getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'exceptions')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

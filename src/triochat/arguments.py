@@ -8,15 +8,18 @@ from functools import partial
 from typing import Any, NoReturn
 
 from triochat import __version__
+from triochat.addresses import HOME, any_port_of, split_address
+from triochat.process import deliver, say
 
 LEVELS = ("debug", "info", "warning", "error")
 
 _EPILOG = """\
 examples:
-  triochat server 9999                                      open a room
-  triochat client 127.0.0.1 9999                            join it
-  triochat send 127.0.0.1 9999 --handle cron "backup done"  say one thing
-  triochat tail 127.0.0.1 9999 --handle log --json          print what is said
+  triochat server 9999                            open a room
+  triochat client 9999                            join it from this machine
+  triochat client 192.168.1.7 9999                or from another one
+  triochat send 9999 --handle cron "backup done"  say one thing
+  triochat tail 9999 --handle log --json          print what is said
 
 "triochat COMMAND --help" tells more about each.
 """
@@ -28,7 +31,8 @@ examples:
   triochat server 0 --headless --log-file log   any free port, no operator
 
 A terminal on standard input is the operator's; without one the server only
-shows and forwards. Ctrl-C or SIGTERM says good-bye to everybody and ends it.
+shows, with times, and forwards. Ctrl-C or SIGTERM says good-bye to everybody
+and ends it; after SIGTERM terminals come back as soon as there is a server.
 
 exit codes:
   0  stopped as asked
@@ -39,25 +43,30 @@ exit codes:
 
 _CLIENT = """\
 examples:
-  triochat client 127.0.0.1 9999
-  triochat client 127.0.0.1 9999 --handle Jimmy
-  tail -f deploy.log | triochat client 127.0.0.1 9999 --handle deploybot
+  triochat client 9999
+  triochat client 192.168.1.7 9999 --handle Jimmy
+  triochat client fd00::7 9999
+  tail -f deploy.log | triochat client 9999 --handle deploybot
 
 \\help in the room lists what can be typed there. Where standard input is no
 terminal each of its lines is a message; see also "triochat send" and "tail".
 
 exit codes:
   0  all went well
-  1  it could not be done, or not all was delivered
+  1  it could not be done, or not all was delivered; also Ctrl-C while it tries
+     to come back to a server that is lost
   2  wrong arguments
   130 Ctrl-C, 143 SIGTERM
 """
 
 _SEND = """\
 examples:
-  triochat send 127.0.0.1 9999 --handle cron "backup done"
-  triochat send 127.0.0.1 9999 --handle cron --to Ann -- "$MESSAGE"
-  df -h | triochat send 127.0.0.1 9999 --handle df || echo "not delivered"
+  triochat send 192.168.1.7 9999 --handle cron "backup done"
+  triochat send 9999 --handle cron --to Ann -- "$MESSAGE"
+  df -h | triochat send 9999 --handle df || echo "not delivered"
+
+A first word that is a port, or ends in ":" and a number, is the whole address;
+else it is HOST, and the next word PORT. All other words are TEXT.
 
 Each line of standard input is a message as it stands; blank ones are skipped.
 Put -- before a TEXT that may start with "-". Nothing is printed but problems,
@@ -75,9 +84,9 @@ exit codes:
 
 _TAIL = """\
 examples:
-  triochat tail 127.0.0.1 9999 --handle log
-  triochat tail 127.0.0.1 9999 --handle bot --json | jq --unbuffered -r .text
-  triochat tail 127.0.0.1 9999 --handle bot --count 1
+  triochat tail 192.168.1.7 9999 --handle log
+  triochat tail 9999 --handle bot --json | jq --unbuffered -r .text
+  triochat tail 9999 --handle bot --count 1
 
 It prints public messages ("Ann> hi") and whispers to it ("[Ann -> you] psst"),
 each at once. It ends after N messages, when the server closes, and when nobody
@@ -112,18 +121,26 @@ exit codes:
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options in these arguments (of the process, if None); ends the process if wrong.
 
-    ``command`` is the command's name, ``parser`` its parser.
+    ``command`` is the command's name, ``parser`` its parser; a room to go to is at ``host`` and
+    ``port``, and ``text`` is what follows.
     """
     options, rest = build_parser().parse_known_args(arguments)
-    if rest and options.command == "send":  # words after an option: argparse takes those before it
-        end = rest.index("--") if "--" in rest else len(rest)
-        for word in rest[:end]:
-            if re.fullmatch(r"-(?![\d.]+$)\S+", word):  # what argparse takes for an option
-                hint = 'put "--" before a TEXT that has such words'
-                options.parser.error(f"there is no option {word} ({hint})")
-        options.text += rest[:end] + rest[end + 1 :]
-    elif rest:
-        options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if options.command not in ("client", "send", "tail"):
+        if rest:
+            options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        return options
+    end = rest.index("--") if "--" in rest else len(rest)  # argparse takes words before an option
+    for word in rest[:end]:
+        if re.fullmatch(r"-(?![\d.]+$)\S+", word):  # what argparse takes for an option
+            hint = ' (put "--" before a TEXT that has such words)'
+            options.parser.error(f"there is no option {word}{hint * (options.command == 'send')}")
+    words = options.words + rest[:end] + rest[end + 1 :]
+    try:
+        options.host, options.port, options.text = split_address(words)
+    except argparse.ArgumentTypeError as error:
+        options.parser.error(str(error))
+    if options.text and options.command != "send":
+        options.parser.error(f"nothing may follow where the room is: {' '.join(options.text)}")
     return options
 
 
@@ -148,12 +165,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_server(add("server", "open a room", _SERVER))
     client = add("client", "join a room", _CLIENT)
-    _add_place(client)
+    _add_words(client, "[options] [HOST] PORT")
     client.add_argument("--handle", **_NAME, help="your name; asked for if left out")
     _add_terminal(client)
     _add_send(add("send", "say something, and wait until the server has confirmed it", _SEND))
     tail = add("tail", "print what is said in a room", _TAIL)
-    _add_place(tail)
+    _add_words(tail, "--handle NAME [options] [HOST] PORT")
     option = tail.add_argument
     option("--handle", **_NAME, required=True, help="who listens")
     option("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
@@ -174,7 +191,12 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, above the usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n{self.format_usage()}")
+        say(2, f"{self.prog}: {message}\n{self.format_usage().rstrip()}")
+        self.exit(2)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the process; the help, or the version, may have been printed."""
+        super().exit(status or deliver(message or ""))
 
 
 # ---- the commands
@@ -182,8 +204,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("port", metavar="PORT", type=_any_port, help="where to listen; 0 for any free port")
-    add("--host", metavar="ADDRESS", default="127.0.0.1", help="address to listen on" + _DEFAULT)
+    add("port", metavar="PORT", type=any_port_of, help="where to listen; 0 for any free port")
+    add("--host", metavar="ADDRESS", default=HOME, help="address to listen on" + _DEFAULT)
     add("--handle", **_NAME, default="Server", help="the operator's name" + _DEFAULT)
     add(
         "--max-clients",
@@ -222,14 +244,12 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_send(parser: argparse.ArgumentParser) -> None:
-    _add_place(parser)
-    add = parser.add_argument
-    add(
-        "text",
-        metavar="TEXT",
-        nargs="*",
-        help="the message, its words joined by a space (default: each line of standard input)",
+    _add_words(
+        parser,
+        "--handle NAME [options] [HOST] PORT [TEXT...]",
+        "; and the message, its words joined by a space (default: each line of standard input)",
     )
+    add = parser.add_argument
     add("--handle", **_NAME, required=True, help="who says it")
     add("--to", **_NAME, help="tell this member alone")
     add(
@@ -242,9 +262,15 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("host", metavar="HOST", help="where the room is")
-    parser.add_argument("port", metavar="PORT", type=_port, help="its port")
+def _add_words(parser: argparse.ArgumentParser, usage: str, text: str = "") -> None:
+    """Where the room is, and what follows: `parse` tells which words are which."""
+    parser.usage = f"%(prog)s {usage}"
+    parser.add_argument(
+        "words",
+        metavar=usage.partition("[options] ")[2],
+        nargs="*",
+        help=f"where the room is, also as HOST:PORT; HOST is {HOME} if left out{text}",
+    )
 
 
 def _add_terminal(parser: argparse.ArgumentParser) -> None:
@@ -255,19 +281,6 @@ def _add_terminal(parser: argparse.ArgumentParser) -> None:
 
 
 # ---- the checks
-
-
-def _any_port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a port; a port is a number, 0 to 65535')
-    return int(text)
-
-
-def _port(text: str) -> int:
-    port = _any_port(text)
-    if not port:
-        raise argparse.ArgumentTypeError("nobody can listen on port 0; a port is 1 to 65535")
-    return port
 
 
 def _count(text: str, *, what: str, least: int = 1, most: float = math.inf) -> int:

@@ -6,43 +6,71 @@ a signal ended it (130 for Ctrl-C). ``send`` and ``tail`` tell more apart: 3 unr
 5 lost.
 """
 
-import argparse
-import signal
+import os
 
-from triochat.arguments import build_parser, parse
-from triochat.process import fail, open_standard_streams
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 SHTAB = "pip install 'triochat[completion]'"
 """How completion is installed."""
 
+INTERRUPTED = 130
+"""The exit code at Ctrl-C."""
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run ``triochat`` with these arguments (of the process, if None); return its exit code."""
-    open_standard_streams()
-    options = parse(arguments)
-    code = 1
+    """Run ``triochat`` with these arguments (of the process, if None); return its exit code.
+
+    Ctrl-C ends the process at once, but while trio runs. So it comes before all else is loaded: an
+    exception in the middle of that may be lost, or come out as another.
+    """
+    code = INTERRUPTED
     try:
+        import signal
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+            signal.signal(signal.SIGINT, _end)
+        from triochat.arguments import parse
+        from triochat.process import open_standard_streams
+
+        open_standard_streams()
+        options = parse(arguments)
         code = print_completion(options) if options.command == "completion" else _run(options)
     except* KeyboardInterrupt:
-        code = 128 + signal.SIGINT
+        pass
     return code
 
 
-def _run(options: argparse.Namespace) -> int:
+def _end(*_: object) -> None:
+    os._exit(INTERRUPTED)
+
+
+def _run(options: "argparse.Namespace") -> int:
+    import signal
+
     import trio
 
     from triochat.commands import COMMANDS
 
-    return trio.run(COMMANDS[options.command], options)
+    before = signal.getsignal(signal.SIGINT)
+    if before is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # trio's, from here on
+    try:
+        return trio.run(COMMANDS[options.command], options)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def print_completion(options: argparse.Namespace) -> int:
+def print_completion(options: "argparse.Namespace") -> int:
     """Print the script that lets a shell complete."""
+    from triochat.arguments import build_parser
+    from triochat.process import deliver, fail
+
     try:
         import shtab
     except ImportError:
         return fail(f"completion needs shtab; to install it: {SHTAB}")
     if options.shell not in shtab.SUPPORTED_SHELLS:
         return fail(f"this shtab is too old for {options.shell}; to install a newer one: {SHTAB}")
-    print(shtab.complete(build_parser(), options.shell))
-    return 0
+    return deliver(shtab.complete(build_parser(), options.shell) + "\n")

@@ -1,35 +1,39 @@
 """The commands: what stands on the command line is done with the process's standard streams."""
 
 import argparse
+import getpass
+import logging
 import math
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import trio
 
-from triochat.chat import QUIT_TIMEOUT, Terminal
+from triochat.chat import Terminal
 from triochat.connect import connect, reason_of
 from triochat.console import run_console, run_relay
 from triochat.exceptions import RemoteProtocolError, UnreachableError
 from triochat.grammar import Place
 from triochat.hub import Hub
+from triochat.invitation import invitation
+from triochat.logs import set_up_log
 from triochat.outbox import LINGER
 from triochat.person import Person
-from triochat.process import allow_many_files, fail, set_up_log
+from triochat.process import allow_many_files, fail, say
 from triochat.program import Client
 from triochat.ratelimit import STRANGERS, Limits
 from triochat.room import Room
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail, wait_unread
 from triochat.server import open_listeners, port_of, serve
+from triochat.signals import until_signal, wait_end
 from triochat.terminals.pipe import InputLines, Output, Pipe, read
 from triochat.terminals.teletype import Teletype
+from triochat.text import accept_handle
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-"""What ends a server or a client politely."""
+log = logging.getLogger(__name__)
 
 # ---- server
 
@@ -51,40 +55,26 @@ async def run_server(options: argparse.Namespace) -> int:
     rules = {name: vars(options)[name] for name in ("max_clients", "turns", "handle_length")}
     limits = Limits(options.burst, options.rate, strangers=min(STRANGERS, files // 4))
     hub = Hub(Room(options.handle, **rules, place=f"port {port}"), limits=limits)
-    _print(_invitation(options.host, port))
 
-    async def stop_on_signal(doors: trio.CancelScope) -> None:
-        async with _open_signals() as signals:
-            await anext(signals)
+    async def stop_on_signal(
+        doors: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        name = await wait_end(task_status=task_status)
+        log.info("stopping: %s", name.name)
+        hub.close("shutting down", retry=name is signal.SIGTERM)
         doors.cancel()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_show_room, hub, options)
         async with trio.open_nursery() as serving:
             doors = await serving.start(serve, listeners, hub)
-            serving.start_soon(stop_on_signal, doors)
+            await serving.start(stop_on_signal, doors)
+            log.info("listening on %s port %d", options.host, port)
+            ends = [(each.socket.family, each.socket.getsockname()[0]) for each in listeners]
+            say(1, invitation(options.host, port, ends))
+            nursery.start_soon(_show_room, hub, options)
         nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
+    log.info("stopped")
     return 0
-
-
-def _print(text: str) -> None:
-    """Print; if nobody can read it the server goes on all the same."""
-    with suppress(OSError):
-        print(text, flush=True)
-
-
-def _invitation(host: str, port: int) -> str:
-    """How to join what listens there, on each of this machine's names if it listens on all."""
-    names = [host]
-    if host in ("0.0.0.0", "::"):
-        names = [socket.gethostname()]
-        with suppress(OSError):
-            found = socket.getaddrinfo(names[0], None, type=socket.SOCK_STREAM)
-            names += dict.fromkeys(str(address[0]) for *_, address in found)
-    lines = [f"Listening on {host} port {port}. To join, run either of:"]
-    for name in names:
-        lines += [f"  triochat client {name} {port}", f"  nc {name} {port}"]
-    return "\n".join([*lines, "Ctrl-C stops the server."])
 
 
 async def _show_room(hub: Hub, options: argparse.Namespace) -> None:
@@ -94,7 +84,7 @@ async def _show_room(hub: Hub, options: argparse.Namespace) -> None:
             await run_console(hub, terminal)
         if hub.is_closed:
             return
-        _print("The console is closed; the server goes on. Ctrl-C stops it.")
+        say(1, "The console is closed; the server goes on. Ctrl-C stops it.")
     await run_relay(hub, Output(1))
 
 
@@ -108,18 +98,29 @@ async def run_client(options: argparse.Namespace) -> int:
     where = f"{options.host} port {options.port}"
     again = partial(connect, options.host, options.port)
 
+    person: Person | None = None
+
     async def chat() -> int:
+        nonlocal person
         stream = await again()
         async with _open_terminal(options, Place.TERMINAL) as terminal:
             person = Person(terminal, again, options.handle or "", where)
+            return 0 if await person.run(stream) else 1
 
-            async def run() -> int:
-                return 0 if await person.run(stream) else 1
+    async def leave() -> bool:
+        return person is not None and await person.interrupt()
 
-            code = await _until_signal(run, person.interrupt)
-        return 1 if person.is_lost else code
+    code = await _attempt(partial(until_signal, chat, leave), where, unreachable=1)
+    return 1 if person and person.is_lost else code
 
-    return await _attempt(chat, where, unreachable=1)
+
+def offered_handle() -> str:
+    """The name that this person has logged in with, if it is good for a handle; else empty."""
+    try:
+        handle = accept_handle(getpass.getuser())
+    except (OSError, KeyError, ImportError):  # nobody knows it; the last two before Python 3.13
+        return ""
+    return handle if isinstance(handle, str) else ""
 
 
 # ---- send and tail
@@ -137,7 +138,15 @@ async def run_send(options: argparse.Namespace) -> int:
 
 async def run_tail(options: argparse.Namespace) -> int:
     """Print what is said, until nobody reads it."""
-    act = partial(tail, output=Output(1), as_json=options.json, count=options.count)
+    output = Output(1, strict=True)
+
+    async def act(client: Client) -> Result:
+        try:
+            return await tail(client, output, as_json=options.json, count=options.count)
+        except OSError as error:
+            problem = f"cannot write to standard output: {reason_of(error)}"
+            return Result(Outcome.FAILED, problem)
+
     return await _visit(options, act, until=partial(wait_unread, 1))
 
 
@@ -169,9 +178,7 @@ async def _visit(
             fail(f"{where}: {result.problem}")
         return result.outcome
 
-    return await _attempt(
-        partial(_until_signal, run, leave), where, unreachable=Outcome.UNREACHABLE
-    )
+    return await _attempt(partial(until_signal, run, leave), where, unreachable=Outcome.UNREACHABLE)
 
 
 # ---- what they share
@@ -187,40 +194,6 @@ async def _attempt(act: Callable[[], Awaitable[int]], where: str, *, unreachable
     except* RemoteProtocolError as group:
         code = fail(f"{where}: {reason_of(group)}")
     return code
-
-
-async def _until_signal(
-    act: Callable[[], Awaitable[int]], leave: Callable[[], Awaitable[bool]]
-) -> int:
-    """Do this, and return its exit code; or a signal's, which makes it leave, the next one at once.
-
-    ``leave`` says whether there is an end to be waited for.
-    """
-    signalled = code = 0
-
-    async def leave_on_signal() -> None:
-        nonlocal signalled
-        async with _open_signals() as signals:
-            signalled = 128 + await anext(signals)
-            if await leave():
-                with trio.move_on_after(QUIT_TIMEOUT):
-                    await anext(signals)
-        nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(leave_on_signal)
-        code = await act()
-        nursery.cancel_scope.cancel()
-    return signalled or code
-
-
-@asynccontextmanager
-async def _open_signals() -> AsyncIterator[AsyncIterator[int]]:
-    """The signals that end us, but for those that whoever started us wants ignored (``nohup``)."""
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    with trio.open_signal_receiver(*heard) as signals:
-        yield aiter(signals)
 
 
 @asynccontextmanager

@@ -2,25 +2,52 @@
 
 The console is a client of its own server: an ordinary session at one end of a socket pair, a chat
 at the other; but this session may do what the operator may. The relay is only an outbox, whose
-lines go to standard output.
+lines go to standard output, each with its time.
 """
 
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import trio
 
 from triochat.chat import Chat, Terminal, Why
 from triochat.connection import Connection
-from triochat.dialects import PlainSpeaker
+from triochat.dialects import Dialect, PlainSpeaker
 from triochat.hub import Hub
 from triochat.link import Link
+from triochat.messages import Event
 from triochat.session import Session
 from triochat.terminals.pipe import Output
+from triochat.words import words_of
 
 RETRY = 1.0
 """Seconds between two tries to connect to our own server when the system lacks files."""
+
+
+@lru_cache(maxsize=1)
+def _local(second: str) -> str:
+    """A second, as it stands on the wire but for the ``Z``, in the time of this machine."""
+    return datetime.fromisoformat(f"{second}Z").astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _transcribe(event: Event) -> str:
+    at = getattr(event, "at", "") or datetime.now(UTC).isoformat()
+    return f"{_local(at[:19])} {words_of(event)}\n"
+
+
+def _encode(events: list[Event]) -> bytes:
+    return "".join(map(_transcribe, events)).encode()
+
+
+class Transcriber(PlainSpeaker):
+    """Nobody speaks here; what all are told is told with its time, to the second."""
+
+    __slots__ = ()
+
+    dialect = Dialect("transcript", echoes=False, encode=_encode)
 
 
 async def run_console(hub: Hub, terminal: Terminal) -> None:
@@ -35,12 +62,12 @@ async def run_console(hub: Hub, terminal: Terminal) -> None:
 
 
 async def run_relay(hub: Hub, screen: trio.abc.SendStream) -> None:
-    """Show what is said and who comes and goes, in plain lines, until the room closes.
+    """Show what is said and who comes and goes, in lines with their times, until the room closes.
 
     A screen that takes nothing misses what is said meanwhile; nobody waits for it.
     """
     while not hub.is_closed:
-        link = Link(hub.backlog, screen, PlainSpeaker())
+        link = Link(hub.backlog, screen, Transcriber())
         if isinstance(screen, Output):
             link.outbox.write_through(Output.write_nowait, screen)
         peer = hub.connect(link)

@@ -57,8 +57,12 @@ class Hub(Feed):
         self.ask(peer, (Gone(reason),))
         self.flush()
 
-    def close(self, reason: str) -> None:
-        """Say so to everybody, and end every connection politely; nobody is heard any more."""
-        peers = tuple(self.fan_out.links)
-        ends = [Ends(peer, reason) for peer in peers]
-        self.finish([Told([Closing(reason)], peers), *ends])
+    def close(self, reason: str, *, retry: bool = False) -> None:
+        """Say so to everybody, and end every connection politely; nobody is heard any more.
+
+        With ``retry`` they may come back: there will be a server again. Once closed it stays so.
+        """
+        if not self.is_closed:
+            peers = tuple(self.fan_out.links)
+            ends = [Ends(peer, reason) for peer in peers]
+            self.finish([Told([Closing(reason, retry)], peers), *ends])

@@ -1,10 +1,8 @@
-"""The process: its descriptors, its log and its limits."""
+"""The process: its standard streams and its limits."""
 
-import logging
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
 
 
 def open_standard_streams() -> None:
@@ -21,8 +19,26 @@ def open_standard_streams() -> None:
 
 def fail(problem: str) -> int:
     """Say in one line what went wrong; the exit code for it."""
-    sys.stderr.write(f"triochat: {problem}\n")
+    say(2, f"triochat: {problem}")
     return 1
+
+
+def say(fd: int, text: str) -> None:
+    """Say this on standard output (1) or error (2), at once; nobody need be able to read it."""
+    with suppress(OSError):
+        os.write(fd, f"{text}\n".encode())
+
+
+def deliver(text: str) -> int:
+    """Print this, for which the command was run; the exit code: 1, and why, if it cannot be."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what stays in the buffer until the end
+        if not isinstance(error, BrokenPipeError):  # else nobody wanted to read more
+            return fail(f"cannot write to standard output: {str(error.strerror).lower()}")
+    return 0
 
 
 def allow_many_files() -> int:
@@ -40,46 +56,3 @@ def allow_many_files() -> int:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return limit if limit != resource.RLIM_INFINITY else sys.maxsize
     return sys.maxsize
-
-
-# ---- the log
-
-
-def set_up_log(level: str, file: str | None) -> None:
-    """Log what is at least of this level, to a file or else to standard error.
-
-    Raises `OSError` if the file cannot be written.
-    """
-    handler = logging.FileHandler(file) if file else TerminalHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-    logging.getLogger("trio.serve_listeners").addFilter(QuietFilter())
-
-
-class TerminalHandler(logging.StreamHandler[TextIO]):
-    """Standard error; where that is the terminal, above the line that is being typed."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log this."""
-        if os.isatty(2):
-            self.stream = sys.stderr
-        super().emit(record)
-
-
-class QuietFilter(logging.Filter):
-    """That the system lacks files is said once a minute, in one line; trio would say it each time.
-
-    For the logger ``trio.serve_listeners``.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said = -60.0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log this, without its traceback."""
-        record.exc_info = None
-        if record.created - self._said < 60:
-            return False
-        self._said = record.created
-        return True

@@ -31,6 +31,7 @@ class Outcome(IntEnum):
     """How a visit ended, as far as a script wants to tell apart: the exit code."""
 
     DONE = 0
+    FAILED = 1
     UNREACHABLE = 3
     REFUSED = 4
     LOST = 5

@@ -58,15 +58,18 @@ async def serve(
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
     """Listeners on each address of a host, all on one port, also where ``port`` is 0.
 
+    ``::`` is all addresses of this machine, those of IPv4 too.
+
     Raises:
         OSError: the port is taken, or the host is not this one.
     """
-    if port:
-        return await trio.open_tcp_listeners(port, host=host, backlog=QUEUE)
-    addresses = await trio.socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    hosts = [host, "0.0.0.0"] if host == "::" else [host]
+    if not port:
+        found = await trio.socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+        hosts[:1] = [str(address[0]) for *_, address in found]
     listeners: list[trio.SocketListener] = []
-    for *_, address in addresses:
-        listeners += await trio.open_tcp_listeners(port, host=str(address[0]), backlog=QUEUE)
+    for name in hosts:
+        listeners += await trio.open_tcp_listeners(port, host=name, backlog=QUEUE)
         port = port_of(listeners)
     return listeners
 

@@ -8,6 +8,7 @@ Nothing here blocks trio, and nothing changes the mode of a file description, wh
 share: what would block waits until the system says that it will not.
 """
 
+import errno
 import os
 import select
 import stat
@@ -47,10 +48,16 @@ class Writer(Protocol):
 
 
 class Output(trio.abc.SendStream):
-    """A file descriptor that takes bytes; once nobody reads it any more, it swallows them."""
+    """A file descriptor that takes bytes; once nobody reads it any more, it swallows them.
 
-    def __init__(self, fd: int) -> None:
+    Args:
+        fd: the descriptor.
+        strict: raise `OSError` if it takes no more for any other reason.
+    """
+
+    def __init__(self, fd: int, *, strict: bool = False) -> None:
         self._fd = fd
+        self._strict = strict
         self._gone = False
         self._may_block = True
         with suppress(OSError):
@@ -74,8 +81,10 @@ class Output(trio.abc.SendStream):
                 sent += os.write(self._fd, data[sent : sent + select.PIPE_BUF])
         except BlockingIOError:
             return sent
-        except OSError:
+        except OSError as error:
             self._gone = True
+            if self._strict and error.errno not in (errno.EPIPE, errno.EIO):
+                raise
         return len(data) if self._gone else sent
 
     def _is_writable(self) -> bool:

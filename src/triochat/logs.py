@@ -1,0 +1,72 @@
+"""The log: what of it is written, and where."""
+
+import logging
+import os
+import sys
+from logging.handlers import WatchedFileHandler
+from typing import TextIO
+
+from triochat.process import fail
+
+
+def set_up_log(level: str, file: str | None) -> None:
+    """Log what is at least of this level, to a file or else to standard error.
+
+    Raises `OSError` if the file cannot be opened.
+    """
+    handler = LogFile(file) if file else TerminalHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.getLogger("trio.serve_listeners").addFilter(QuietFilter())
+
+
+class LogFile(WatchedFileHandler):
+    """A file, which may be moved away; what cannot be written to it is lost, and told once."""
+
+    _has_told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log this."""
+        try:
+            super().emit(record)
+        except OSError:  # it was moved, and there can be no new one
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """Say why this, and perhaps what follows, is not in the log. Called within ``except``."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):  # a bug in what was logged
+            super().handleError(record)
+        elif not self._has_told:
+            self._has_told = True
+            problem = f"cannot log to {self.baseFilename}: {str(error.strerror).lower()}"
+            fail(f"{problem}; what follows may be lost")
+
+
+class TerminalHandler(logging.StreamHandler[TextIO]):
+    """Standard error; where that is the terminal, above the line that is being typed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log this."""
+        if os.isatty(2):
+            self.stream = sys.stderr
+        super().emit(record)
+
+
+class QuietFilter(logging.Filter):
+    """That the system lacks files is said once a minute, in one line; trio would say it each time.
+
+    For the logger ``trio.serve_listeners``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = -60.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log this, without its traceback."""
+        record.exc_info = None
+        if record.created - self._said < 60:
+            return False
+        self._said = record.created
+        return True

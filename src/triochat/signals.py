@@ -1,0 +1,74 @@
+"""Signals: what ends a command politely the first time, and at once the second time."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from triochat.chat import QUIT_TIMEOUT
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""What ends a server or a client politely."""
+
+
+@asynccontextmanager
+async def open_signals() -> AsyncIterator[AsyncIterator[int]]:
+    """The signals that end us, but for those that whoever started us wants ignored (``nohup``)."""
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    with trio.open_signal_receiver(*heard) as signals:
+        yield aiter(signals)
+
+
+async def wait_end(
+    *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> signal.Signals:
+    """Wait for a signal that ends a server; it is started when it hears them.
+
+    A hang-up is none where there never was a terminal: then a service manager has sent it, which
+    means to say that a file was moved (and the log sees that by itself).
+    """
+    has_terminal = _has_terminal()
+    async with open_signals() as signals:
+        task_status.started()
+        async for number in signals:
+            name = signal.Signals(number)
+            if name.name != "SIGHUP" or has_terminal:
+                return name
+    raise AssertionError  # there is always a next signal
+
+
+def _has_terminal() -> bool:
+    """Whether the system would tell this process by a signal that its terminal has gone away."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+async def until_signal(
+    act: Callable[[], Awaitable[int]], leave: Callable[[], Awaitable[bool]]
+) -> int:
+    """Do this, and return its exit code; or a signal's, which makes it leave, the next one at once.
+
+    ``leave`` says whether there is an end to be waited for.
+    """
+    signalled = code = 0
+
+    async def leave_on_signal() -> None:
+        nonlocal signalled
+        async with open_signals() as signals:
+            signalled = 128 + await anext(signals)
+            if await leave():
+                with trio.move_on_after(QUIT_TIMEOUT):
+                    await anext(signals)
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave_on_signal)
+        code = await act()
+        nursery.cancel_scope.cancel()
+    return signalled or code

@@ -1,0 +1,35 @@
+import pytest
+
+import triochat
+from triochat.commands import offered_handle
+
+
+@pytest.mark.parametrize(
+    ("login", "offer"),
+    [("jimmy", "jimmy"), ("Jim-2", "Jim-2"), ("a.very.long.name", ""), ("d'arc", ""), ("you", "")],
+)
+def test_a_login_name_is_offered_if_it_is_a_handle(
+    monkeypatch: pytest.MonkeyPatch, login: str, offer: str
+) -> None:
+    """It is offered as it is; what the room would refuse is not."""
+    monkeypatch.setattr("getpass.getuser", lambda: login)
+    assert offered_handle() == offer
+
+
+@pytest.mark.parametrize("error", [OSError, KeyError, ImportError])
+def test_nobody_knows_the_login_name(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Where the system has no name for whoever runs it nothing is offered."""
+
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", fail)
+    assert offered_handle() == ""
+
+
+def test_the_package_shows_its_public_names() -> None:
+    """What can be had from the package is listed before it is loaded."""
+    assert set(triochat.__all__) < set(dir(triochat))
+    assert all(getattr(triochat, name) for name in dir(triochat))
