@@ -1,10 +1,13 @@
-"""What stands in for a person, and for a sheet of paper."""
+"""What stands in for a person, for a sheet of paper, and for a server."""
 
 import trio
 import trio.testing
 
 from triochat.chat import Terminal, View
-from triochat.messages import Event, Request, Say
+from triochat.dialects.ndjson import decode_request, encode
+from triochat.exceptions import UnreachableError
+from triochat.framing import Lines
+from triochat.messages import Event, Refused, Request, Say
 from triochat.words import words_of
 
 
@@ -14,6 +17,7 @@ class Typist(Terminal):
     def __init__(self) -> None:
         self.keys, self._lines = trio.open_memory_channel[str | Say](100)
         self.screen: list[str] = []
+        self.asked: list[Request | None] = []
         self.view = View()
 
     def update(self, view: View) -> None:
@@ -29,8 +33,9 @@ class Typist(Terminal):
         """The next line."""
         return await self._lines.receive()
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:  # noqa: ARG002
+    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
         """Put it on the screen."""
+        self.asked.append(asked)
         self.screen.append(words_of(event, me))
 
     async def type(self, line: str) -> None:
@@ -49,3 +54,45 @@ class Paper:
         """Keep it."""
         await trio.lowlevel.checkpoint()
         self.lines.append(line)
+
+
+class Stub:
+    """A server that says and does what a test wants, and nothing by itself."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = trio.testing.memory_stream_pair()
+
+    async def connect(self) -> trio.abc.Stream:
+        """The client's end."""
+        await trio.lowlevel.checkpoint()
+        return self.theirs
+
+    async def say(self, *lines: bytes) -> None:
+        """Send these lines."""
+        await self.ours.send_all(b"".join(lines))
+
+    async def tell(self, *events: Event) -> None:
+        """Send these events, and let everything happen that follows."""
+        await self.say(*map(encode, events))
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def asked(self) -> list[Request | Refused]:
+        """What the client has asked for since the last time; there must be something."""
+        return [decode_request(str(line)) for line in Lines().feed(await self.ours.receive_some())]
+
+
+class Street:
+    """Where servers may be: each connection leads to the next of these; None is nobody."""
+
+    def __init__(self, *servers: Stub | None) -> None:
+        self.tries: list[float] = []
+        self._servers = [*servers]
+
+    async def connect(self) -> trio.abc.Stream:
+        """The client's end of a connection to the next server."""
+        self.tries.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        server = self._servers.pop(0) if self._servers else None
+        if server is None:
+            raise UnreachableError("connection refused")
+        return server.theirs

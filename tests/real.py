@@ -20,6 +20,7 @@ ENVIRONMENT = {
     **os.environ,
     "PROMPT_TOOLKIT_NO_CPR": "1",
     "TERM": "xterm-256color",
+    "LOGNAME": "no handle",  # so that none is offered
     "XDG_STATE_HOME": "/dev/null/nowhere",
 }
 PATIENCE = 20.0  # seconds, for machines that are busy with something else

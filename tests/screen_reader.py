@@ -279,6 +279,7 @@ def pexpect_environment(
     return {
         **inherited,
         "TERM": "xterm-256color",
+        "LOGNAME": "no handle",  # so that none is offered
         "XDG_STATE_HOME": str(state),
         "PYTHONUNBUFFERED": "1",
         **(more or {}),

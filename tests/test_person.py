@@ -7,11 +7,9 @@ import trio.testing
 
 from doubles import Typist
 from house import House, open_house
-from triochat import UnreachableError
 from triochat.chat import QUIT_TIMEOUT, Chat, Why
 from triochat.connection import Connection
-from triochat.messages import Quit
-from triochat.order import Peer
+from triochat.messages import Say, Whisper, Who
 from triochat.person import Person
 
 REMEDY = "\\help lists them, \\\\ at the start says the line as it stands"
@@ -51,7 +49,7 @@ async def test_a_person_is_asked_for_a_handle_until_one_fits(
             await typist.type("two words")
             await typist.type("Bob")
             assert typist.prompt == "Bob> "
-            assert typist.screen[2:] == ["* Server connected. You are Bob. 2 here: Ann, Bob"]
+            assert typist.screen[2] == "* Server connected. You are Bob. 2 here: Ann, Bob"
 
 
 async def test_the_grammar_at_the_keyboard(autojump_clock: trio.testing.MockClock) -> None:
@@ -139,53 +137,46 @@ async def test_a_server_that_stops_says_so(autojump_clock: trio.testing.MockCloc
         assert typist.screen[-1] == "* Server closed the connection: shutting down"
 
 
-async def test_the_operators_quit_asks_to_reconnect(
+async def test_a_server_that_stops_at_the_question_says_so(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """When the operator ends every connection, people are asked whether they want back."""
-    typist = Typist()
-    async with open_house() as house, open_person(house, typist, "Bob") as (_, ended):
-        house.hub.ask(Peer("boss", is_operator=True), [Quit()])
-        house.hub.flush()
-        await trio.testing.wait_all_tasks_blocked()
-        assert typist.prompt == "Reconnect? [y/N] "
-        await typist.type("n")
-        assert ended == [True]
+    """Who has not said a handle yet is told like anybody, however soon the server stops."""
+    for seconds in (0, 0.4, 1, 100):
+        typist = Typist()
+        async with open_house() as house, open_person(house, typist) as (_, ended):
+            await trio.sleep(seconds)
+            house.hub.close("shutting down")
+            await trio.testing.wait_all_tasks_blocked()
+            assert ended == [True]
+            assert typist.screen == ["* Server closed the connection: shutting down"]
 
 
-async def test_a_lost_connection_is_tried_again_with_growing_pauses(
-    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+async def test_a_refusal_comes_with_what_was_refused(
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """A server that vanishes is tried until it is back, and the handle is kept."""
-    monkeypatch.setattr("random.uniform", lambda *_: 1.0)
-    typist, tries = Typist(), []
+    """A terminal hears which line is meant, also where others were typed since."""
+    async with open_house(turns=True) as house:
+        typist = Typist()
+        async with open_person(house, typist, "Bob"):
+            del typist.asked[:]
+            for line in ("one", "two", "psst > Joee", "?"):
+                typist.keys.send_nowait(line)
+            await trio.testing.wait_all_tasks_blocked()
+            assert typist.asked == [Say("one"), Say("two"), Whisper("Joee", "psst"), Who()]
+
+
+async def test_the_roster_is_not_copied_for_each_event(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who comes into a room of thousands costs no more than who comes into an empty one."""
     async with open_house() as house:
-
-        async def connect() -> trio.abc.Stream:
-            tries.append(trio.current_time())
-            if len(tries) < 4:
-                raise UnreachableError("connection refused")
-            return await house.listener.connect()
-
-        ours, theirs = trio.testing.memory_stream_pair()
-        person = Person(typist, connect, "Bob")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(person.run, ours)
+        typist = Typist()
+        async with open_person(house, typist, "Bob"):
+            roster = typist.view.roster
+            await house.plain("Ann")
             await trio.testing.wait_all_tasks_blocked()
-            await theirs.aclose()
-            await trio.testing.wait_all_tasks_blocked()
-            assert person.is_lost
-            await trio.sleep(8)
-            assert not person.is_lost
-            assert house.room.roster == ("Bob",)
-            nursery.cancel_scope.cancel()
-    assert tries == pytest.approx([0.5, 1.5, 3.5, 7.5])
-    again = "trying again in {} s (Ctrl-C gives up)"
-    assert typist.screen[:3] == [
-        f"* connection lost; {again.format(0.5)}",
-        f"* still not there (connection refused); {again.format('1.0')}",
-        f"* still not there (connection refused); {again.format('2.0')}",
-    ]
+            assert typist.view.roster is roster
+            assert set(roster) == {"Ann", "Bob"}
 
 
 async def test_a_server_that_hangs_does_not_hold_a_person(

@@ -1,13 +1,15 @@
 import os
+import tempfile
 
 import pytest
 import trio
 import trio.testing
 
-from doubles import Paper
+from doubles import Paper, Stub
 from house import House, open_house
+from triochat.messages import Quit, Said, Say, Welcome
 from triochat.person import Person
-from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line, Output, Pipe
+from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line, Output, Pipe, wait_unread
 
 
 async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str]]:
@@ -131,3 +133,76 @@ async def test_output_waits_for_its_reader_and_outlives_it() -> None:
     os.close(read_end)
     await output.write("nobody reads this")
     os.close(write_end)
+
+
+@pytest.mark.parametrize(
+    ("rest", "went_well", "told"),
+    [
+        (b"", True, []),
+        (
+            b"two\n" * MAX_IN_FLIGHT * 2,
+            False,
+            [
+                "! nobody reads the output any more",
+                "! not confirmed, perhaps lost: 256 lines, from line 258 on",
+            ],
+        ),
+    ],
+)
+async def test_who_is_not_read_leaves(
+    rest: bytes, went_well: bool, told: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    """When nobody reads the output no more lines are taken; those on their way are waited for."""
+    server, output, errors = Stub(), Paper(), Paper()
+    into, source = trio.testing.memory_stream_one_way_pair()
+    pipe = Pipe(source.receive_some, output, errors)
+    ended: list[bool] = []
+
+    async def run() -> None:
+        ended.append(await Person(pipe, server.connect, "count").run(server.theirs))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await server.tell(Welcome("count", "S", ("count",)))
+        await into.send_all(b"one\n")
+        await trio.testing.wait_all_tasks_blocked()
+        await server.tell(Said(1, "", "count", "one"))
+        await into.send_all(rest)
+        await trio.testing.wait_all_tasks_blocked()
+        pipe.leave()
+        await trio.testing.wait_all_tasks_blocked()
+        asked = await server.asked()
+        assert asked[-1] == Quit()
+        assert ended == []
+        await server.tell(*[Said(1, "", "count", "two")] * asked[2:].count(Say("two")))
+        await server.ours.aclose()
+    assert (ended, errors.lines) == ([went_well], told)
+
+
+async def test_an_output_without_a_reader_is_noticed() -> None:
+    """When the reader of a pipe is gone that is seen without writing to it; a file has none."""
+    read_end, write_end = os.pipe()
+    with tempfile.TemporaryFile() as file:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_unread, file.fileno())
+            async with trio.open_nursery() as inner:
+                inner.start_soon(wait_unread, write_end)
+                await trio.testing.wait_all_tasks_blocked()
+                os.close(read_end)
+            assert len(nursery.child_tasks) == 1
+            nursery.cancel_scope.cancel()
+    os.close(write_end)
+
+
+async def test_somebody_who_types_is_not_a_reader_who_is_gone(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Something to read at an output, as at a terminal, does not end it."""
+    ours, theirs = os.openpty()
+    os.write(ours, b"typed\n")
+    with trio.move_on_after(60) as waiting:
+        await wait_unread(theirs)
+    assert waiting.cancelled_caught
+    os.close(ours)
+    await wait_unread(theirs)
+    os.close(theirs)

@@ -1,8 +1,10 @@
 import pytest
+import trio
 import trio.testing
 
+from doubles import Stub
 from house import open_house
-from triochat import RefusedError, join
+from triochat import ClosedError, RefusedError, join
 from triochat.messages import (
     Closing,
     Joined,
@@ -61,3 +63,27 @@ async def test_a_program_follows_its_own_rename(autojump_clock: trio.testing.Moc
         assert bot.handle == "robot"
         house.hub.close("enough")
         assert [event async for event in bot] == [Closing("enough")]
+
+
+async def test_a_lost_connection_is_no_end(autojump_clock: trio.testing.MockClock) -> None:
+    """A program that is cut off, or whose server is frozen, hears of it; in the room, or before."""
+    server = Stub()
+    await server.tell(Welcome("bot", "S", ("bot",)))
+    async with join(server.theirs, "bot") as bot:
+        await server.ours.aclose()
+        with pytest.raises(trio.BrokenResourceError, match="connection lost"):
+            await anext(bot)
+    server = Stub()
+    with pytest.raises(trio.BrokenResourceError, match="no answer for 30 seconds"):
+        async with join(server.theirs, "bot"):
+            pytest.fail("joined")
+
+
+async def test_a_server_that_closes_is_no_refusal() -> None:
+    """Whether the handle was refused or the server closed is told by the error's class."""
+    server = Stub()
+    await server.tell(Closing("shutting down"))
+    with pytest.raises(ClosedError, match="shutting down") as caught:
+        async with join(server.theirs, "bot"):
+            pytest.fail("joined")
+    assert isinstance(caught.value, RefusedError)

@@ -125,6 +125,10 @@ def test_send_is_refused(server: Server, ann: Peer) -> None:
     long = "! line 2: 501 characters; at most 500 are allowed; nothing was sent\n"
     assert result(send(server.port, text=f"one\n{'x' * 501}\nthree\n")) == (4, "", long)
     ann.wait_line("cron> three")
+    latin = os.fsdecode(b"caf\xe9")
+    wrong = "! that is not UTF-8 text; nothing was sent\n"
+    assert result(send(server.port, latin)) == (4, "", wrong)
+    assert send(server.port, "--to", latin, "hi").returncode == 2
 
 
 def test_send_is_lost_when_the_server_dies(server: Server, ann: Peer) -> None:

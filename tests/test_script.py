@@ -1,15 +1,15 @@
 import json
-import os
-import tempfile
 
 import pytest
 import trio
 import trio.testing
 
-from doubles import Paper
+from doubles import Paper, Stub
 from house import House, open_house
+from triochat.chat import QUIT_TIMEOUT
 from triochat.connection import Connect
 from triochat.exceptions import RemoteProtocolError, UnreachableError
+from triochat.messages import Closing
 from triochat.program import Client
 from triochat.script import (
     Delivery,
@@ -18,7 +18,6 @@ from triochat.script import (
     Visit,
     one_message,
     tail,
-    wait_unread,
 )
 from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line
 
@@ -52,22 +51,6 @@ async def send(
 async def send_text(house: House, text: bytes, *, to: str = "") -> tuple[Outcome, str, list[str]]:
     """What becomes of these lines of standard input."""
     return await send(house.listener.connect, InputLines(Text(text).receive_some), to=to)
-
-
-class Stub:
-    """A server that says and does what a test wants, and nothing by itself."""
-
-    def __init__(self) -> None:
-        self.ours, self.theirs = trio.testing.memory_stream_pair()
-
-    async def connect(self) -> trio.abc.Stream:
-        """The client's end."""
-        await trio.lowlevel.checkpoint()
-        return self.theirs
-
-    async def say(self, *lines: bytes) -> None:
-        """Send these lines."""
-        await self.ours.send_all(b"".join(lines))
 
 
 # ---- send
@@ -399,6 +382,39 @@ async def test_who_is_asked_to_leave_says_good_bye(
         assert first.result == (Outcome.DONE, "")
 
 
+async def test_a_good_bye_has_its_time(autojump_clock: trio.testing.MockClock) -> None:
+    """Who has joined says good-bye for as long as it takes, up to the usual patience."""
+    stub = Stub()
+    await stub.say(WELCOME)
+    log = Tail(stub.connect)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.run)
+        await trio.testing.wait_all_tasks_blocked()
+        log.visit.leave()
+    assert log.result == (Outcome.DONE, "")
+    assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
+
+
+async def test_what_is_no_text_is_refused(autojump_clock: trio.testing.MockClock) -> None:
+    """Bytes on the command line that are not UTF-8 are refused like a line of them."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        refusal = "! that is not UTF-8 text; nothing was sent"
+        sent = await send(house.listener.connect, one_message("caf\udce9"))
+        assert sent == (Outcome.REFUSED, "", [refusal])
+        assert await ann.hear(2) == ["* cron joined", "* cron left"]
+
+
+async def test_a_server_that_closes_first_is_a_loss(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Not the handle is wrong: the server's reason is told."""
+    stub = Stub()
+    await stub.tell(Closing("shutting down", retry=True))
+    problem = "Server closed the connection: shutting down"
+    assert await send(stub.connect, one_message("hi")) == (Outcome.LOST, problem, [])
+
+
 async def test_who_is_in_without_knowing_it_says_good_bye() -> None:
     """Who is asked to leave while the welcome is on its way leaves as politely as anybody."""
     stub = Stub()
@@ -413,32 +429,3 @@ async def test_who_is_in_without_knowing_it_says_good_bye() -> None:
         await stub.ours.aclose()
     assert log.result == (Outcome.DONE, "")
     assert bytes(said).splitlines()[-1] == b'{"type":"quit"}'
-
-
-async def test_an_output_without_a_reader_is_noticed() -> None:
-    """When the reader of a pipe is gone that is seen without writing to it; a file has none."""
-    read_end, write_end = os.pipe()
-    with tempfile.TemporaryFile() as file:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(wait_unread, file.fileno())
-            async with trio.open_nursery() as inner:
-                inner.start_soon(wait_unread, write_end)
-                await trio.testing.wait_all_tasks_blocked()
-                os.close(read_end)
-            assert len(nursery.child_tasks) == 1
-            nursery.cancel_scope.cancel()
-    os.close(write_end)
-
-
-async def test_somebody_who_types_is_not_a_reader_who_is_gone(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """Something to read at an output, as at a terminal, does not end it."""
-    ours, theirs = os.openpty()
-    os.write(ours, b"typed\n")
-    with trio.move_on_after(60) as waiting:
-        await wait_unread(theirs)
-    assert waiting.cancelled_caught
-    os.close(ours)
-    await wait_unread(theirs)
-    os.close(theirs)

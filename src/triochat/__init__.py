@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # as in `typing`, which takes its time, and nothing is re
 if TYPE_CHECKING:
     from triochat.connect import open_client
     from triochat.exceptions import (
+        ClosedError,
         RefusedError,
         RemoteProtocolError,
         TriochatError,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client",
+    "ClosedError",
     "Hub",
     "RefusedError",
     "RemoteProtocolError",

@@ -5,7 +5,7 @@ ends both: the keyboard by asking the server to let go (`Quit`), so that what wa
 delivered first, and what was said before is still shown; the other at once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
@@ -15,7 +15,8 @@ import trio
 from triochat import messages
 from triochat.connection import Connection
 from triochat.grammar import BELLS, Bell, Place, introduce, parse
-from triochat.messages import Event, Request, Say
+from triochat.messages import Event, Notice, Refused, Request, Say, Whisper
+from triochat.text import clean
 
 ASK_HANDLE = "Your handle? "
 """What stands before the line while the person has no handle."""
@@ -23,12 +24,18 @@ ASK_HANDLE = "Your handle? "
 QUIT_TIMEOUT = 2.0
 """Seconds in which the server is to let go of a person who has quit."""
 
-ANSWER = 30.0
-"""Seconds in which a server must answer at all who cannot be asked whether to wait."""
+SILENT = 5.0
+"""Seconds without an answer after which the person is told."""
 
-PING = 15.0
-"""Seconds between two measurements of the lag."""
+AWAY = "not connected; the line stays here until you are back"
+"""Why no line is taken while there is nobody to send it to."""
 
+HINT = Notice("\\help lists what you can type")
+"""What a newcomer is told."""
+
+_TICK = 1.0  # seconds between two looks at how long there was no answer
+_NAMED = 10  # lines that are repeated when they were perhaps not sent; the others are counted
+_SHOWN = 60  # characters of each
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -38,7 +45,7 @@ class View(NamedTuple):
     Attributes:
         where: the other end, in words; None while there is none.
         handle: one's own; empty while there is none.
-        roster: who is here.
+        roster: who is here. It goes on changing: copy it in one step (``list``, ``sorted``).
         lag: seconds between a question and its answer; None if not known.
         question: stands before the line; empty while what is typed is for the room.
         offer: an answer that stands in the line already when the question is asked.
@@ -100,9 +107,23 @@ class Why(Enum):
     INTERRUPTED = auto()
     END_OF_INPUT = auto()
     CLOSED = auto()
-    DISCONNECTED = auto()  # by the operator, and may come back
+    RESTARTING = auto()  # the server, which may be back soon
+    DISCONNECTED = auto()  # and may come back
     REFUSED = auto()
     LOST = auto()
+
+
+class Role(Enum):
+    """As whom somebody comes to a chat.
+
+    Who returns was here a moment ago: no line is taken until the room has taken the handle again,
+    and nothing is asked if it does not. The operator quits without leaving.
+    """
+
+    NEWCOMER = auto()  # is told how to learn more
+    REGULAR = auto()
+    RETURNING = auto()
+    OPERATOR = auto()
 
 
 class Chat:
@@ -113,11 +134,12 @@ class Chat:
         connection: the room.
         handle: to join with; empty to ask the person first.
         where: the other end, in words, to be shown.
-        operator: the person is the server's operator, and quitting is not leaving.
-        returning: the person was here before, and is asked nothing if the handle is refused.
+        offer: the handle that is offered to a person who is asked for one.
+        role: as whom the person comes.
 
     Attributes:
         stay: what is known of the room.
+        refused: why the room did not let us in, if that has ended the chat.
     """
 
     def __init__(
@@ -127,21 +149,23 @@ class Chat:
         handle: str = "",
         *,
         where: str = "",
-        operator: bool = False,
-        returning: bool = False,
+        offer: str = "",
+        role: Role = Role.REGULAR,
     ) -> None:
         self.stay = connection.stay
-        self._where = where
-        self._lag: float | None = None
-        self._wanted = handle
+        self.refused: Refused | None = None
         self._terminal = terminal
         self._connection = connection
-        self._operator = operator
-        self._asks = terminal.is_person and not returning
-        self._question = "" if handle or operator else ASK_HANDLE
-        self._answered = trio.Event()
+        self._wanted = handle
+        self._where = where
+        self._offer = offer
+        self._role = role
+        self._question = "" if handle else ASK_HANDLE
+        self._handle_length = View().handle_length
+        self._view = View()
+        self._unsent: Request | None = None
         self._welcomed = trio.Event()
-        self._pinged = 0.0
+        self._is_leaving = False
         self._why = Why.LOST
         self._scope = trio.CancelScope()
 
@@ -152,54 +176,92 @@ class Chat:
 
     async def run(self) -> Why:
         """Chat until one side ends it; why it has ended. Raises as `Connection.receive` does."""
-
-        async def measure() -> None:
-            await self._welcomed.wait()
-            while self._terminal.is_person:
-                self._pinged = trio.current_time()
-                await self._send(messages.Ping())
-                await trio.sleep(PING)
-
         self._update()
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._type)
-                nursery.start_soon(measure)
+                nursery.start_soon(self._watch)
                 with suppress(trio.EndOfChannel, *_LOST):
-                    while self._why is not Why.REFUSED:
+                    while self.refused is None:
                         await self._hear(*await self._connection.receive_answer())
                 self._scope.cancel()
-        self._terminal.update(View())
+        if self._terminal.is_person:
+            self._terminal.update(View(handle=self.handle, holds=AWAY))
+            for refused in self._perhaps_lost():
+                await self._terminal.show(refused, self.handle)
         return self._why
 
     async def quit(self, why: Why = Why.QUIT) -> None:
         """Ask the server to let go; `run` returns when it has, for a person soon anyway."""
-        self._why = why
+        is_first, self._is_leaving = not self._is_leaving, True
+        if is_first or why is Why.INTERRUPTED:
+            self._why = why
         if self._terminal.is_person or why is Why.INTERRUPTED:
-            self._scope.deadline = trio.current_time() + QUIT_TIMEOUT
-        await self._send(messages.Quit())
+            in_time = trio.current_time() + QUIT_TIMEOUT
+            self._scope.deadline = min(self._scope.deadline, in_time)
+        if is_first:
+            await self._send(messages.Quit())
+
+    # ---- what is shown
+
+    def _look(self) -> View:
+        """How things are."""
+        stay, waited = self.stay, int(self._connection.waited)
+        is_away = self._role is Role.RETURNING and not stay.is_taken
+        state = "trying to come back (Ctrl-C gives up)" if is_away else ""
+        return View(
+            where=self._where,
+            handle=self.handle if is_away else stay.handle,
+            roster=stay.roster,
+            lag=self._connection.lag,
+            question=self._question,
+            offer=self._offer if self._question else "",
+            state=f"no answer for {waited} s" if waited >= SILENT else state,
+            holds=AWAY if is_away else "",
+            handle_length=self._handle_length,
+        )
 
     def _update(self) -> None:
-        roster = frozenset(self.stay.roster)  # the terminal may have a thread of its own
-        view = View(self._where, self.stay.handle, roster, self._lag, self._question)
-        self._terminal.update(view)
+        self._view = self._look()
+        self._terminal.update(self._view)
+
+    async def _watch(self) -> None:
+        """Show also what is so because nothing happens."""
+        while self._terminal.is_person:
+            await trio.sleep(_TICK)
+            if self._look() != self._view:
+                self._update()
+
+    def _perhaps_lost(self) -> Sequence[Refused]:
+        """What the person has said that nobody has confirmed or refused."""
+        asked = [*self.stay.unanswered]
+        if self._unsent and all(one is not self._unsent for one in asked):  # taken, and held up
+            asked.append(self._unsent)
+        lines = [
+            one.text if isinstance(one, Say) else f"{one.text} > {one.to}"
+            for one in asked
+            if isinstance(one, Say | Whisper)
+        ]
+        named = [
+            line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+            for line in map(clean, lines[:_NAMED])
+        ]
+        if more := len(lines[_NAMED:]):
+            named.append(f"and {more} more")
+        return [Refused("connection-lost", f"perhaps not sent: {line}") for line in named]
 
     # ---- keyboard to room
 
     async def _type(self) -> None:
-        if self._wanted:
-            await self._send(messages.Join(self._wanted))
-        if not self._asks:  # nothing can be said before
-            with trio.move_on_after(ANSWER) as silence:
-                await self._answered.wait()
-            if silence.cancelled_caught:
-                self._scope.cancel()
+        # who speaks first, and JSON, is told everything in JSON, also that the server stops
+        await self._send(messages.Join(self._wanted) if self._wanted else messages.Ping())
+        if not self._terminal.is_person:  # nothing can be said before
             await self._welcomed.wait()
         try:
             while True:
                 await self._obey(await self._terminal.receive())
         except trio.EndOfChannel:
-            if self._operator:
+            if self._role is Role.OPERATOR:
                 self._why = Why.END_OF_INPUT
                 self._scope.cancel()
             else:
@@ -207,30 +269,30 @@ class Chat:
 
     async def _obey(self, line: str | Say) -> None:
         if isinstance(line, Say):
-            asked: Request | messages.Answer | Bell | None = line
+            asked: Request | messages.Answer | Bell | None = Say(clean(line.text))
         elif self._question:
-            asked = introduce(line)
+            asked = introduce(clean(line))
         else:
-            console = Place.CONSOLE if self._operator else Place.LINE
+            console = Place.CONSOLE if self._role is Role.OPERATOR else Place.LINE
             asked = parse(line, Place.TERMINAL | console)
         match asked:
             case None:
                 pass
-            case messages.Refused() | messages.Notice():
+            case Refused() | Notice():
                 await self._terminal.show(asked, self.handle)
             case Bell(setting=setting):
                 self._terminal.bell = setting or self._terminal.bell
-                how = messages.Notice(f"bell: {self._terminal.bell}")
-                await self._terminal.show(how, self.handle)
-            case messages.Quit() if not self._operator:
+                await self._terminal.show(Notice(f"bell: {self._terminal.bell}"), self.handle)
+            case messages.Quit() if self._role is not Role.OPERATOR:
                 await self.quit()
                 await trio.sleep_forever()
-            case messages.Join(handle=handle):
-                self._wanted, self._question = handle, ""
-                self._update()
-                await self._send(asked)
             case _:
+                if isinstance(asked, messages.Join):
+                    self._wanted, self._question = asked.handle, ""
+                    self._update()
+                self._unsent = asked
                 await self._send(asked)
+                self._unsent = None
 
     async def _send(self, request: Request) -> None:
         try:
@@ -241,22 +303,37 @@ class Chat:
     # ---- room to screen
 
     async def _hear(self, event: Event, asked: Request | None) -> None:
-        self._answered.set()
+        is_hidden = isinstance(event, messages.Pong)
         match event:
-            case messages.Welcome():
-                self._question = ""
+            case messages.Welcome(handle_length=length):
+                self._question, self._handle_length = "", length
                 self._welcomed.set()
-            case messages.Pong():
-                self._lag = trio.current_time() - self._pinged
-            case messages.Closing(retry=retry):
-                self._why = Why.DISCONNECTED if retry else Why.CLOSED
-            case messages.Refused() if isinstance(asked, messages.Join) and self._asks:
-                self._wanted, self._question = "", ASK_HANDLE
-            case messages.Refused() if isinstance(asked, messages.Join):
-                self._why = Why.REFUSED
-        is_said = isinstance(event, messages.Said | messages.Whispered)
-        if not is_said:  # which changes nothing there
+                is_hidden = self._role is Role.OPERATOR
+            case messages.Closing() if not self._is_leaving:
+                self._why = why_of(event)
+            case Refused() if isinstance(asked, messages.Join):
+                self._hear_no(event)
+                is_hidden = self._role is Role.RETURNING  # the state says so
+        if not isinstance(event, messages.Said | messages.Whispered):  # these change nothing there
             self._update()
-        hidden = messages.Pong | messages.Welcome if self._operator else messages.Pong
-        if not isinstance(event, hidden):
+        if not is_hidden:
             await self._terminal.show(event, self.handle, asked)
+        if self._role is Role.NEWCOMER and isinstance(event, messages.Welcome):
+            await self._terminal.show(HINT, self.handle)
+
+    def _hear_no(self, refused: Refused) -> None:
+        """The room does not let us in: under another handle, perhaps, or not now."""
+        if self._role is Role.RETURNING or not self._terminal.is_person:
+            self._why, self.refused = Why.REFUSED, refused
+        elif refused.code == "queue-full":
+            self._why, self.refused = Why.DISCONNECTED, refused
+        else:
+            self._offer = "" if self._offer == self._wanted else self._offer
+            self._wanted, self._question = "", ASK_HANDLE
+
+
+def why_of(closing: messages.Closing) -> Why:
+    """Why a chat has ended that the server has ended with this."""
+    if not closing.retry:
+        return Why.CLOSED
+    return Why.DISCONNECTED if closing.ask else Why.RESTARTING

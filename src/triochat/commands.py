@@ -26,10 +26,10 @@ from triochat.process import allow_many_files, fail, say
 from triochat.program import Client
 from triochat.ratelimit import STRANGERS, Limits
 from triochat.room import Room
-from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail, wait_unread
+from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
 from triochat.server import open_listeners, port_of, serve
 from triochat.signals import until_signal, wait_end
-from triochat.terminals.pipe import InputLines, Output, Pipe, read
+from triochat.terminals.pipe import InputLines, Output, open_pipe, read, wait_unread
 from triochat.terminals.teletype import Teletype
 from triochat.text import accept_handle
 
@@ -104,7 +104,7 @@ async def run_client(options: argparse.Namespace) -> int:
         nonlocal person
         stream = await again()
         async with _open_terminal(options, Place.TERMINAL) as terminal:
-            person = Person(terminal, again, options.handle or "", where)
+            person = Person(terminal, again, options.handle or "", where, offered_handle())
             return 0 if await person.run(stream) else 1
 
     async def leave() -> bool:
@@ -201,7 +201,8 @@ async def _open_terminal(options: argparse.Namespace, place: Place) -> AsyncIter
     """What the standard streams are good for: an editor, a printing terminal, or a pipe."""
     can_draw = os.isatty(1) or os.isatty(2)
     if not os.isatty(0):
-        yield Pipe(partial(read, 0), Output(1), Output(2))
+        async with open_pipe() as pipe:
+            yield pipe
     elif options.plain or os.environ.get("TERM", "dumb") == "dumb" or not can_draw:
         yield Teletype(0, Output(1))
     else:

@@ -18,6 +18,8 @@ async def open_client(host: str, port: int, handle: str) -> AsyncIterator[Client
     Raises:
         UnreachableError: nobody listens there, or there is no such place.
         RefusedError: the room does not let us in under this handle, and says why.
+        ClosedError: the server closed the connection first; a `RefusedError` too.
+        trio.BrokenResourceError: the connection was lost first.
         RemoteProtocolError: what answers is not a triochat server.
     """
     async with join(await connect(host, port), handle) as client:

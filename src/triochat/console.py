@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import trio
 
-from triochat.chat import Chat, Terminal, Why
+from triochat.chat import Chat, Role, Terminal, Why
 from triochat.connection import Connection
 from triochat.dialects import Dialect, PlainSpeaker
 from triochat.hub import Hub
@@ -57,7 +57,7 @@ async def run_console(hub: Hub, terminal: Terminal) -> None:
     while why is Why.LOST and not hub.is_closed:  # it comes back when it was put out
         async with _open_session(hub) as connection:
             server = room.members.server
-            chat = Chat(terminal, connection, server, where=room.place, operator=True)
+            chat = Chat(terminal, connection, server, where=room.place, role=Role.OPERATOR)
             why = await chat.run()
 
 

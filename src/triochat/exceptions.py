@@ -27,3 +27,7 @@ class RemoteProtocolError(_CodedError):
 
 class RefusedError(_CodedError):
     """A program asked to join and was refused; ``code`` and ``text`` are the refusal's."""
+
+
+class ClosedError(RefusedError):
+    """A program asked to join and the server closed the connection; ``text`` says why."""

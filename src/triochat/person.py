@@ -2,19 +2,24 @@
 
 import random
 from contextlib import suppress
+from math import ceil
 
 import trio
 
-from triochat.chat import Chat, Terminal, View, Why
+from triochat.chat import AWAY, Chat, Role, Terminal, View, Why
 from triochat.connection import Connect, Connection
 from triochat.exceptions import UnreachableError
-from triochat.messages import Notice
+from triochat.grammar import Place, parse
+from triochat.messages import Notice, Quit, Refused, Request, Say
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between tries to come back; the last one for ever after."""
 
 ASK_AFTER = 5
 """Tries under the same handle; if it is taken even then, the person is asked for another."""
+
+_GIVE_UP = "(Ctrl-C gives up)"
+_PATIENCE = 1.0  # seconds in which a refusal must be shown
 
 
 class Person:
@@ -25,20 +30,29 @@ class Person:
         connect: opens a connection to the server, or raises `UnreachableError`.
         handle: to join with; empty to ask.
         where: the server, in words.
+        offer: a handle that is offered to who is asked for one the first time.
 
     Attributes:
         is_lost: the connection is lost, and it tries to come back.
     """
 
     def __init__(
-        self, terminal: Terminal, connect: Connect, handle: str = "", where: str = ""
+        self,
+        terminal: Terminal,
+        connect: Connect,
+        handle: str = "",
+        where: str = "",
+        offer: str = "",
     ) -> None:
         self._terminal = terminal
         self._connect = connect
         self._handle = handle
         self._where = where
+        self._offer = offer
+        self._is_new = terminal.is_person
         self._chat: Chat | None = None
         self._tries = 0
+        self._problem = ""
         self.is_lost = False
 
     async def run(self, stream: trio.abc.Stream) -> bool:
@@ -53,8 +67,11 @@ class Person:
         while True:
             why = await self._chat_over(stream)
             is_cut = why in (Why.LOST, Why.REFUSED)  # a former self may have the handle
-            if is_cut and self._terminal.is_person:
-                stream = await self._reconnect(why)
+            if self._terminal.is_person and (is_cut or why is Why.RESTARTING):
+                again = await self._come_back(why)
+                if again is None:
+                    return False
+                stream = again
             elif await self._wants_back(why):
                 self._handle, self._tries = "", 0
                 stream = await self._connect()
@@ -70,15 +87,27 @@ class Person:
         return True
 
     async def _chat_over(self, stream: trio.abc.Stream) -> Why:
-        returning = 0 < self._tries <= ASK_AFTER
+        role = Role.NEWCOMER if self._is_new else Role.REGULAR
+        if self._handle and 0 < self._tries <= ASK_AFTER:
+            role = Role.RETURNING
         async with Connection(stream) as connection:
             self._chat = chat = Chat(
-                self._terminal, connection, self._handle, where=self._where, returning=returning
+                self._terminal,
+                connection,
+                self._handle,
+                where=self._where,
+                offer=self._offer,
+                role=role,
             )
             why = await chat.run()
         self._chat, self._handle = None, chat.handle
-        if chat.stay.handle:
+        if chat.stay.is_taken:
             self._tries = 0
+        if chat.stay.handle:
+            self._offer, self._is_new = chat.stay.handle, False
+        self._problem = "connection lost"
+        if chat.refused:
+            self._problem = f"not let in yet ({chat.refused.text.partition(';')[0]})"
         return why
 
     async def _wants_back(self, why: Why) -> bool:
@@ -87,26 +116,67 @@ class Person:
             return False
         self._terminal.update(View(question="Reconnect? [y/N] "))
         with suppress(trio.EndOfChannel):
-            answer = await self._terminal.receive()
-            return isinstance(answer, str) and answer.strip().lower() in ("y", "yes")
+            while True:
+                line = await self._terminal.receive()
+                answer = line.strip().lower() if isinstance(line, str) else None
+                if answer in ("y", "yes", "n", "no", ""):
+                    return answer in ("y", "yes")
+                await self._refuse(line)
         return False
 
-    async def _reconnect(self, why: Why) -> trio.abc.Stream:
-        """Try until it works; jittered, so that a room does not come back all at once."""
+    # ---- coming back
+
+    async def _come_back(self, why: Why) -> trio.abc.Stream | None:
+        """A new connection, when there is one; None if the person leaves before."""
         self.is_lost = True
-        problem = "connection lost"
-        if why is Why.REFUSED:
-            problem = "perhaps your lost connection still has that handle"
+        if not self._tries:
+            lost = "" if why is Why.RESTARTING else "connection lost; "
+            text = f"{lost}trying to come back {_GIVE_UP}"
+            await self._terminal.show(Notice(text), self._handle)
+        stream: trio.abc.Stream | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def leave() -> None:
+                await self._refuse_lines()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(leave)
+            stream = await self._reconnect()
+            nursery.cancel_scope.cancel()
+        return stream
+
+    async def _reconnect(self) -> trio.abc.Stream:
+        """Try until it works; jittered, so that a room does not come back all at once."""
         while True:
             pause = PAUSES[min(self._tries, len(PAUSES) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311
             self._tries += 1
-            text = f"{problem}; trying again in {pause:.1f} s (Ctrl-C gives up)"
-            await self._terminal.show(Notice(text), self._handle)
-            await trio.sleep(pause)
+            end = trio.current_time() + pause
+            while (left := end - trio.current_time()) > 0:
+                state = f"{self._problem}; trying again in {ceil(left)} s {_GIVE_UP}"
+                self._terminal.update(View(handle=self._handle, state=state, holds=AWAY))
+                await trio.sleep(min(left, 1.0))
             try:
                 stream = await self._connect()
             except UnreachableError as error:
-                problem = f"still not there ({error})"
+                self._problem = f"still not there ({error})"
             else:
                 self.is_lost = False
                 return stream
+
+    async def _refuse_lines(self) -> None:
+        """Tell of each line that it was not sent, until the person wants to leave."""
+        with suppress(trio.EndOfChannel):
+            while True:
+                line = await self._terminal.receive()
+                if isinstance(line, str) and isinstance(parse(line), Quit):
+                    return
+                with trio.move_on_after(_PATIENCE, shield=True):  # even if we are back just now
+                    await self._refuse(line)
+
+    async def _refuse(self, line: str | Say) -> None:
+        asked = line if isinstance(line, Say) else parse(line, Place.TERMINAL)
+        if asked is not None:
+            text = "not connected; nothing was sent; type it again when you are back"
+            refused = Refused("not-connected", text)
+            request = asked if isinstance(asked, Request) else None
+            await self._terminal.show(refused, self._handle, request)

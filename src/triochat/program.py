@@ -7,15 +7,16 @@ import trio
 
 from triochat.chat import QUIT_TIMEOUT
 from triochat.connection import Connection
-from triochat.exceptions import RefusedError
+from triochat.exceptions import ClosedError, RefusedError
 from triochat.messages import Closing, Join, Quit, Refused, Say, Welcome, Whisper
 
 
 class Client(Connection):
     """A member of a room, as a program.
 
-    ``async for event in client`` gives the room's events in order, until the server closes. The
-    answer to what is sent comes as one of them: the echo, or `Refused`.
+    ``async for event in client`` gives the room's events in order, until the server has said
+    good-bye (`Closing`); a connection that is lost raises `trio.BrokenResourceError`. The answer
+    to what is sent comes as one of them: the echo, or `Refused`.
 
     Attributes:
         welcome: the server's first answer: its name, and who was here.
@@ -50,9 +51,7 @@ async def join(stream: trio.abc.Stream, handle: str) -> AsyncIterator[Client]:
                 case Refused(code=code, text=text):
                     raise RefusedError(code, text)
                 case Closing(reason=reason):
-                    raise RefusedError("closing", reason)
-        else:
-            raise RefusedError("closing", "the server closed the connection")
+                    raise ClosedError("closing", reason)
         yield client
         with (
             trio.move_on_after(QUIT_TIMEOUT),

@@ -5,7 +5,6 @@ A `Visit` is a program's stay in a room, from connecting to the good-bye. What i
 """
 
 import math
-import select
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import IntEnum
@@ -15,7 +14,7 @@ import trio
 
 from triochat.connection import Connect
 from triochat.dialects.ndjson import encode
-from triochat.exceptions import RefusedError, UnreachableError
+from triochat.exceptions import ClosedError, RefusedError, UnreachableError
 from triochat.messages import Closing, Event, Refused, Request, Said, Say, Whisper, Whispered
 from triochat.program import Client, join
 from triochat.terminals.pipe import InFlight, Line, Writer
@@ -24,7 +23,6 @@ from triochat.words import statement_of, words_of
 
 _LOST = "connection lost"
 _GRACE = 0.5  # seconds for a welcome that is on its way to somebody who wants to leave
-_PAUSE = 1.0  # seconds between two looks at an output that somebody types into
 
 
 class Outcome(IntEnum):
@@ -63,6 +61,7 @@ class Visit:
         self._joining = trio.CancelScope()
         self._acting = trio.CancelScope()
         self._is_leaving = False
+        self._has_joined = False
 
     def leave(self) -> None:
         """Break off what is going on; who has joined says good-bye, and `run` ends well.
@@ -70,7 +69,8 @@ class Visit:
         Who has not may be in already without knowing it, and would be told to the others as lost.
         """
         self._is_leaving = True
-        self._joining.deadline = min(self._joining.deadline, trio.current_time() + _GRACE)
+        if not self._has_joined:
+            self._joining.deadline = min(self._joining.deadline, trio.current_time() + _GRACE)
         self._acting.cancel()
 
     async def run(self, act: Callable[[Client], Awaitable[Result]]) -> Result:
@@ -92,12 +92,13 @@ class Visit:
                 if not self._is_leaving:
                     self._joining.deadline = trio.current_time() + self._patience
                 async with join(stream, self._handle) as client:
-                    self._joining.deadline = math.inf
+                    self._has_joined, self._joining.deadline = True, math.inf
                     with self._acting:  # inside of `join`, which says good-bye
                         result = await act(client)
+        except ClosedError as error:
+            result = Result(Outcome.LOST, statement_of(Closing(error.text)))
         except RefusedError as error:
-            outcome = Outcome.LOST if error.code == "closing" else Outcome.REFUSED
-            result = Result(outcome, clean(error.text))
+            result = Result(Outcome.REFUSED, clean(error.text))
         except trio.BrokenResourceError:
             result = Result(Outcome.LOST, _LOST)
         if self._joining.cancelled_caught:
@@ -110,9 +111,14 @@ class Visit:
 
 
 def one_message(text: str) -> trio.abc.ReceiveChannel[Line]:
-    """A message from the command line, as the one line that is to be sent."""
+    """A message from the command line, as the one line that is to be sent, or that cannot be."""
     send, receive = trio.open_memory_channel[Line](1)
-    send.send_nowait((0, text))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # what the shell hands over need not be text
+        send.send_nowait((0, Refused("not-utf8", "that is not UTF-8 text; nothing was sent")))
+    else:
+        send.send_nowait((0, text))
     send.close()
     return receive
 
@@ -220,20 +226,3 @@ async def tail(
             case Closing():
                 return Result(Outcome.DONE, statement_of(event))
     return Result(Outcome.DONE)
-
-
-async def wait_unread(fd: int) -> None:
-    """Wait until nobody can read any more what is written to this file descriptor.
-
-    To the system a pipe without a reader is ready for anything, also to be read from. So nothing
-    is asked again and again, but for a terminal into which somebody types.
-    """
-    poll = select.poll()
-    poll.register(fd, 0)  # errors and hang-ups are told unasked
-    while not poll.poll(0):
-        try:
-            await trio.lowlevel.wait_readable(fd)
-        except OSError:  # a file: nobody need read it now
-            await trio.sleep_forever()
-        if not poll.poll(0):
-            await trio.sleep(_PAUSE)

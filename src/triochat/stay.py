@@ -19,9 +19,11 @@ class Stay:
         roster: who is here now.
         last_id: the newest id that was seen.
         unanswered: what was asked and has no answer yet, in order.
+        is_taken: the room has taken our handle: we are in, or in the queue.
     """
 
     def __init__(self) -> None:
+        self.is_taken = False
         self.handle = ""
         self.roster: set[str] = set()
         self.last_id = 0
@@ -34,8 +36,10 @@ class Stay:
     def hear(self, event: messages.Event) -> messages.Request | None:
         """Note an event; return one's own request that it answers, if it answers one."""
         answered = None
-        if self.unanswered and is_answer(event, self.unanswered[0], self.handle):
+        if self.unanswered and is_answer(event, self.unanswered[0], self):
             answered = self.unanswered.popleft()
+        if isinstance(answered, messages.Join):
+            self.is_taken = self.is_taken or not isinstance(event, messages.Refused)
         self.last_id = max(self.last_id, getattr(event, "id", 0))
         match event:
             case messages.Welcome(handle=handle, roster=roster, last=last):
@@ -55,26 +59,28 @@ class Stay:
         return answered
 
 
-def is_answer(event: messages.Event, request: messages.Request, me: str) -> bool:
-    """Whether this event can be what a member of this handle is told for that request.
+def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> bool:
+    """Whether this event can be what a member who knows this is told for that request.
 
-    Who has joined a full room is told so, which is the answer; the welcome comes unasked.
+    Who has joined a full room is told so, which is the answer; other places in the queue, and the
+    welcome, come unasked then, and to join once more can only be refused.
     """
     match request, event:
         case (
             (_, messages.Refused())
-            | (messages.Join(), messages.Welcome() | messages.Notice())
             | (messages.Who(), messages.Roster())
             | (messages.Ping(), messages.Pong())
             | (messages.Kick() | messages.Quit(), messages.Notice())
         ):
             return True
+        case messages.Join(), messages.Welcome() | messages.Notice():
+            return not stay.is_taken
         case (
             (messages.Say(), messages.Said(handle=handle))
             | (messages.Whisper(), messages.Whispered(handle=handle))
             | (messages.Rename(), messages.Renamed(handle=handle))
         ):
-            return handle == me
+            return handle == stay.handle
         case messages.Kick(handle=kicked), messages.Left(handle=handle, reason=reason):
             return handle_key(handle) == handle_key(kicked) and reason.startswith("kicked")
     return False

@@ -39,9 +39,9 @@ def statement_of(event: messages.Event) -> str:
         case messages.Renamed(handle=handle, new=new):
             words = f"{handle} is now {new}"
         case messages.Roster(handles=handles):
-            words = _roster(handles)
+            return _roster(handles)
         case messages.Welcome(handle=handle, server=server, roster=roster):
-            words = f"{server} connected. You are {handle}. {_roster(roster)}"
+            return f"{clean(f'{server} connected. You are {handle}.')} {_roster(roster)}"
         case messages.Closing(reason=reason):
             words = f"Server closed the connection: {reason}"
         case messages.Pong():
@@ -52,4 +52,5 @@ def statement_of(event: messages.Event) -> str:
 
 
 def _roster(handles: tuple[str, ...]) -> str:
-    return f"{len(handles)} here: {', '.join(handles)}"
+    names = map(clean, handles)  # one by one: most are cleaned by a glance
+    return f"{len(handles)} here: {', '.join(names)}"

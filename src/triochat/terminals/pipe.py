@@ -2,7 +2,8 @@
 
 Lines come in as they are, each a message (a blank one is none); nothing in them is a command.
 Events go out as plain lines. What was refused goes to standard error, with the number of its line;
-what was neither confirmed nor refused when the connection ended was perhaps not delivered.
+what was neither confirmed nor refused when the connection ended was perhaps not delivered. When
+nobody reads the output any more no more lines are taken.
 
 Nothing here blocks trio, and nothing changes the mode of a file description, which other programs
 share: what would block waits until the system says that it will not.
@@ -13,8 +14,9 @@ import os
 import select
 import stat
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -32,6 +34,7 @@ LINE_LIMIT = 1 << 16
 """The most bytes in a line of standard input."""
 
 _CHUNK = 1 << 14
+_PAUSE = 1.0  # seconds between two looks at an output that somebody types into
 
 Read = Callable[[], Awaitable[bytes | bytearray]]
 """Gives the next bytes; none at the end."""
@@ -116,6 +119,23 @@ async def read(fd: int) -> bytes:
         return os.read(fd, _CHUNK)
     except OSError:
         return b""
+
+
+async def wait_unread(fd: int) -> None:
+    """Wait until nobody can read any more what is written to this file descriptor.
+
+    To the system a pipe without a reader is ready for anything, also to be read from. So nothing
+    is asked again and again, but for a terminal into which somebody types.
+    """
+    poll = select.poll()
+    poll.register(fd, 0)  # errors and hang-ups are told unasked
+    while not poll.poll(0):
+        try:
+            await trio.lowlevel.wait_readable(fd)
+        except OSError:  # a file: nobody need read it now
+            await trio.sleep_forever()
+        if not poll.poll(0):
+            await trio.sleep(_PAUSE)
 
 
 class InputLines(trio.abc.ReceiveChannel[Line]):
@@ -212,13 +232,23 @@ class Pipe(Terminal):
         self._in_flight = InFlight(self._lines, errors)
         self._output = output
         self._errors = errors
+        self._is_unread = False
+        self._taking = trio.CancelScope()
 
     def update(self, view: object) -> None:
         """There is nobody to show it to."""
 
     async def receive(self) -> Say:
         """The next line that is not blank. Raises `trio.EndOfChannel` at the end."""
-        return Say(await self._in_flight.take())
+        with trio.CancelScope() as self._taking:
+            if not self._is_unread:
+                return Say(await self._in_flight.take())
+        raise trio.EndOfChannel
+
+    def leave(self) -> None:
+        """Nobody reads the output any more: take no more lines."""
+        self._is_unread = True
+        self._taking.cancel()
 
     async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
         """Write an event as a line; what answers a line confirms or refuses it."""
@@ -233,8 +263,26 @@ class Pipe(Terminal):
         if problem:
             await self._errors.write(f"! {problem}")
         first, *_ = [*self._in_flight.numbers, self._in_flight.last + 1]
-        if lost := len(self._in_flight.numbers) + self._lines.count_unread():
+        lost = len(self._in_flight.numbers) + self._lines.count_unread()
+        if lost and self._is_unread:
+            await self._errors.write("! nobody reads the output any more")
+        if lost:
             await self._errors.write(
                 f"! not confirmed, perhaps lost: {lost} line{'s'[: lost - 1]}, from line {first} on"
             )
         return not (self._in_flight.any_refused or lost)
+
+
+@asynccontextmanager
+async def open_pipe() -> AsyncIterator[Pipe]:
+    """The standard streams of this process, until nobody reads the output any more."""
+    pipe = Pipe(partial(read, 0), Output(1), Output(2))
+
+    async def leave_unread() -> None:
+        await wait_unread(1)
+        pipe.leave()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave_unread)
+        yield pipe
+        nursery.cancel_scope.cancel()

@@ -18,20 +18,21 @@ class Teletype(Terminal):
     def __init__(self, fd: int, output: Writer) -> None:
         self._lines = InputLines(partial(read, fd), typed=True)
         self._output = output
-        self._question = ""
+        self._question = self._offer = ""
 
     def update(self, view: View) -> None:
         """A question is printed when an answer is waited for; all else would be drawn again."""
-        self._question = view.question
+        self._question, self._offer = view.question, view.offer
 
     async def receive(self) -> str:
-        """The next line. Raises `trio.EndOfChannel` after Ctrl-D."""
+        """The next line; a blank one takes the offer. Raises `trio.EndOfChannel` after Ctrl-D."""
+        offer = self._offer
         if self._question:
-            await self._output.write(self._question)
+            await self._output.write(f"{self._question}[{offer}] " if offer else self._question)
         while True:
             _, line = await self._lines.receive()
             if isinstance(line, str):
-                return line
+                return line if line.strip() else offer
             await self._output.write(words_of(line))
 
     async def show(self, event: Event, me: str, asked: Request | None = None) -> None:  # noqa: ARG002
