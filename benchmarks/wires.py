@@ -1,0 +1,89 @@
+"""What is said to a server, and how its answers are told apart, on the wires that are attacked."""
+
+import re
+from dataclasses import dataclass
+
+SIGN = b"said=at"
+"""Stands in what the talker says, and in nothing else."""
+
+SAID = "said=at{}="
+"""What a talker says: when it did."""
+
+SAID_AT = re.compile(rb"said=at([0-9.]+)=")
+
+SPAM = "x" * 64
+"""What flooders say."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A dialect, as far as attackers and members need it. Each `bytes` that is sent is lines.
+
+    Attributes:
+        hello: joins under a handle, and `joined` stands in what answers that.
+        ping: is answered by what has `pong` in it.
+        words: says a text.
+        who: asks who is here; each answer has `roster` in it.
+        quit: asks to be let go.
+        refused: lines that are refused to a member.
+        author: stands in each message of somebody, and in nothing else.
+        left: finds the handles of those who have left in bytes that have one of `leaving` in them.
+    """
+
+    hello: str
+    joined: bytes
+    ping: bytes
+    pong: bytes
+    words: str
+    who: bytes
+    quit: bytes
+    roster: bytes
+    refused: bytes
+    author: str
+    leaving: tuple[bytes, ...]
+    left: re.Pattern[bytes]
+
+    def join(self, handle: str) -> bytes:
+        """What lets one in under this handle."""
+        return self.hello.replace("HANDLE", handle).encode()
+
+    def say(self, text: str) -> bytes:
+        """What tells everybody."""
+        return self.words.replace("TEXT", text).encode()
+
+    def said_by(self, handle: str) -> bytes:
+        """What stands in each message of this one."""
+        return self.author.replace("HANDLE", handle).encode()
+
+
+NDJSON = Wire(
+    hello='{"type":"join","handle":"HANDLE"}\n',
+    joined=b'"welcome"',
+    ping=b'{"type":"ping"}\n',
+    pong=b'"pong"',
+    words='{"type":"say","text":"TEXT"}\n',
+    who=b'{"type":"who"}\n',
+    quit=b'{"type":"quit"}\n',
+    roster=b'"roster","handles"',
+    refused=b'{"type":"whisper","to":"nobody","text":"psst"}\n{"type":"say","txt":1\n',
+    author='"handle":"HANDLE","text"',
+    leaving=(b'"left"',),
+    left=re.compile(rb'"type":"left","handle":"([^"]+)"'),
+)
+
+IRC = Wire(
+    hello="NICK HANDLE\r\nUSER m 0 * :m\r\nJOIN #c\r\n",
+    joined=b" 366 ",
+    ping=b"PING x\r\n",
+    pong=b" PONG ",
+    words="PRIVMSG #c :TEXT\r\n",
+    who=b"NAMES #c\r\n",
+    quit=b"QUIT\r\n",
+    roster=b" 366 ",
+    refused=b"PRIVMSG nobody :psst\r\n!!\r\n",
+    author=":HANDLE!",
+    leaving=(b" QUIT", b" PART"),
+    left=re.compile(rb":([^! ]+)![^ ]+ (?:QUIT|PART)"),
+)
+
+WIRES = {"ndjson": NDJSON, "irc": IRC}
