@@ -24,7 +24,6 @@ from triochat.room import Room
 from triochat.session import GREETING_DELAY, HANDSHAKE
 from triochat.telling import Telling, Told
 from triochat.testing import open_memory_room
-from triochat.turns import SHARE
 
 
 async def test_twenty_talkers_are_heard_in_one_order(
@@ -629,7 +628,7 @@ async def test_a_member_is_heard_among_many_who_flood(
             while (await ann.event())["type"] != "pong":
                 before += 1
             nursery.cancel_scope.cancel()
-        assert before <= 2 * (50 * SHARE + BATCH)
+        assert before <= 2 * 50 * BATCH
 
 
 async def test_a_stranger_is_read_slowly(autojump_clock: trio.testing.MockClock) -> None:

@@ -1,27 +1,32 @@
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triochat.messages import Say, Who
-from triochat.order import AnyRequest, Typed
-from triochat.pace import CROWD
-from triochat.ratelimit import Buckets, Limits, TokenBucket, portion
+from triochat.messages import Refused, Roster, Said, Say, Who
+from triochat.order import AnyRequest, Peer, Typed
+from triochat.ratelimit import NAMES, REFUSED, Buckets, Limits, TokenBucket, portion, price
+from triochat.telling import Told
+
+
+def taken(buckets: Buckets, host: str) -> TokenBucket:
+    """The tokens of a new member, where it needs some."""
+    bucket = buckets.take(host)
+    assert bucket is not None
+    return bucket
 
 
 def test_the_defaults() -> None:
     """Two hundred lines at once cost nothing; the next one is paid back in a twentieth second."""
-    bucket = Buckets(Limits()).take("host")
+    bucket = taken(Buckets(Limits()), "host")
     assert bucket.spend(200, 0.0) == 0.0
     assert bucket.spend(1, 0.0) == 0.05
 
 
 def test_no_rate_is_no_limit() -> None:
-    """Where no rate is set nobody ever waits, and all tokens are left."""
-    bucket = Buckets(Limits(rate=0)).take("host")
-    assert bucket.spend(1_000_000, 0.0) == 0.0
-    assert bucket.left(1.0) == math.inf
+    """Where no rate is set nobody needs tokens, or leaves any."""
+    buckets = Buckets(Limits(rate=0))
+    assert buckets.take("host") is None
+    buckets.give_back("host", None, 0.0)
 
 
 def test_what_is_left_can_be_seen() -> None:
@@ -35,38 +40,44 @@ def test_what_is_left_can_be_seen() -> None:
 def test_to_connect_again_is_no_new_burst() -> None:
     """Who leaves hands its tokens on to the next one of its host, while they are not full."""
     buckets = Buckets(Limits(burst=10, rate=1))
-    ann, bob = buckets.take("here"), buckets.take("here")
+    ann, bob = taken(buckets, "here"), taken(buckets, "here")
     ann.spend(9, 0.0)
     bob.spend(4, 0.0)
     buckets.give_back("here", bob, 0.0)
     buckets.give_back("here", ann, 0.0)
-    assert buckets.take("there").left(1.0) == 10
-    assert buckets.take("here").left(1.0) == 2
-    assert buckets.take("here").left(1.0) == 7
-    assert buckets.take("here").left(1.0) == 10
+    assert taken(buckets, "there").left(1.0) == 10
+    assert taken(buckets, "here").left(1.0) == 2
+    assert taken(buckets, "here").left(1.0) == 7
+    assert taken(buckets, "here").left(1.0) == 10
     buckets.give_back("here", ann, 20.0)
-    assert buckets.take("here") is not ann
+    assert taken(buckets, "here") is not ann
 
 
 def test_nobody_is_remembered_for_long() -> None:
     """However many hosts there are, nothing is kept of those who could have a burst again."""
     buckets = Buckets(Limits(burst=10, rate=1))
     for number in range(1001):
-        bucket = buckets.take(str(number))
+        bucket = taken(buckets, str(number))
         bucket.spend(5, float(number))
         buckets.give_back(str(number), bucket, float(number))
     assert len(buckets._left) < 10
 
 
-def test_only_in_a_large_room_names_are_dear() -> None:
-    """Who asks who is there, in whatever dialect, asks alone, and pays for the names."""
+def test_who_is_here_is_asked_alone() -> None:
+    """In a large room who asks who is there, in whatever dialect, asks nothing else with it."""
     requests: list[AnyRequest] = [Say("hi"), Typed("? "), Typed("why?"), Typed("\\WHO"), Who()]
-    assert portion(requests, CROWD) == (5, 1.0)
-    assert portion(requests, 320) == (1, 1.0)
-    assert portion(requests[1:], 320) == (1, 11.0)
-    assert portion(requests[2:], 320) == (1, 1.0)
-    assert portion(requests[3:], 320) == (1, 11.0)
-    assert portion(requests[4:], 320) == (1, 11.0)
+    assert [portion(requests[start:]) for start in range(5)] == [1, 1, 1, 1, 1]
+    assert portion([Say("hi"), Typed("hi"), Who()]) == 2
+    assert portion([Say("hi"), Typed("whose?")]) == 2
+
+
+def test_what_is_told_has_its_price() -> None:
+    """A line costs a token, its refusal four more, and names what it takes to tell them."""
+    ann = Peer("1")
+    said, refused = Said(1, "", "Ann", "hi"), Refused("no", "no")
+    assert price(2, [Told([said, said], None, ann)]) == 2
+    assert price(2, [Told([said], None, ann), Told([refused], (ann,))]) == 2 + REFUSED
+    assert price(1, [Told([Roster(("a",) * NAMES * 10)], (ann,))]) == 11
 
 
 def test_a_burst_is_free() -> None:

@@ -11,6 +11,7 @@ import trio.testing
 from house import House, Peer, open_house
 from triochat.order import Asked
 from triochat.outbox import LINGER
+from triochat.ratelimit import Limits
 from triochat.session import HANDSHAKE, Session
 from triochat.telling import Telling
 
@@ -237,7 +238,7 @@ async def test_a_bug_ends_one_session_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A bug in one session is logged and told as a departure; everybody else goes on."""
-    async with open_house() as house:
+    async with open_house(limits=Limits()) as house:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
 
         def fail(*_: object) -> None:

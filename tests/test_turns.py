@@ -1,7 +1,7 @@
 import trio
 import trio.testing
 
-from triochat.turns import SHARE, Turns
+from triochat.turns import Turns
 
 
 async def test_first_come_first_served(autojump_clock: trio.testing.MockClock) -> None:
@@ -16,16 +16,18 @@ async def test_first_come_first_served(autojump_clock: trio.testing.MockClock) -
             count -= share
 
     async with trio.open_nursery() as nursery:
-        for name, count in (("ann", 2 * SHARE + 1), ("bob", 3), ("cleo", SHARE)):
+        for name, count in (("ann", 101), ("bob", 3), ("cleo", 50)):
             nursery.start_soon(want, name, count)
             await trio.testing.wait_all_tasks_blocked()
-        assert turns.give(SHARE + 2) == SHARE + 2
+        assert turns.give(100) == 100
         await trio.testing.wait_all_tasks_blocked()
-        assert sorted(given) == [("ann", SHARE), ("bob", 2)]
-        given.clear()
-        assert turns.give(10 * SHARE) == 2 * SHARE + 2
+        assert given == [("ann", 100)]
+        assert turns.give(52) == 52
         await trio.testing.wait_all_tasks_blocked()
-        assert sorted(given) == [("ann", SHARE + 1), ("bob", 1), ("cleo", SHARE)]
+        assert sorted(given[1:]) == [("bob", 3), ("cleo", 49)]
+        assert turns.give(50) == 2
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(given[3:]) == [("ann", 1), ("cleo", 1)]
 
 
 async def test_nobody_waits_and_nothing_is_given() -> None:

@@ -27,19 +27,21 @@ RETRY = 1.0
 """Seconds between two tries to connect to our own server when the system lacks files."""
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _local(second: str) -> str:
     """A second, as it stands on the wire but for the ``Z``, in the time of this machine."""
     return datetime.fromisoformat(f"{second}Z").astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _transcribe(event: Event) -> str:
-    at = getattr(event, "at", "") or datetime.now(UTC).isoformat()
-    return f"{_local(at[:19])} {words_of(event)}\n"
-
-
 def _encode(events: list[Event]) -> bytes:
-    return "".join(map(_transcribe, events)).encode()
+    lines: list[str] = []
+    last, time = "", _local(datetime.now(UTC).isoformat()[:19])
+    for event in events:
+        at = getattr(event, "at", "")
+        if at is not last and at:  # those of one moment have one and the same
+            last, time = at, _local(at[:19])
+        lines.append(f"{time} {words_of(event)}\n")
+    return "".join(lines).encode()
 
 
 class Transcriber(PlainSpeaker):

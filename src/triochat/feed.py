@@ -21,7 +21,6 @@ import trio
 from triochat.backlog import Backlog
 from triochat.fanout import FanOut
 from triochat.history import History
-from triochat.messages import Refused
 from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
 from triochat.pace import CROWD, MOMENT, Pace
 from triochat.room import Room
@@ -96,13 +95,13 @@ class Feed:
         self._wake.set()
         return await self._turns.wait(wanted)
 
-    def ask(self, peer: Peer, requests: Sequence[AnyRequest]) -> int:
+    def ask(self, peer: Peer, requests: Sequence[AnyRequest]) -> Sequence[Telling]:
         """Let a peer ask for this.
 
         Nobody is told before `flush`, which must follow before the session waits for more.
 
         Returns:
-            How many refusals that led to, as far as it is known at once.
+            What that leads to, as far as it is known at once.
         """
         return self._apply(self._order(Asked(peer, requests, self._clock())))
 
@@ -111,17 +110,16 @@ class Feed:
         self._apply(placed)
         self.flush()
 
-    def _apply(self, placed: Sequence[Asked]) -> int:
-        refused = 0
+    def _apply(self, placed: Sequence[Asked]) -> Sequence[Telling]:
+        told: Sequence[Telling] = ()
         for asked in placed:
             if self.is_closed:
-                break
+                return ()
             told = self.room.apply(asked)
             self._batch += told
-            refused += sum(map(_refuses, told))
             if self._can_wait:
                 self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
-        return refused
+        return told
 
     def flush(self) -> None:
         """All was asked that was heard at once; tell it, now or with what others say."""
@@ -209,10 +207,6 @@ class Feed:
             start = time.perf_counter()
             size = self.fan_out.send(batch)
             self._pace.end(size, time.perf_counter() - start)
-
-
-def _refuses(telling: Telling) -> bool:
-    return type(telling) is Told and type(telling.events[0]) is Refused
 
 
 def _waits(telling: Telling) -> bool:

@@ -21,7 +21,6 @@ class Hub(Feed):
 
     Attributes:
         buckets: how much each member may say.
-        is_unlimited: as much as it likes.
         lobby: those who have not joined.
     """
 
@@ -39,7 +38,6 @@ class Hub(Feed):
         super().__init__(room, history, order=order, clock=clock)
         limits = limits or Limits()
         self.buckets = Buckets(limits)
-        self.is_unlimited = not limits.rate
         self.lobby = Lobby(limits.strangers)
 
     def connect(self, link: Link, address: str = "", *, is_operator: bool = False) -> Peer:

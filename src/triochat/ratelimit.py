@@ -4,15 +4,14 @@ A token bucket: it holds `burst` tokens, `rate` come back each second, every lin
 never refuses, it says how long the peer must wait for what it has taken beyond its tokens.
 """
 
-import math
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from triochat.messages import Who
+from triochat.messages import Refused, Roster, Who
 from triochat.order import AnyRequest, Typed
-from triochat.pace import CROWD
+from triochat.telling import Telling, Told
 
 BURST = 200.0
 """Lines that a member may send at once: a long paste."""
@@ -27,7 +26,7 @@ REFUSED = 4.0
 """What a refusal costs, beside its line. (What is said has a price by itself: all hear it.)"""
 
 NAMES = 32
-"""So many names in the answer cost as much as a line, in a large room."""
+"""So many names in an answer cost as much as a line."""
 
 _HOSTS = 1000  # with more of them all are looked through for what need not be kept
 _ASKS_NAMES = re.compile(r"\s*(\?\s*\Z|[\\/]who\b)", re.IGNORECASE)
@@ -61,8 +60,7 @@ class TokenBucket:
 
     def left(self, now: float) -> float:
         """How many tokens there are, or, below 0, how many are owed."""
-        if self._tokens < self._burst:
-            self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate)
+        self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate)
         self._then = now
         return self._tokens
 
@@ -90,15 +88,17 @@ class Buckets:
         self._limits = limits
         self._left: dict[str, deque[TokenBucket]] = {}  # in the order in which they left
 
-    def take(self, host: str) -> TokenBucket:
-        """The tokens of a new member, who comes from this host."""
+    def take(self, host: str) -> TokenBucket | None:
+        """The tokens of a new member, who comes from this host; None if it needs none."""
         if not self._limits.rate:
-            return TokenBucket(math.inf, math.inf)
+            return None
         left = self._left.get(host)
         return left.pop() if left else TokenBucket(self._limits.rate, self._limits.burst)
 
-    def give_back(self, host: str, bucket: TokenBucket, now: float) -> None:
+    def give_back(self, host: str, bucket: TokenBucket | None, now: float) -> None:
         """A member from this host has left. Nothing is kept of those who could have a burst."""
+        if bucket is None:
+            return
         self._left.setdefault(host, deque()).append(bucket)
         for one in (host,) if len(self._left) <= _HOSTS else tuple(self._left):
             left = self._left[one]
@@ -108,13 +108,26 @@ class Buckets:
                 del self._left[one]
 
 
-def portion(requests: Sequence[AnyRequest], members: int) -> tuple[int, float]:
-    """How many of these may be asked together, and what each costs.
+def portion(requests: Sequence[AnyRequest]) -> int:
+    """How many of these may be asked together in a large room.
 
-    In a large room whoever asks who is there gets a long answer, which is dear, and goes alone.
+    Who is there is asked alone: what one is told for one chunk must not be more than one's
+    connection takes.
     """
-    if members > CROWD:
-        for count, request in enumerate(requests):
-            if type(request) is Who or (type(request) is Typed and _ASKS_NAMES.match(request.line)):
-                return (count, 1.0) if count else (1, 1.0 + members / NAMES)
-    return len(requests), 1.0
+    for count, request in enumerate(requests):
+        if type(request) is Who or (type(request) is Typed and _ASKS_NAMES.match(request.line)):
+            return count or 1
+    return len(requests)
+
+
+def price(count: int, told: Iterable[Telling]) -> float:
+    """What so many lines cost that led to this."""
+    cost = float(count)
+    for telling in told:
+        if type(telling) is Told and telling.to is not None:
+            event = telling.events[0]
+            if isinstance(event, Refused):
+                cost += REFUSED
+            elif isinstance(event, Roster):
+                cost += len(event.handles) / NAMES
+    return cost

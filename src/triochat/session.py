@@ -28,7 +28,8 @@ from triochat.hub import Hub
 from triochat.link import Link
 from triochat.order import AnyRequest, Expired, Gone
 from triochat.outbox import Way
-from triochat.ratelimit import RATE, REFUSED, TokenBucket, portion
+from triochat.pace import CROWD
+from triochat.ratelimit import RATE, TokenBucket, portion, price
 from triochat.sockets import receiver
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Session:
         self._stream = stream
         self._hub = hub
         self._receive = receiver(stream)
-        self._bucket = TokenBucket(**CURIOSITY)
+        self._bucket: TokenBucket | None = TokenBucket(**CURIOSITY)
         self._chunk = SIP
         self._has_joined = False
         self._dues: list[tuple[float, Callable[[], None]]] = []  # of strangers
@@ -134,7 +135,11 @@ class Session:
     async def _converse(self) -> None:
         """Hear the peer, until it or the room has ended that."""
         outbox = self.link.outbox
-        while data := await self._patiently(self._receive, self._chunk):
+        while data := await (
+            self._patiently(self._receive, self._chunk)
+            if self._dues
+            else self._receive(self._chunk)
+        ):
             await self._hear(self.link.hear(data))
             if outbox.way is not Way.OPEN:
                 return
@@ -158,28 +163,34 @@ class Session:
         """Hand on what is asked: in turns with the others, and held to what this peer may ask."""
         hub, peer = self._hub, self.peer
         while requests:
-            wanted, price = self._portion(requests)
+            wanted = self._portion(requests)
             count = hub.claim(wanted) or await hub.wait_turn(wanted)
-            refused = hub.ask(peer, requests[:count])
+            told = hub.ask(peer, requests[:count])
             hub.flush()
+            requests = requests[count:]
             if self._dues:
                 self._note_handle()
             if hub.room.ended and peer in hub.room.ended:
                 return
-            requests = requests[count:]
-            spent = count * price + refused * REFUSED
-            if delay := self._bucket.spend(spent, trio.current_time()):
+            delay = 0.0
+            if self._bucket is not None:
+                delay = self._bucket.spend(price(count, told), trio.current_time())
+            if delay:
                 await self._patiently(trio.sleep, delay)
             elif hub.backlog:
                 with trio.move_on_after(count / RATE):
                     await hub.backlog.wait_clear()
 
-    def _portion(self, requests: list[AnyRequest]) -> tuple[int, float]:
-        """How many of these may be asked at once, one at least; and what each costs."""
-        if self._dues or self._hub.backlog:
-            return 1, 1.0
-        count, price = portion(requests, len(self._hub.room.members))
-        return int(min(count, max(1.0, self._bucket.left(trio.current_time())))), price
+    def _portion(self, requests: list[AnyRequest]) -> int:
+        """How many of these may be asked at once; one at least."""
+        count, hub = len(requests), self._hub
+        if self._dues or hub.backlog:
+            return 1
+        if len(hub.room.members) > CROWD:
+            count = portion(requests)
+        if self._bucket is not None:
+            count = max(1, min(count, int(self._bucket.left(trio.current_time()))))
+        return count
 
     def _ask(self, request: AnyRequest) -> None:
         self._hub.ask(self.peer, (request,))
@@ -209,4 +220,4 @@ class Session:
         """From now on it is held to what a member may ask."""
         self._has_joined = True
         self._bucket = self._hub.buckets.take(self._host)
-        self._chunk = CHUNK if self._hub.is_unlimited else SIP
+        self._chunk = SIP if self._bucket else CHUNK

@@ -8,9 +8,6 @@ from collections import deque
 
 import trio
 
-SHARE = 50
-"""Requests that who waits may ask at least, when it is its turn: messages in a row are cheap."""
-
 
 class _Turn:
     __slots__ = ("came", "share", "wanted")
@@ -46,12 +43,15 @@ class Turns:
         return turn.share
 
     def give(self, capacity: int) -> int:
-        """Share this many requests among those who wait; how many of them were given away."""
-        fair = max(SHARE, capacity // max(1, len(self._waiting)))
+        """Give this many requests to those who wait; how many of them were given away.
+
+        Who comes first has all that it wants: what one says in a row is told as one, which is the
+        cheapest for all.
+        """
         left = capacity
         while left > 0 and self._waiting:
             turn = self._waiting.popleft()
-            turn.share = min(turn.wanted, fair, left)
+            turn.share = min(turn.wanted, left)
             left -= turn.share
             turn.came.set()
         return capacity - left
