@@ -46,6 +46,9 @@ CHUNK = 1 << 14
 SIP = 1 << 11
 """The same for whoever is held to a rate: little shall wait here of somebody who may vanish."""
 
+DROP = 1 << 8
+"""The same for strangers, of whom nothing is known, and of whom there may be many."""
+
 CURIOSITY = {"rate": 4.0, "burst": 20.0}
 """Lines that a stranger may send: enough for any way to join, and for some mistakes."""
 
@@ -84,7 +87,7 @@ class Session:
         self._hub = hub
         self._receive = receiver(stream)
         self._bucket: TokenBucket | None = TokenBucket(**CURIOSITY)
-        self._chunk = SIP
+        self._chunk = DROP
         self._has_joined = False
         self._dues: list[tuple[float, Callable[[], None]]] = []  # of strangers
         if is_operator:
