@@ -376,3 +376,28 @@ async def test_what_follows_a_quit_costs_nobody_anything(
         await eve.type("\\quit", *[""] * 10_000)
         await eve.rest()
     assert sum(asked) < 1000
+
+
+async def test_the_log_tells_who_came_and_went(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At info there is a line for who comes, is refused, goes or is put out, without its words."""
+    caplog.set_level("INFO", "triochat")
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        await ann.type("secret > Bob", "secret")
+        await trio.testing.wait_all_tasks_blocked()
+        await ann.type("\\quit")
+        await ann.rest()
+        silent = await house.connect()
+        await silent.rest()
+        await silent.stream.aclose()
+        passer = await house.connect()
+        await passer.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [record.getMessage() for record in caplog.records] == [
+            "a peer: is Ann (plain)",
+            "a peer: refused (no-such-handle)",
+            "a peer: gone (quit)",
+            "a peer: gone (no handle within 120 seconds)",
+        ]

@@ -31,6 +31,7 @@ from triochat.outbox import Way
 from triochat.pace import CROWD
 from triochat.ratelimit import RATE, TokenBucket, portion, price
 from triochat.sockets import receiver
+from triochat.telling import refusals
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Session:
         self._bucket: TokenBucket | None = TokenBucket(**CURIOSITY)
         self._chunk = DROP
         self._has_joined = False
+        self._level = logging.DEBUG  # of what is logged when it is gone: strangers come and go
         self._dues: list[tuple[float, Callable[[], None]]] = []  # of strangers
         if is_operator:
             self._welcome()
@@ -120,7 +122,7 @@ class Session:
             if self._has_joined:
                 self._hub.buckets.give_back(self._host, self._bucket, trio.current_time())
             self._hub.disconnect(self.peer, reason)
-            log.debug("%s: gone (%s)", address, reason)
+            log.log(self._level, "%s: gone (%s)", address, reason)
             await trio.aclose_forcefully(self._stream)
 
     async def _run(self) -> None:
@@ -171,6 +173,9 @@ class Session:
             told = hub.ask(peer, requests[:count])
             hub.flush()
             requests = requests[count:]
+            if log.isEnabledFor(logging.INFO):
+                for refused in refusals(told):
+                    log.info("%s: refused (%s)", peer.address, refused.code)
             if self._dues:
                 self._note_handle()
             if hub.room.ended and peer in hub.room.ended:
@@ -202,12 +207,13 @@ class Session:
     def _greet(self) -> None:
         self.link.greet(self._hub.room.members.handle_length)
 
-    def _expire(self) -> None:
-        self._ask(Expired(f"no handle within {HANDSHAKE:.0f} seconds"))
+    def _expire(self, reason: str = f"no handle within {HANDSHAKE:.0f} seconds") -> None:
+        self._level = logging.INFO
+        self._ask(Expired(reason))
 
     def _turn_away(self) -> None:
         """Others need the place of this stranger now."""
-        self._ask(Expired("too many others are waiting to join"))
+        self._expire("too many others are waiting to join")
         self.link.outbox.linger(BRIEF)
 
     def _note_handle(self) -> None:
@@ -217,10 +223,11 @@ class Session:
             self._dues.clear()
             self._hub.lobby.leave(self, self._host)
             self._welcome()
-            log.debug("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
+            log.info("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
 
     def _welcome(self) -> None:
         """From now on it is held to what a member may ask."""
         self._has_joined = True
+        self._level = logging.INFO
         self._bucket = self._hub.buckets.take(self._host)
         self._chunk = SIP if self._bucket else CHUNK
