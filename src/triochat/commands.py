@@ -16,6 +16,7 @@ from triochat.chat import Terminal
 from triochat.connect import connect, reason_of
 from triochat.console import run_console, run_relay
 from triochat.exceptions import RemoteProtocolError, UnreachableError
+from triochat.folders import state_folder
 from triochat.grammar import Place
 from triochat.hub import Hub
 from triochat.invitation import invitation
@@ -206,10 +207,9 @@ async def _open_terminal(options: argparse.Namespace, place: Place) -> AsyncIter
     elif options.plain or os.environ.get("TERM", "dumb") == "dumb" or not can_draw:
         yield Teletype(0, Output(1))
     else:
-        from triochat.terminals.editor import history_path
         from triochat.terminals.prompt import open_prompt
 
-        history = None if options.no_history_file else history_path()
+        history = None if options.no_history_file else state_folder() / "history"
         colour = not (options.no_color or os.environ.get("NO_COLOR"))
         async with open_prompt(place, history, colour=colour) as prompt:
             yield prompt

@@ -10,7 +10,6 @@ it.
 import logging
 import os
 import signal
-import sys
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -180,17 +179,6 @@ def _repeat_nothing(event: KeyPressEvent) -> None:
 
 
 # ---- history
-
-
-def history_path() -> Path:
-    """Where this platform keeps what a program remembers: its state folder."""
-    if sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
-    elif os.name == "nt":
-        folder = Path(os.environ.get("LOCALAPPDATA", Path.home()))
-    else:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return folder / "triochat" / "history"
 
 
 def open_history(desk: Desk, path: Path | None) -> InMemoryHistory | FileHistory:
