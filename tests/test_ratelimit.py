@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triochat.messages import Refused, Roster, Said, Say, Who
+from triochat.messages import Pong, Refused, Roster, Said, Say, Who
 from triochat.order import AnyRequest, Peer, Typed
-from triochat.ratelimit import NAMES, REFUSED, Buckets, Limits, TokenBucket, portion, price
+from triochat.ratelimit import NAMES, PING, REFUSED, Buckets, Limits, TokenBucket, portion, price
 from triochat.telling import Told
 
 
@@ -72,11 +72,12 @@ def test_who_is_here_is_asked_alone() -> None:
 
 
 def test_what_is_told_has_its_price() -> None:
-    """A line costs a token, its refusal four more, and names what it takes to tell them."""
+    """A line costs a token, its refusal one more, names what it takes to tell them, a ping little."""
     ann = Peer("1")
     said, refused = Said(1, "", "Ann", "hi"), Refused("no", "no")
     assert price(2, [Told([said, said], None, ann)]) == 2
     assert price(2, [Told([said], None, ann), Told([refused], (ann,))]) == 2 + REFUSED
+    assert price(2, [Told([said], None, ann), Told([Pong()], (ann,))]) == 1 + PING
     assert price(1, [Told([Roster(("a",) * NAMES * 10)], (ann,))]) == 11
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from triochat.messages import Refused, Roster, Who
+from triochat.messages import Pong, Refused, Roster, Who
 from triochat.order import AnyRequest, Typed
 from triochat.telling import Telling, Told
 
@@ -22,8 +22,11 @@ RATE = 20.0
 STRANGERS = 200
 """Connections that have not joined."""
 
-REFUSED = 4.0
+REFUSED = 1.0
 """What a refusal costs, beside its line. (What is said has a price by itself: all hear it.)"""
+
+PING = 0.1
+"""What a ping costs: whoever asks whether we are there has to know."""
 
 NAMES = 32
 """So many names in an answer cost as much as a line."""
@@ -130,4 +133,6 @@ def price(count: int, told: Iterable[Telling]) -> float:
                 cost += REFUSED
             elif isinstance(event, Roster):
                 cost += len(event.handles) / NAMES
+            elif isinstance(event, Pong):
+                cost += PING - 1
     return cost
