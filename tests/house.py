@@ -105,7 +105,7 @@ async def open_house(
     turns: bool = False,
     lockstep: bool = False,
     handle_length: int = 10,
-    limits: Limits = UNLIMITED,
+    limits: Limits = Limits(),  # noqa: B008
 ) -> AsyncIterator[House]:
     """A served room with these rules; stopped politely at the end."""
     room = Room(

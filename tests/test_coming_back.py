@@ -94,7 +94,10 @@ async def test_a_server_that_vanishes_is_waited_for(
         assert bob.street.tries == pytest.approx([0, 0.5, 1.5, 3.5, 7.5])
         still = "still not there (connection refused); trying again in {} s (Ctrl-C gives up)"
         assert shown == {
-            "connection lost; trying again in 1 s (Ctrl-C gives up)",
+            (
+                f"{'the server stopped' if is_restart else 'connection lost'}; trying again in 1 s"
+                " (Ctrl-C gives up)"
+            ),
             *(still.format(seconds) for seconds in (1, 2, 3, 4)),
         }
         assert typist.view.holds == AWAY

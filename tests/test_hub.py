@@ -9,8 +9,8 @@ import pytest
 import trio
 import trio.testing
 
-from house import Peer, open_house
-from triochat.backlog import PATIENCE
+from house import UNLIMITED, Peer, open_house
+from triochat.backlog import HELD, PATIENCE
 from triochat.dialects import NDJSON, NdjsonSpeaker
 from triochat.history import History
 from triochat.hub import Hub
@@ -19,7 +19,7 @@ from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
 from triochat.order import AnyRequest, Asked, Order
 from triochat.outbox import LIMIT, LINGER, Way
 from triochat.pace import BATCH, CROWD, MOMENT
-from triochat.ratelimit import RATE, Limits
+from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.session import GREETING_DELAY, HANDSHAKE
 from triochat.telling import Telling, Told
@@ -570,7 +570,7 @@ async def test_while_somebody_is_behind_talkers_keep_to_their_rate(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """Without any limit a flood is read at the steady rate as long as somebody is far behind."""
-    async with open_house() as house:
+    async with open_house(limits=UNLIMITED) as house:
         bob, ann = await house.plain("Bob"), await house.plain("Ann")
         assert await bob.line() == "* Ann joined"
         await ann.type(*["free"] * 1000)
@@ -579,28 +579,28 @@ async def test_while_somebody_is_behind_talkers_keep_to_their_rate(
         house.hub.backlog.add("slow")
         await ann.type(*[str(number) for number in range(100)])
         await bob.hear(21)
-        assert trio.current_time() == pytest.approx(20 / RATE)
+        assert trio.current_time() == pytest.approx(20 / HELD)
         house.hub.backlog.discard("slow")
         await bob.hear(79)
-        assert trio.current_time() == pytest.approx(20 / RATE)
+        assert trio.current_time() == pytest.approx(20 / HELD)
 
 
 async def test_nobody_is_held_back_for_who_takes_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """For a reader who stays far behind, and takes nothing, a flood is held back for a moment."""
-    async with open_house() as house:
+    async with open_house(limits=UNLIMITED) as house:
         bob, ann = await house.plain("Bob"), await house.plain("Ann")
         assert await bob.line() == "* Ann joined"
         house.hub.backlog.add("dead")
         await ann.type(*[str(number) for number in range(1000)])
         await bob.hear(1000)
-        assert trio.current_time() == pytest.approx(PATIENCE, abs=1 / RATE)
+        assert trio.current_time() == pytest.approx(PATIENCE, abs=1 / HELD)
 
 
 async def test_those_who_flood_have_equal_shares(autojump_clock: trio.testing.MockClock) -> None:
     """Of twenty who always have more to say nobody is heard much less than others."""
-    async with open_house() as house:
+    async with open_house(limits=UNLIMITED) as house:
         floods = [await house.plain(f"p{number}") for number in range(20)]
         ann = await house.ndjson("Ann")
         async with trio.open_nursery() as nursery:
@@ -616,7 +616,7 @@ async def test_a_member_is_heard_among_many_who_flood(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """Who says one thing while fifty flood is heard after a turn of each, not after all."""
-    async with open_house() as house:
+    async with open_house(limits=UNLIMITED) as house:
         floods = [await house.plain(f"p{number}") for number in range(50)]
         ann = await house.ndjson("Ann")
         async with trio.open_nursery() as nursery:
@@ -633,7 +633,7 @@ async def test_a_member_is_heard_among_many_who_flood(
 
 async def test_a_stranger_is_read_slowly(autojump_clock: trio.testing.MockClock) -> None:
     """Who has not joined gets a few answers, then a few a second; as a member it is free again."""
-    async with open_house() as house:
+    async with open_house(limits=UNLIMITED) as house:
         eve = await house.connect()
         await eve.type(*["!!"] * 40, "Eve", *["x"] * 500)
         for _ in range(40):
@@ -679,7 +679,7 @@ async def test_strangers_make_room_for_others(autojump_clock: trio.testing.MockC
 
 async def test_a_batch_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
     """A chunk with more lines than a batch holds is heard whole, over several passes."""
-    async with open_house() as house:
+    async with open_house(limits=UNLIMITED) as house:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
         lines = [str(number) for number in range(BATCH * 2 + 10)]
         await bob.type(*lines)
@@ -691,7 +691,7 @@ async def test_a_batch_is_bounded_however_many_talk(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """The longest messages of many at once are told in batches that no outbox is too small for."""
-    async with open_house() as house:
+    async with open_house(limits=UNLIMITED) as house:
         talkers = [await house.ndjson(f"t{number}") for number in range(100)]
         reader = await house.ndjson("reader")
         sizes: list[int] = []
@@ -732,3 +732,11 @@ async def test_a_batch_for_one_member_is_one_blob(
         assert [json.loads(line)["text"] for line in data.splitlines()] == [
             str(number) for number in range(100)
         ]
+
+
+async def test_a_batch_that_shrinks_gives_nobody_less_than_nothing() -> None:
+    """Where longer messages make the next batch smaller than what was claimed, one waits."""
+    async with open_hub(Hub(Room())) as hub:
+        assert hub.claim(300) == 300
+        hub._pace.end(1000, 0)
+        assert hub.claim(1) == 0

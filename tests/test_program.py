@@ -87,3 +87,16 @@ async def test_a_server_that_closes_is_no_refusal() -> None:
         async with join(server.theirs, "bot"):
             pytest.fail("joined")
     assert isinstance(caught.value, RefusedError)
+
+
+async def test_leaving_takes_as_long_as_what_was_said(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """All that a program sent is delivered before it leaves, also where it is read slowly."""
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        async with join(await house.listener.connect(), "bot") as bot:
+            for number in range(400):
+                await bot.say(str(number))
+        heard = await ann.hear(402)
+        assert heard[1:] == [*(f"bot> {number}" for number in range(400)), "* bot left"]

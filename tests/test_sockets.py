@@ -7,7 +7,7 @@ import trio.testing
 
 from triochat.backlog import Backlog
 from triochat.outbox import Outbox
-from triochat.server import VANISHED, prepare
+from triochat.server import VANISHED, peer_of, watch
 from triochat.sockets import is_socket, receiver
 
 
@@ -99,10 +99,34 @@ async def test_the_system_looks_for_who_has_vanished() -> None:
     """Whoever vanishes is missed after two minutes, also with something on its way."""
     ours, theirs = pair()
     with theirs:
-        assert prepare(ours) == f"127.0.0.1 port {theirs.getsockname()[1]}"
+        watch(ours)
         silent = VANISHED["TCP_KEEPIDLE"] + VANISHED["TCP_KEEPINTVL"] * VANISHED["TCP_KEEPCNT"]
         assert silent == 120
         for option, value in VANISHED.items():
             if hasattr(socket, option):
                 assert ours.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) == value
         await ours.aclose()
+
+
+async def test_a_network_of_ipv6_is_one_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has an address of IPv6 has 2**64 of them, and is one host all the same."""
+    ours, theirs = pair()
+    with theirs:
+        port = theirs.getsockname()[1]
+        assert peer_of(ours) == ("127.0.0.1/32", f"127.0.0.1 port {port}")
+        await ours.aclose()
+        assert peer_of(ours) == ("", "a peer")
+    for name in ("2001:db8::1", "2001:db8::2:ffff", "2001:db8::2%eth0"):
+        monkeypatch.setattr(ours, "socket", Named(name))
+        assert peer_of(ours) == ("2001:db8::/64", f"{name} port 9")
+
+
+class Named:
+    """A socket as far as its peer's name goes."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def getpeername(self) -> tuple[str, int, int, int]:
+        """It has this name."""
+        return self._name, 9, 0, 0

@@ -5,6 +5,7 @@ ends both: the keyboard by asking the server to let go (`Quit`), so that what wa
 delivered first, and what was said before is still shown; the other at once.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from enum import Enum, auto
@@ -304,6 +305,9 @@ class Chat:
 
     async def _hear(self, event: Event, asked: Request | None) -> None:
         is_hidden = isinstance(event, messages.Pong)
+        if asked and self._scope.deadline < math.inf and self._why is not Why.INTERRUPTED:
+            # what was typed before is said first, however slowly it is read
+            self._scope.deadline = trio.current_time() + QUIT_TIMEOUT
         match event:
             case messages.Welcome(handle_length=length):
                 self._question, self._handle_length = "", length

@@ -25,7 +25,7 @@ from triochat.outbox import LINGER
 from triochat.person import Person
 from triochat.process import allow_many_files, fail, say
 from triochat.program import Client
-from triochat.ratelimit import STRANGERS, Limits
+from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
 from triochat.server import open_listeners, port_of, serve
@@ -53,9 +53,16 @@ async def run_server(options: argparse.Namespace) -> int:
         reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
         return fail(f"cannot listen on {where}: {reason}")
     port = port_of(listeners)
-    rules = {name: vars(options)[name] for name in ("max_clients", "turns", "handle_length")}
-    limits = Limits(options.burst, options.rate, strangers=min(STRANGERS, files // 4))
-    hub = Hub(Room(options.handle, **rules, place=f"port {port}"), limits=limits)
+    limits = Limits(options.burst, options.rate)
+    limits = limits._replace(strangers=min(limits.strangers, files // 4))  # the rest is members'
+    room = Room(
+        options.handle,
+        max_clients=options.max_clients,
+        turns=options.turns,
+        handle_length=options.handle_length,
+        place=f"port {port}",
+    )
+    hub = Hub(room, limits=limits)
 
     async def stop_on_signal(
         doors: trio.CancelScope, *, task_status: trio.TaskStatus[None]

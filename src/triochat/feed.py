@@ -5,8 +5,8 @@ What a peer asks for gets its place from the *order*; the *room* makes of it wha
 trio's scheduler becomes one batch, and `Pace` says when it is told, and in whose task. Where a
 station has to be waited for, that is done in the feed's task; what is asked meanwhile gathers.
 
-Who may be held back, and by what: a talker waits for its turn when the batch of this pass is full
-(`turns`), and is read at its steady rate while any reader is far behind (`backlog`). Readers are
+Who may be held back, and by what: a talker waits for its share when the batch of this pass is full
+(`shares`), and is read at a steady rate while any reader is far behind (`backlog`). Readers are
 never waited for here; who falls too far behind is evicted (see `outbox`).
 """
 
@@ -24,8 +24,8 @@ from triochat.history import History
 from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
 from triochat.pace import CROWD, MOMENT, Pace
 from triochat.room import Room
+from triochat.shares import Shares
 from triochat.telling import Ends, Telling, Told
-from triochat.turns import Turns
 
 
 class _Passes(trio.abc.Instrument):
@@ -73,7 +73,7 @@ class Feed:
         self._pace = Pace()
         self._passes = _Passes()
         self._batch: list[Telling] = []
-        self._turns = Turns()
+        self._shares = Shares()
         self._claimed = 0  # how much may be asked, or was, since the last one was taken
         self._can_wait = True  # nothing in it need be told now, but for what is one peer's alone
         self._kept = 0  # so much at its beginning waits
@@ -86,14 +86,15 @@ class Feed:
 
     def claim(self, wanted: int) -> int:
         """How many of so many requests may be asked for this batch; 0 where it is full."""
-        count = wanted if self.is_closed else min(wanted, self._pace.capacity - self._claimed)
+        left = self._pace.capacity - self._claimed  # which may have become less than nothing
+        count = wanted if self.is_closed else max(0, min(wanted, left))
         self._claimed += count
         return count
 
-    async def wait_turn(self, wanted: int) -> int:
+    async def wait_share(self, wanted: int) -> int:
         """Wait until some of so many requests may be asked, when none may now; how many."""
         self._wake.set()
-        return await self._turns.wait(wanted)
+        return await self._shares.wait(wanted)
 
     def ask(self, peer: Peer, requests: Sequence[AnyRequest]) -> Sequence[Telling]:
         """Let a peer ask for this.
@@ -103,22 +104,25 @@ class Feed:
         Returns:
             What that leads to, as far as it is known at once.
         """
-        return self._apply(self._order(Asked(peer, requests, self._clock())))
+        told: Sequence[Telling] = ()
+        for asked in self._order(Asked(peer, requests, self._clock())):
+            led_to = self._apply(asked)
+            told = led_to if asked.peer == peer else told
+        return told
 
     def apply(self, placed: Sequence[Asked]) -> None:
         """What an order could not place at once has its place now: next after all before it."""
-        self._apply(placed)
+        for asked in placed:
+            self._apply(asked)
         self.flush()
 
-    def _apply(self, placed: Sequence[Asked]) -> Sequence[Telling]:
-        told: Sequence[Telling] = ()
-        for asked in placed:
-            if self.is_closed:
-                return ()
-            told = self.room.apply(asked)
-            self._batch += told
-            if self._can_wait:
-                self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
+    def _apply(self, asked: Asked) -> Sequence[Telling]:
+        if self.is_closed:
+            return ()
+        told = self.room.apply(asked)
+        self._batch += told
+        if self._can_wait:
+            self._can_wait = len(self.room.members) > CROWD and not any(map(_presses, told))
         return told
 
     def flush(self) -> None:
@@ -165,12 +169,12 @@ class Feed:
                 self._wake = trio.Event()
                 self._pace.begin()
                 batch = self._take()
-                self._claimed = self._turns.give(self._pace.capacity)
+                self._claimed = self._shares.give(self._pace.capacity)
                 if batch and (kept := self._history.keep(batch)):
                     await kept
                 self._tell(batch)
         finally:
-            self._turns.give(sys.maxsize)  # nobody is heard any more, and nobody need wait
+            self._shares.give(sys.maxsize)  # nobody is heard any more, and nobody need wait
             trio.lowlevel.remove_instrument(self._passes)
 
     async def _gather(self) -> None:

@@ -105,7 +105,7 @@ class Person:
             self._tries = 0
         if chat.stay.handle:
             self._offer, self._is_new = chat.stay.handle, False
-        self._problem = "connection lost"
+        self._problem = "the server stopped" if why is Why.RESTARTING else "connection lost"
         if chat.refused:
             self._problem = f"not let in yet ({chat.refused.text.partition(';')[0]})"
         return why

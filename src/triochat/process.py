@@ -26,7 +26,7 @@ def fail(problem: str) -> int:
 def say(fd: int, text: str) -> None:
     """Say this on standard output (1) or error (2), at once; nobody need be able to read it."""
     with suppress(OSError):
-        os.write(fd, f"{text}\n".encode())
+        os.write(fd, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def deliver(text: str) -> int:

@@ -54,9 +54,11 @@ async def join(stream: trio.abc.Stream, handle: str) -> AsyncIterator[Client]:
                     raise ClosedError("closing", reason)
         yield client
         with (
-            trio.move_on_after(QUIT_TIMEOUT),
-            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+            trio.move_on_after(QUIT_TIMEOUT) as silence,
+            suppress(trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError),
         ):
             await client.send(Quit())
-            async for _ in client:  # all that was asked before is done first
-                pass
+            while True:  # all that was asked before is done first, however slowly it is read
+                _, answered = await client.receive_answer()
+                if answered:
+                    silence.deadline = trio.current_time() + QUIT_TIMEOUT

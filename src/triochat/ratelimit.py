@@ -4,50 +4,27 @@ A token bucket: it holds `burst` tokens, `rate` come back each second, every lin
 never refuses, it says how long the peer must wait for what it has taken beyond its tokens.
 """
 
-import re
 from collections import deque
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-from triochat.messages import Pong, Refused, Roster, Who
-from triochat.order import AnyRequest, Typed
-from triochat.telling import Telling, Told
-
-BURST = 200.0
-"""Lines that a member may send at once: a long paste."""
-
-RATE = 20.0
-"""Lines a second that it may send after that, however the readers are doing."""
-
-STRANGERS = 200
-"""Connections that have not joined."""
-
-REFUSED = 1.0
-"""What a refusal costs, beside its line. (What is said has a price by itself: all hear it.)"""
-
-PING = 0.1
-"""What a ping costs: whoever asks whether we are there has to know."""
-
-NAMES = 32
-"""So many names in an answer cost as much as a line."""
-
-_HOSTS = 1000  # with more of them all are looked through for what need not be kept
-_ASKS_NAMES = re.compile(r"\s*(\?\s*\Z|[\\/]who\b)", re.IGNORECASE)
 
 
 class Limits(NamedTuple):
     """What anybody may have of a server.
 
     Attributes:
-        burst: lines that a member may send at once.
+        burst: lines that a member may send at once: a long paste.
         rate: lines a second after that; 0 for as many as the readers take.
-        strangers: connections that have not joined; for one more the oldest of the address that
-            has most is closed.
+        strangers: connections that have not joined; for one more the oldest of the host that has
+            most is closed.
     """
 
-    burst: float = BURST
-    rate: float = RATE
-    strangers: int = STRANGERS
+    burst: float = 200.0
+    rate: float = 20.0
+    strangers: int = 200
+
+
+STRANGER = (20.0, 4.0)
+"""The burst and the rate of who has not joined."""
 
 
 class TokenBucket:
@@ -55,9 +32,9 @@ class TokenBucket:
 
     __slots__ = ("_burst", "_rate", "_then", "_tokens")
 
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate = rate
+    def __init__(self, burst: float, rate: float) -> None:
         self._burst = burst
+        self._rate = rate
         self._tokens = burst
         self._then = 0.0
 
@@ -72,11 +49,8 @@ class TokenBucket:
         return self.left(now) >= self._burst
 
     def spend(self, tokens: float, now: float) -> float:
-        """Take tokens, and say how many seconds from now they will all have come back.
-
-        The debt is bounded by a burst, so that nobody waits longer than that takes.
-        """
-        self._tokens = max(self.left(now) - tokens, -self._burst)
+        """Take tokens, and say how many seconds from now all that are owed will have come back."""
+        self._tokens = self.left(now) - tokens
         return 0.0 if self._tokens >= 0 else -self._tokens / self._rate
 
 
@@ -92,11 +66,11 @@ class Buckets:
         self._left: dict[str, deque[TokenBucket]] = {}  # in the order in which they left
 
     def take(self, host: str) -> TokenBucket | None:
-        """The tokens of a new member, who comes from this host; None if it needs none."""
+        """The tokens of a new member, who comes from this host; None where there is no limit."""
         if not self._limits.rate:
             return None
         left = self._left.get(host)
-        return left.pop() if left else TokenBucket(self._limits.rate, self._limits.burst)
+        return left.pop() if left else TokenBucket(self._limits.burst, self._limits.rate)
 
     def give_back(self, host: str, bucket: TokenBucket | None, now: float) -> None:
         """A member from this host has left. Nothing is kept of those who could have a burst."""
@@ -111,28 +85,4 @@ class Buckets:
                 del self._left[one]
 
 
-def portion(requests: Sequence[AnyRequest]) -> int:
-    """How many of these may be asked together in a large room.
-
-    Who is there is asked alone: what one is told for one chunk must not be more than one's
-    connection takes.
-    """
-    for count, request in enumerate(requests):
-        if type(request) is Who or (type(request) is Typed and _ASKS_NAMES.match(request.line)):
-            return count or 1
-    return len(requests)
-
-
-def price(count: int, told: Iterable[Telling]) -> float:
-    """What so many lines cost that led to this."""
-    cost = float(count)
-    for telling in told:
-        if type(telling) is Told and telling.to is not None:
-            event = telling.events[0]
-            if isinstance(event, Refused):
-                cost += REFUSED
-            elif isinstance(event, Roster):
-                cost += len(event.handles) / NAMES
-            elif isinstance(event, Pong):
-                cost += PING - 1
-    return cost
+_HOSTS = 1000  # with more of them all are looked through for what need not be kept

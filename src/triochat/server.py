@@ -8,6 +8,7 @@ linger. To stop at once, cancel `serve`.
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import ip_address, ip_network
 
 import trio
 
@@ -46,7 +47,9 @@ async def serve(
         sessions.start_soon(hub.run)
 
         async def serve_stream(stream: trio.abc.Stream) -> None:
-            await Session(stream, hub, prepare(stream)).run()
+            watch(stream)
+            host, address = peer_of(stream)
+            await Session(stream, hub, address, host=host).run()
 
         async with trio.open_nursery() as doors:
             task_status.started(doors.cancel_scope)
@@ -80,14 +83,25 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
     return port
 
 
-def prepare(stream: trio.abc.Stream) -> str:
-    """Let the system notice a peer that vanishes without a word; return the peer's name."""
-    with suppress(OSError):
-        if isinstance(stream, trio.SocketStream):
+def watch(stream: trio.abc.Stream) -> None:
+    """Let the system notice a peer that vanishes without a word."""
+    if isinstance(stream, trio.SocketStream):
+        with suppress(OSError):
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in VANISHED.items():
                 if hasattr(socket, option):
                     stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-            host, port, *_ = stream.socket.getpeername()
-            return f"{host} port {port}"
-    return "a peer"
+
+
+def peer_of(stream: trio.abc.Stream) -> tuple[str, str]:
+    """The host at the other end, and its address in words.
+
+    Who has one address of IPv6 has its whole network: that is one host.
+    """
+    if isinstance(stream, trio.SocketStream):
+        with suppress(OSError, ValueError):
+            name, port, *_ = stream.socket.getpeername()
+            address = ip_address(name.partition("%")[0])
+            network = ip_network((address, 64 if address.version == 6 else 32), strict=False)
+            return str(network), f"{name} port {port}"
+    return "", "a peer"

@@ -23,13 +23,14 @@ from typing import TypeVar
 
 import trio
 
+from triochat.allowance import Allowance
+from triochat.backlog import HELD
 from triochat.dialects import NdjsonSpeaker
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.order import AnyRequest, Expired, Gone
 from triochat.outbox import Way
-from triochat.pace import CROWD
-from triochat.ratelimit import RATE, TokenBucket, portion, price
+from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.sockets import receiver
 from triochat.telling import refusals
 
@@ -40,18 +41,6 @@ GREETING_DELAY = 0.5
 
 HANDSHAKE = 120.0
 """Seconds in which a peer must have joined."""
-
-CHUNK = 1 << 14
-"""Bytes taken from one peer before the others have their turn."""
-
-SIP = 1 << 11
-"""The same for whoever is held to a rate: little shall wait here of somebody who may vanish."""
-
-DROP = 1 << 8
-"""The same for strangers, of whom nothing is known, and of whom there may be many."""
-
-CURIOSITY = {"rate": 4.0, "burst": 20.0}
-"""Lines that a stranger may send: enough for any way to join, and for some mistakes."""
 
 BRIEF = 0.1
 """Seconds in which a stranger that is turned away may be told so."""
@@ -67,6 +56,7 @@ class Session:
         stream: the connection; the session closes it.
         hub: the room.
         address: where the peer comes from, in words.
+        host: with whom it shares what one host may have.
         is_operator: the peer is our own console: it speaks NDJSON, and need not join in time.
 
     Attributes:
@@ -80,6 +70,7 @@ class Session:
         hub: Hub,
         address: str = "a peer",
         *,
+        host: str = "",
         is_operator: bool = False,
     ) -> None:
         self.link = Link(hub.backlog, stream, NdjsonSpeaker() if is_operator else None)
@@ -87,22 +78,18 @@ class Session:
         self._stream = stream
         self._hub = hub
         self._receive = receiver(stream)
-        self._bucket: TokenBucket | None = TokenBucket(**CURIOSITY)
-        self._chunk = DROP
-        self._has_joined = False
+        self._host = host
+        self._tokens: TokenBucket | None = None  # a member's
+        self._allowance = Allowance(TokenBucket(*STRANGER), is_stranger=True)
         self._level = logging.DEBUG  # of what is logged when it is gone: strangers come and go
         self._dues: list[tuple[float, Callable[[], None]]] = []  # of strangers
         if is_operator:
-            self._welcome()
+            self._let_in()
         else:
             now = trio.current_time()
             self._dues = [(now + GREETING_DELAY, self._greet), (now + HANDSHAKE, self._expire)]
-            hub.lobby.enter(self, self._host, self._turn_away)
+            hub.lobby.enter(self, host, self._turn_away)
         self._reason = "connection lost"
-
-    @property
-    def _host(self) -> str:
-        return self.peer.address.partition(" ")[0]
 
     async def run(self) -> None:
         """Serve the peer until either side ends it. Raises nothing but cancellation."""
@@ -119,8 +106,7 @@ class Session:
             reason = outbox.why or self._reason
             outbox.abandon()
             self._hub.lobby.leave(self, self._host)
-            if self._has_joined:
-                self._hub.buckets.give_back(self._host, self._bucket, trio.current_time())
+            self._hub.buckets.give_back(self._host, self._tokens, trio.current_time())
             self._hub.disconnect(self.peer, reason)
             log.log(self._level, "%s: gone (%s)", address, reason)
             await trio.aclose_forcefully(self._stream)
@@ -141,9 +127,9 @@ class Session:
         """Hear the peer, until it or the room has ended that."""
         outbox = self.link.outbox
         while data := await (
-            self._patiently(self._receive, self._chunk)
+            self._patiently(self._receive, self._allowance.chunk)
             if self._dues
-            else self._receive(self._chunk)
+            else self._receive(self._allowance.chunk)
         ):
             await self._hear(self.link.hear(data))
             if outbox.way is not Way.OPEN:
@@ -168,8 +154,9 @@ class Session:
         """Hand on what is asked: in turns with the others, and held to what this peer may ask."""
         hub, peer = self._hub, self.peer
         while requests:
-            wanted = self._portion(requests)
-            count = hub.claim(wanted) or await hub.wait_turn(wanted)
+            now, members = trio.current_time(), len(hub.room.members)
+            wanted = 1 if hub.backlog else self._allowance.portion(requests, members, now)
+            count = hub.claim(wanted) or await hub.wait_share(wanted)
             told = hub.ask(peer, requests[:count])
             hub.flush()
             requests = requests[count:]
@@ -180,25 +167,12 @@ class Session:
                 self._note_handle()
             if hub.room.ended and peer in hub.room.ended:
                 return
-            delay = 0.0
-            if self._bucket is not None:
-                delay = self._bucket.spend(price(count, told), trio.current_time())
-            if delay:
-                await self._patiently(trio.sleep, delay)
+            now = trio.current_time()
+            if delay := self._allowance.spend(count, told, now):
+                await self._patiently(trio.sleep_until, now + delay)
             elif hub.backlog:
-                with trio.move_on_after(count / RATE):
+                with trio.move_on_after(count / HELD):
                     await hub.backlog.wait_clear()
-
-    def _portion(self, requests: list[AnyRequest]) -> int:
-        """How many of these may be asked at once; one at least."""
-        count, hub = len(requests), self._hub
-        if self._dues or hub.backlog:
-            return 1
-        if len(hub.room.members) > CROWD:
-            count = portion(requests)
-        if self._bucket is not None:
-            count = max(1, min(count, int(self._bucket.left(trio.current_time()))))
-        return count
 
     def _ask(self, request: AnyRequest) -> None:
         self._hub.ask(self.peer, (request,))
@@ -222,12 +196,11 @@ class Session:
         if handle := self._hub.room.members.handle_of(self.peer):
             self._dues.clear()
             self._hub.lobby.leave(self, self._host)
-            self._welcome()
+            self._let_in()
             log.info("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
 
-    def _welcome(self) -> None:
-        """From now on it is held to what a member may ask."""
-        self._has_joined = True
+    def _let_in(self) -> None:
+        """From now on it may ask what a member may."""
         self._level = logging.INFO
-        self._bucket = self._hub.buckets.take(self._host)
-        self._chunk = SIP if self._bucket else CHUNK
+        self._tokens = self._hub.buckets.take(self._host)
+        self._allowance = Allowance(self._tokens)

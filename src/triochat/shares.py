@@ -1,4 +1,4 @@
-"""Turns: those who wait to ask for something, first come, first served.
+"""Shares: those who wait to ask for something, first come, first served.
 
 To wake all who wait, and let them take what they can, would starve those in the middle: who is
 first then is whom the scheduler happens to take first. So each is given its share before it wakes.
@@ -9,7 +9,7 @@ from collections import deque
 import trio
 
 
-class _Turn:
+class _Wait:
     __slots__ = ("came", "share", "wanted")
 
     def __init__(self, wanted: int) -> None:
@@ -18,11 +18,11 @@ class _Turn:
         self.came = trio.Event()
 
 
-class Turns:
+class Shares:
     """Who waits."""
 
     def __init__(self) -> None:
-        self._waiting: deque[_Turn] = deque()
+        self._waiting: deque[_Wait] = deque()
 
     async def wait(self, wanted: int) -> int:
         """Wait for one's turn.
@@ -33,7 +33,7 @@ class Turns:
         Returns:
             How many may be asked now: at least one, and no more than wanted.
         """
-        turn = _Turn(wanted)
+        turn = _Wait(wanted)
         self._waiting.append(turn)
         try:
             await turn.came.wait()

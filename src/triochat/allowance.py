@@ -1,0 +1,92 @@
+"""What one peer may ask at once, how much of it is read at once, and what that costs it. Pure.
+
+A stranger is heard a line at a time: enough for any way to join, and for some mistakes. A member
+has the tokens of its host (see `ratelimit`), or as many as it likes.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from triochat.grammar import parse
+from triochat.messages import Pong, Refused, Roster, Who
+from triochat.order import AnyRequest, Typed
+from triochat.pace import CROWD
+from triochat.ratelimit import TokenBucket
+from triochat.telling import Telling, Told
+
+CHUNK = 1 << 14
+"""Bytes taken from one peer before the others have their turn."""
+
+SIP = 1 << 11
+"""The same for whoever is held to a rate: little shall wait here of somebody who may vanish."""
+
+DROP = 1 << 8
+"""The same for strangers, of whom nothing is known, and of whom there may be many."""
+
+REFUSED = 1.0
+"""What a refusal costs, beside its line."""
+
+PING = 0.1
+"""What a ping costs: whoever asks whether we are there has to know."""
+
+NAMES = 32
+"""So many names in an answer cost as much as a line."""
+
+
+class Allowance:
+    """What one peer may ask.
+
+    Args:
+        tokens: what it can spend; None where it has no limit.
+        is_stranger: it has not joined.
+
+    Attributes:
+        chunk: bytes to be read at once.
+    """
+
+    __slots__ = ("_is_stranger", "_tokens", "chunk")
+
+    def __init__(self, tokens: TokenBucket | None, *, is_stranger: bool = False) -> None:
+        self._is_stranger = is_stranger
+        self._tokens = tokens
+        self.chunk = DROP if is_stranger else SIP if tokens else CHUNK
+
+    def portion(self, requests: Sequence[AnyRequest], members: int, now: float) -> int:
+        """How many of these may be asked together now; one at least.
+
+        In a large room who is there is asked alone: what one is told for one chunk must not be
+        more than one's connection takes.
+        """
+        if self._is_stranger:
+            return 1
+        count = len(requests)
+        if members > CROWD:
+            places = (place for place, request in enumerate(requests) if _asks_names(request))
+            count = next(places, count) or 1
+        if self._tokens is not None:
+            count = max(1, min(count, int(self._tokens.left(now))))
+        return count
+
+    def spend(self, count: int, told: Iterable[Telling], now: float) -> float:
+        """Pay for so many lines that led to this; how many seconds to wait before the next."""
+        return self._tokens.spend(price(count, told), now) if self._tokens else 0.0
+
+
+def price(count: int, told: Iterable[Telling]) -> float:
+    """What so many lines cost that led to this."""
+    cost = float(count)
+    for telling in told:
+        if type(telling) is Told and telling.to is not None:
+            event = telling.events[0]
+            if isinstance(event, Refused):
+                cost += REFUSED
+            elif isinstance(event, Roster):
+                cost += len(event.handles) / NAMES
+            elif isinstance(event, Pong):
+                cost += PING - 1
+    return cost
+
+
+def _asks_names(request: AnyRequest) -> bool:
+    if type(request) is Typed:
+        return isinstance(parse(request.line), Who)
+    return type(request) is Who

@@ -1,0 +1,65 @@
+import pytest
+
+from triochat.allowance import CHUNK, DROP, NAMES, PING, REFUSED, SIP, Allowance, price
+from triochat.messages import Pong, Refused, Roster, Said, Say, Who
+from triochat.order import AnyRequest, Peer, Typed
+from triochat.pace import CROWD
+from triochat.ratelimit import TokenBucket
+from triochat.telling import Told
+
+HI = Say("hi")
+ASKS = [Who(), Typed("? "), Typed("\\WHO"), Typed("/ who x"), Typed("\ufeff?"), Typed("?\u200b")]
+
+
+def test_little_is_read_of_those_who_may_ask_little() -> None:
+    """Of a stranger least is read at once, of whoever has no limit most."""
+    bucket = TokenBucket(10, 1)
+    chunks = [
+        Allowance(bucket, is_stranger=True).chunk,
+        Allowance(bucket).chunk,
+        Allowance(None).chunk,
+    ]
+    assert chunks == [DROP, SIP, CHUNK]
+    assert DROP < SIP < CHUNK
+
+
+def test_a_member_asks_as_far_as_its_tokens_go() -> None:
+    """Together are asked as many lines as there are tokens, and one where there are none."""
+    bucket = TokenBucket(burst=3.5, rate=1)
+    allowance = Allowance(bucket)
+    assert allowance.portion([HI] * 10, 1, 0.0) == 3
+    assert allowance.portion([HI] * 2, 1, 0.0) == 2
+    assert allowance.spend(4, [], 0.0) == 0.5
+    assert allowance.portion([HI] * 10, 1, 0.0) == 1
+
+
+def test_who_has_no_limit_asks_all_and_pays_nothing() -> None:
+    """Without a limit a chunk is asked whole."""
+    allowance = Allowance(None)
+    assert allowance.portion([HI] * 1000, 1, 0.0) == 1000
+    assert allowance.spend(1000, [], 0.0) == 0.0
+
+
+def test_a_stranger_asks_one_line_at_a_time() -> None:
+    """However many tokens it has, a stranger is heard line by line."""
+    allowance = Allowance(TokenBucket(burst=20, rate=4), is_stranger=True)
+    assert allowance.portion([HI] * 10, 1, 0.0) == 1
+
+
+@pytest.mark.parametrize("asks", ASKS)
+def test_who_is_here_is_asked_alone(asks: AnyRequest) -> None:
+    """In a large room who asks who is there, in whatever way, asks nothing else with it."""
+    allowance = Allowance(None)
+    requests: list[AnyRequest] = [HI, Typed("why?"), asks, asks, HI]
+    assert allowance.portion(requests, CROWD, 0.0) == 5
+    assert [allowance.portion(requests[at:], CROWD + 1, 0.0) for at in range(5)] == [2, 1, 1, 1, 1]
+
+
+def test_what_is_told_has_its_price() -> None:
+    """A line costs a token, its refusal one more, names what they weigh, a ping little."""
+    ann = Peer("1")
+    said, refused = Said(1, "", "Ann", "hi"), Refused("no", "no")
+    assert price(2, [Told([said, said], None, ann)]) == 2
+    assert price(2, [Told([said], None, ann), Told([refused], (ann,))]) == 2 + REFUSED
+    assert price(2, [Told([said], None, ann), Told([Pong()], (ann,))]) == 1 + PING
+    assert price(1, [Told([Roster(("a",) * NAMES * 10)], (ann,))]) == 11
