@@ -1,7 +1,13 @@
 import pytest
 
 import triochat
+from triochat.arguments import parse
+from triochat.chat import View
 from triochat.commands import offered_handle
+from triochat.messages import Welcome
+from triochat.ratelimit import Limits
+from triochat.state import MAX_CLIENTS
+from triochat.text import HANDLE_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -33,3 +39,12 @@ def test_the_package_shows_its_public_names() -> None:
     """What can be had from the package is listed before it is loaded."""
     assert set(triochat.__all__) < set(dir(triochat))
     assert all(getattr(triochat, name) for name in dir(triochat))
+
+
+def test_the_defaults_are_those_of_the_room() -> None:
+    """What the command line says of its defaults, which it knows without the room, is so."""
+    options, limits = parse(["server", "1"]), Limits()
+    assert (options.burst, options.rate) == (limits.burst, limits.rate)
+    assert options.max_clients == MAX_CLIENTS
+    assert options.handle_length == HANDLE_LENGTH
+    assert View().handle_length == Welcome("", "", ()).handle_length == HANDLE_LENGTH
