@@ -60,6 +60,13 @@ class Peer:
             self._heard.insert(0, await self.line())
         return scope.cancelled_caught
 
+    async def heard_by_now(self) -> list[str]:
+        """What there is to hear once everybody has done all they can."""
+        lines = []
+        while not await self.heard_nothing():
+            lines.append(self._heard.pop(0))
+        return lines
+
     async def rest(self) -> list[str]:
         """All lines until the end."""
         lines = []

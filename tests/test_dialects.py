@@ -646,3 +646,18 @@ def test_what_is_not_triochat(line: str) -> None:
 def test_events_may_grow() -> None:
     """An event with a field that is not known here is that event."""
     assert decode_event('{"type":"joined","handle":"Ann","from":"afar"}') == Joined("Ann")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type":"renamed","handle":"a","new":"%s"}' % ("b" * 300),
+        '{"type":"joined","handle":"%s"}' % ("b" * 300),
+        '{"type":"welcome","handle":"%s","server":"S","roster":[]}' % ("b" * 300),
+        '{"type":"roster","handles":["%s"]}' % ("b" * 300),
+        '{"type":"said","id":1,"at":"%s","handle":"a","text":"hi"}' % ("1" * 300),
+    ],
+)
+def test_names_that_no_room_allows_are_not_understood(line: str) -> None:
+    """What a strange server calls people cannot fill whoever hears it."""
+    assert decode_event(line) is None

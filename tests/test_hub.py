@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+import trio.lowlevel
 import trio.testing
 
 from house import UNLIMITED, Peer, open_house
+from triochat.allowance import LINES
 from triochat.backlog import HELD, PATIENCE
 from triochat.dialects import NDJSON, NdjsonSpeaker
 from triochat.history import History
@@ -147,6 +149,7 @@ async def test_those_who_speak_in_one_pass_share_a_batch(
         assert await speak_at_once(ann, bob) == [1, 1]
 
 
+@pytest.mark.usefixtures("small")
 async def test_to_flush_nothing_does_nothing(autojump_clock: trio.testing.MockClock) -> None:
     """Who had nothing to say does not make the next one share a batch."""
     async with open_hub(Hub(Room())) as hub:
@@ -566,23 +569,41 @@ async def test_who_is_here_costs_what_it_takes_to_tell(
         assert trio.current_time() > 15
 
 
-async def test_while_somebody_is_behind_talkers_keep_to_their_rate(
+async def test_while_somebody_is_behind_all_talkers_share_what_it_takes(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """Without any limit a flood is read at the steady rate as long as somebody is far behind."""
+    """Without any limit floods are read as a reader takes it, as long as one is far behind."""
+    size = HELD // 100
     async with open_house(limits=UNLIMITED) as house:
-        bob, ann = await house.plain("Bob"), await house.plain("Ann")
-        assert await bob.line() == "* Ann joined"
-        await ann.type(*["free"] * 1000)
+        bob, ann, eve = [await house.plain(name) for name in ("Bob", "Ann", "Eve")]
+        assert await bob.hear(2) == ["* Ann joined", "* Eve joined"]
+        text = "x" * 400
+        await ann.type(*[text] * 1000)
         await bob.hear(1000)
         assert trio.current_time() == 0
         house.hub.backlog.add("slow")
-        await ann.type(*[str(number) for number in range(100)])
-        await bob.hear(21)
-        assert trio.current_time() == pytest.approx(20 / HELD)
+        for talker in (ann, eve):
+            await talker.type(*[text] * 1000)
+        await bob.hear(size // 5)
+        assert trio.current_time() == pytest.approx(1, abs=0.1)
         house.hub.backlog.discard("slow")
-        await bob.hear(79)
-        assert trio.current_time() == pytest.approx(20 / HELD)
+        await bob.hear(2000 - size // 5)
+        assert trio.current_time() == pytest.approx(1, abs=0.1)
+
+
+async def test_who_says_little_is_not_held_back_by_who_floods(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """While one floods and another is far behind a third is heard at once."""
+    async with open_house(limits=UNLIMITED) as house:
+        bob, ann, eve = [await house.plain(name) for name in ("Bob", "Ann", "Eve")]
+        house.hub.backlog.add("slow")
+        await ann.type(*["x" * 400] * 1000)
+        await trio.sleep(0.5)
+        await eve.type("hi")
+        while await bob.line() != "Eve> hi":
+            pass
+        assert trio.current_time() == pytest.approx(0.5, abs=0.05)
 
 
 async def test_nobody_is_held_back_for_who_takes_nothing(
@@ -593,9 +614,42 @@ async def test_nobody_is_held_back_for_who_takes_nothing(
         bob, ann = await house.plain("Bob"), await house.plain("Ann")
         assert await bob.line() == "* Ann joined"
         house.hub.backlog.add("dead")
-        await ann.type(*[str(number) for number in range(1000)])
-        await bob.hear(1000)
-        assert trio.current_time() == pytest.approx(PATIENCE, abs=1 / HELD)
+        await ann.type(*["x" * 400] * 3000)
+        await bob.hear(3000)
+        assert trio.current_time() == pytest.approx(PATIENCE, abs=0.1)
+
+
+async def test_who_quits_pays_for_what_it_said(autojump_clock: trio.testing.MockClock) -> None:
+    """To say much, quit in the same breath and come back is no way to say more."""
+    async with open_house(limits=Limits(burst=50, rate=1)) as house:
+        ann = await house.plain("Ann")
+        for _ in range(3):
+            eve = await house.connect()
+            await eve.type("Eve", *["x"] * 40, "\\quit")
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.lowlevel.checkpoint()
+        heard = [line for line in await ann.heard_by_now() if line == "Eve> x"]
+        assert len(heard) <= 51
+
+
+async def test_a_chunk_of_blank_lines_waits_unread(autojump_clock: trio.testing.MockClock) -> None:
+    """Of many lines that must wait few are understood: the others wait as bytes."""
+    understood: list[int] = []
+
+    class Counting(NdjsonSpeaker):
+        __slots__ = ()
+
+        def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
+            requests = super().hear(data)
+            understood.append(len(requests))
+            return requests
+
+    async with open_house() as house:
+        ann = await house.ndjson("Ann")
+        next(link for link in house.hub.fan_out.links.values()).speaker = Counting()
+        await ann.type(*[""] * 2000)
+        await trio.testing.wait_all_tasks_blocked()
+        assert 0 < max(understood) <= LINES
 
 
 async def test_those_who_flood_have_equal_shares(autojump_clock: trio.testing.MockClock) -> None:

@@ -5,7 +5,7 @@ import pytest
 import trio
 import trio.testing
 
-from triochat.backlog import Backlog
+from triochat.backlog import HELD, Backlog
 from triochat.outbox import AGE, LIMIT, LINGER, STALL, Outbox, Way
 
 
@@ -112,7 +112,7 @@ async def test_talkers_wait_while_somebody_is_behind(
     backlog = Backlog()
     outbox = Outbox(backlog)
     assert not backlog
-    await backlog.wait_clear()
+    await backlog.wait_room(HELD)
     outbox.put(bytes(LIMIT // 2 + 1))
     assert backlog
     async with trio.open_nursery() as nursery:
@@ -122,7 +122,7 @@ async def test_talkers_wait_while_somebody_is_behind(
             assert got < LIMIT * 3 // 4
             got += len(await theirs.receive_some(1 << 16))
             await trio.testing.wait_all_tasks_blocked()
-        await backlog.wait_clear()
+        await backlog.wait_room(HELD)
         nursery.cancel_scope.cancel()
 
 
@@ -132,7 +132,7 @@ async def test_who_is_gone_is_not_behind() -> None:
     outbox = Outbox(backlog)
     outbox.put(bytes(LIMIT // 2 + 1))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(backlog.wait_clear)
+        nursery.start_soon(backlog.wait_room, HELD)
         await trio.testing.wait_all_tasks_blocked()
         outbox.abandon()
     assert not backlog

@@ -8,7 +8,7 @@ import trio.testing
 from triochat.backlog import Backlog
 from triochat.outbox import Outbox
 from triochat.server import VANISHED, peer_of, watch
-from triochat.sockets import is_socket, receiver
+from triochat.sockets import is_reset, is_socket, receiver
 
 
 def pair() -> tuple[trio.SocketStream, socket.socket]:
@@ -130,3 +130,17 @@ class Named:
     def getpeername(self) -> tuple[str, int, int, int]:
         """It has this name."""
         return self._name, 9, 0, 0
+
+
+async def test_a_reset_is_seen_without_reading() -> None:
+    """That a peer has vanished is known while what it said before waits unread."""
+    ours, theirs = pair()
+    theirs.sendall(b"hello")
+    assert not is_reset(ours)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()
+    await trio.lowlevel.wait_readable(ours.socket)
+    assert is_reset(ours)
+    await ours.aclose()
+    memory, _ = trio.testing.memory_stream_pair()
+    assert not is_reset(memory)

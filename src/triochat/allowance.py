@@ -4,7 +4,7 @@ A stranger is heard a line at a time: enough for any way to join, and for some m
 has the tokens of its host (see `ratelimit`), or as many as it likes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from triochat.grammar import parse
 from triochat.messages import Pong, Refused, Roster, Who
@@ -22,11 +22,16 @@ SIP = 1 << 11
 DROP = 1 << 8
 """The same for strangers, of whom nothing is known, and of whom there may be many."""
 
+LINES = 64
+"""Lines that are understood before they may be asked; the other bytes that were read wait."""
+
 REFUSED = 1.0
 """What a refusal costs, beside its line."""
 
 PING = 0.1
 """What a ping costs: whoever asks whether we are there has to know."""
+
+_FRAME = 100  # bytes of an event beside its text
 
 NAMES = 32
 """So many names in an answer cost as much as a line."""
@@ -49,6 +54,15 @@ class Allowance:
         self._is_stranger = is_stranger
         self._tokens = tokens
         self.chunk = DROP if is_stranger else SIP if tokens else CHUNK
+
+    def pieces(self, data: bytes | bytearray) -> Iterator[bytes | bytearray]:
+        """What was read, in pieces of so few lines that what they ask for may wait here."""
+        if self.chunk < CHUNK:
+            while data.count(b"\n") > LINES:
+                *_, rest = data.split(b"\n", LINES)
+                yield data[: len(data) - len(rest)]
+                data = rest
+        yield data
 
     def portion(self, requests: Sequence[AnyRequest], members: int, now: float) -> int:
         """How many of these may be asked together now; one at least.
@@ -84,6 +98,13 @@ def price(count: int, told: Iterable[Telling]) -> float:
             elif isinstance(event, Pong):
                 cost += PING - 1
     return cost
+
+
+def size_of(telling: Telling) -> int:
+    """About how many bytes each member is told by this; 0 where it is not for all."""
+    if type(telling) is not Told or telling.to is not None:
+        return 0
+    return sum(_FRAME + len(getattr(event, "text", "").encode()) for event in telling.events)
 
 
 def _asks_names(request: AnyRequest) -> bool:

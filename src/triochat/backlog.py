@@ -8,20 +8,22 @@ PATIENCE = 2.0
 """Seconds for which talkers are held back for a reader that has taken less than 64 KiB."""
 
 
-HELD = 20.0
-"""Lines a second that each talker is read then."""
+HELD = 1 << 18
+"""Bytes a second that all talkers together tell each member meanwhile."""
 
 
 class Backlog:
     """Who is far behind.
 
-    While anybody is who reads, each talker is read at a steady rate, burst or no burst, and no
-    slower: so a reader that reads need not be put out, and one that does not is not waited for.
+    While anybody is who reads, all talkers together are held to what a reader can take, one after
+    the other: so a reader that reads need not be put out, and an ordinary conversation does not
+    notice. One that does not read is not waited for.
     """
 
     def __init__(self) -> None:
         self._readers: dict[Hashable, float] = {}
         self._cleared = trio.Event()
+        self._next = 0.0  # when the one after all who wait may speak
 
     def __bool__(self) -> bool:
         if not self._readers:
@@ -43,11 +45,14 @@ class Backlog:
     def discard(self, reader: Hashable) -> None:
         """This one has caught up, or is gone."""
         if self._readers.pop(reader, None) is not None and not self._readers:
+            self._next = 0.0
             self._cleared.set()
             self._cleared = trio.Event()
 
-    async def wait_clear(self) -> None:
-        """Return as soon as there is nobody to wait for."""
-        while self:
-            with trio.move_on_at(self._newest() + PATIENCE):
-                await self._cleared.wait()
+    async def wait_room(self, size: int) -> None:
+        """Wait until those who are behind have taken so many bytes more, or nobody is."""
+        self._next = max(self._next, trio.current_time()) + size / HELD
+        with trio.move_on_at(self._next):
+            while self:
+                with trio.move_on_at(self._newest() + PATIENCE):
+                    await self._cleared.wait()

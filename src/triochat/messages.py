@@ -10,9 +10,19 @@ UTC, ISO 8601 with milliseconds and ``Z``. What can be missed has an ``id``; ids
 room and grow, for each member too. What can be asked again (`Roster`, `Pong`, `Welcome`) has none.
 """
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Name: TypeAlias = Annotated[str, Meta(max_length=256)]
+"""A handle in an event: longer than any room allows. An event with one that is longer still is
+none that a client understands."""
+
+Names: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=100_000)]
+"""The handles of a room."""
+
+Time: TypeAlias = Annotated[str, Meta(max_length=64)]
+"""A time, as it stands on the wire."""
 
 
 class Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
@@ -79,9 +89,9 @@ class Welcome(Message, frozen=True):
     characters here.
     """
 
-    handle: str
-    server: str
-    roster: tuple[str, ...]
+    handle: Name
+    server: Name
+    roster: Names
     last: int = 0
     handle_length: int = 10
 
@@ -89,17 +99,17 @@ class Welcome(Message, frozen=True):
 class Joined(Message, frozen=True):
     """Somebody came in."""
 
-    handle: str
+    handle: Name
     id: int = 0
-    at: str = ""
+    at: Time = ""
 
 
 class Said(Message, frozen=True):
     """A message to everybody; to its speaker it is the receipt."""
 
     id: int
-    at: str
-    handle: str
+    at: Time
+    handle: Name
     text: str
 
 
@@ -107,34 +117,34 @@ class Whispered(Message, frozen=True):
     """A message to one member; to its speaker it is the receipt."""
 
     id: int
-    at: str
-    handle: str
-    to: str
+    at: Time
+    handle: Name
+    to: Name
     text: str
 
 
 class Renamed(Message, frozen=True):
     """A member is called ``new`` from now on."""
 
-    handle: str
-    new: str
+    handle: Name
+    new: Name
     id: int = 0
-    at: str = ""
+    at: Time = ""
 
 
 class Left(Message, frozen=True):
     """A member is gone; ``reason`` is ``quit`` for those who asked to go."""
 
-    handle: str
+    handle: Name
     reason: str
     id: int = 0
-    at: str = ""
+    at: Time = ""
 
 
 class Roster(Message, frozen=True):
     """Who is here, sorted."""
 
-    handles: tuple[str, ...]
+    handles: Names
 
 
 class Notice(Message, frozen=True):

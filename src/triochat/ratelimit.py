@@ -63,7 +63,8 @@ class Buckets:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._left: dict[str, deque[TokenBucket]] = {}  # in the order in which they left
+        self._left: dict[str, deque[TokenBucket]] = {}
+        self._hosts: deque[str] = deque()  # in the order in which they left
 
     def take(self, host: str) -> TokenBucket | None:
         """The tokens of a new member, who comes from this host; None where there is no limit."""
@@ -77,12 +78,21 @@ class Buckets:
         if bucket is None:
             return
         self._left.setdefault(host, deque()).append(bucket)
-        for one in (host,) if len(self._left) <= _HOSTS else tuple(self._left):
-            left = self._left[one]
-            while left and left[0].is_full(now):
-                left.popleft()
-            if not left:
-                del self._left[one]
+        self._hosts.append(host)
+        for _ in range(_LOOKED_AT):
+            if self._hosts and self._forget(self._hosts[0], now):
+                self._hosts.popleft()
+
+    def _forget(self, host: str, now: float) -> bool:
+        """Whether nothing need be kept of the one who left this host first."""
+        left = self._left.get(host)
+        if left and left[0].is_full(now):
+            left.popleft()
+        elif left:
+            return False
+        if left is not None and not left:
+            del self._left[host]
+        return True
 
 
-_HOSTS = 1000  # with more of them all are looked through for what need not be kept
+_LOOKED_AT = 3  # of those who left first, whenever one leaves: so there are never many

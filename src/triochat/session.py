@@ -23,15 +23,14 @@ from typing import TypeVar
 
 import trio
 
-from triochat.allowance import Allowance
-from triochat.backlog import HELD
+from triochat.allowance import SIP, Allowance, size_of
 from triochat.dialects import NdjsonSpeaker
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.order import AnyRequest, Expired, Gone
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
-from triochat.sockets import receiver
+from triochat.sockets import is_reset, receiver
 from triochat.telling import refusals
 
 log = logging.getLogger(__name__)
@@ -41,6 +40,12 @@ GREETING_DELAY = 0.5
 
 HANDSHAKE = 120.0
 """Seconds in which a peer must have joined."""
+
+DRAIN = 1 << 18
+"""Bytes that a peer may still send when its connection ends; nobody reads them."""
+
+FEW = 10
+"""Requests that are heard together while a reader is far behind."""
 
 BRIEF = 0.1
 """Seconds in which a stranger that is turned away may be told so."""
@@ -120,8 +125,9 @@ class Session:
                     await self._converse()
                 finally:  # even when it fails: until it is disconnected something may be queued
                     outbox.start_sender()
-                async for _ in self._stream:  # closing with bytes unread would reset the
-                    pass  # connection, and lose the peer what is on its way to it
+                left = DRAIN  # closing with bytes unread would reset the connection, and lose the
+                while left > 0 and (data := await self._receive(SIP)):  # peer what is on its way
+                    left -= len(data)
 
     async def _converse(self) -> None:
         """Hear the peer, until it or the room has ended that."""
@@ -131,9 +137,10 @@ class Session:
             if self._dues
             else self._receive(self._allowance.chunk)
         ):
-            await self._hear(self.link.hear(data))
-            if outbox.way is not Way.OPEN:
-                return
+            for piece in self._allowance.pieces(data):
+                await self._hear(self.link.hear(piece))
+                if outbox.way is not Way.OPEN:
+                    return
         if unfinished := self.link.end():
             self._hub.ask(self.peer, (unfinished,))
         parting = "quit" if self.peer.is_operator else self.link.speaker.parting
@@ -155,7 +162,9 @@ class Session:
         hub, peer = self._hub, self.peer
         while requests:
             now, members = trio.current_time(), len(hub.room.members)
-            wanted = 1 if hub.backlog else self._allowance.portion(requests, members, now)
+            wanted = self._allowance.portion(requests, members, now)
+            if hub.backlog:
+                wanted = min(wanted, FEW)
             count = hub.claim(wanted) or await hub.wait_share(wanted)
             told = hub.ask(peer, requests[:count])
             hub.flush()
@@ -165,14 +174,16 @@ class Session:
                     log.info("%s: refused (%s)", peer.address, refused.code)
             if self._dues:
                 self._note_handle()
+            now = trio.current_time()
+            delay = self._allowance.spend(count, told, now)
             if hub.room.ended and peer in hub.room.ended:
                 return
-            now = trio.current_time()
-            if delay := self._allowance.spend(count, told, now):
+            if delay:
                 await self._patiently(trio.sleep_until, now + delay)
-            elif hub.backlog:
-                with trio.move_on_after(count / HELD):
-                    await hub.backlog.wait_clear()
+                if is_reset(self._stream):
+                    raise trio.BrokenResourceError
+            if hub.backlog:
+                await hub.backlog.wait_room(sum(map(size_of, told)))
 
     def _ask(self, request: AnyRequest) -> None:
         self._hub.ask(self.peer, (request,))

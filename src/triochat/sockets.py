@@ -6,6 +6,7 @@ coroutines for each message, a tenth of what a message in a quiet room costs alt
 """
 
 import os
+import select
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeGuard
@@ -27,6 +28,15 @@ def receiver(stream: trio.abc.ReceiveStream) -> Callable[[int], Awaitable[bytes 
     if is_socket(stream):
         return partial(_receive_some, stream.socket.fileno())
     return stream.receive_some
+
+
+def is_reset(stream: object) -> bool:
+    """Whether the peer has vanished, as far as the system knows without being read from."""
+    if not is_socket(stream):
+        return False
+    poll = select.poll()
+    poll.register(stream.socket.fileno(), 0)  # errors and hang-ups are told unasked
+    return bool(poll.poll(0))
 
 
 async def end(stream: trio.abc.SendStream) -> None:

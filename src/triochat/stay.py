@@ -10,6 +10,9 @@ from collections import deque
 from triochat import messages
 from triochat.text import handle_key
 
+MANY = 100_000
+"""Names that are remembered; a room that has more is none."""
+
 
 class Stay:
     """One's stay in a room, from asking to join on.
@@ -45,7 +48,7 @@ class Stay:
             case messages.Welcome(handle=handle, roster=roster, last=last):
                 self.handle, self.roster = handle, set(roster)
                 self.last_id = self.last_id or last
-            case messages.Joined(handle=handle):
+            case messages.Joined(handle=handle) if len(self.roster) < MANY:
                 self.roster.add(handle)
             case messages.Left(handle=handle):
                 self.roster.discard(handle)
