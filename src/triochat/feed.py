@@ -6,7 +6,7 @@ trio's scheduler becomes one batch, and `Pace` says when it is told, and in whos
 station has to be waited for, that is done in the feed's task; what is asked meanwhile gathers.
 
 Who may be held back, and by what: a talker waits for its share when the batch of this pass is full
-(`shares`), and is read at a steady rate while any reader is far behind (`backlog`). Readers are
+(`shares`), and all share what a reader can take while one is far behind (`backlog`). Readers are
 never waited for here; who falls too far behind is evicted (see `outbox`).
 """
 
