@@ -1,10 +1,35 @@
 """What every test has."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
+import trio
+import trio.testing
+from hypothesis import HealthCheck, settings
 
-from real import Peer
+from real import Peer, Server, member, running_server
+
+# How fast the machine is, and how busy, is no property of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Time is virtual: who waits jumps ahead. Where threads are waited for, time is real."""
+    for item in items:
+        if item.get_closest_marker("trio") and not item.get_closest_marker("real_time"):
+            item.add_marker(pytest.mark.trio(run=run_in_virtual_time), append=False)
+
+
+def run_in_virtual_time(
+    main: Callable[[], Awaitable[None]],
+    clock: trio.abc.Clock | None,
+    instruments: Sequence[trio.abc.Instrument],
+) -> None:
+    """Run a test, by the clock that it asks for if it does."""
+    clock = clock or trio.testing.MockClock(autojump_threshold=0)
+    trio.run(main, clock=clock, instruments=instruments)
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +38,16 @@ def _peers_are_closed() -> Iterator[None]:
     yield
     for peer in [*Peer.open]:
         peer.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server without a terminal."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def ann(server: Server) -> Peer:
+    """Ann, at a plain socket, who was here first."""
+    return member(server.port, "Ann")

@@ -1,13 +1,18 @@
-"""What stands in for a person, for a sheet of paper, and for a server."""
+"""What stands in for a person, for a sheet of paper, for a file, and for a server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import trio
 import trio.testing
 
 from triochat.chat import Terminal, View
+from triochat.connection import Connect
 from triochat.dialects.ndjson import decode_request, encode
 from triochat.exceptions import UnreachableError
 from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request, Say
+from triochat.person import Person
 from triochat.words import words_of
 
 
@@ -56,6 +61,18 @@ class Paper:
         self.lines.append(line)
 
 
+class Text:
+    """A source of bytes that has them all at once."""
+
+    def __init__(self, text: bytes) -> None:
+        self._left = [b"", text]
+
+    async def receive_some(self) -> bytes:
+        """All bytes; then none."""
+        await trio.lowlevel.checkpoint()
+        return self._left.pop()
+
+
 class Stub:
     """A server that says and does what a test wants, and nothing by itself."""
 
@@ -96,3 +113,29 @@ class Street:
         if server is None:
             raise UnreachableError("connection refused")
         return server.theirs
+
+
+class Sitting:
+    """Somebody at a terminal: the person, and what its `run` returned."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.ended: list[bool] = []
+
+
+@asynccontextmanager
+async def sitting(
+    terminal: Terminal, connect: Connect, handle: str = "", offer: str = ""
+) -> AsyncIterator[Sitting]:
+    """Somebody who chats where this leads to, until the end of the block."""
+    somebody = Sitting(Person(terminal, connect, handle, "here", offer))
+
+    async def run() -> None:
+        somebody.ended.append(await somebody.person.run(await connect()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield somebody
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()

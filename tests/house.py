@@ -12,6 +12,7 @@ from triochat.framing import Lines
 from triochat.hub import Hub
 from triochat.ratelimit import Limits
 from triochat.room import Room
+from triochat.session import Session
 from triochat.testing import MemoryListener, open_memory_room
 
 EPOCH = 1767322984.678  # 2026-01-02T03:03:04.678Z
@@ -100,6 +101,15 @@ class House:
         """A member that speaks NDJSON and has read its welcome."""
         peer = await self.connect()
         await peer.ask({"type": "join", "handle": handle})
+        assert (await peer.event())["type"] == "welcome"
+        return peer
+
+    async def operator(self) -> Peer:
+        """The operator, as the console is: a session of our own, which has read its welcome."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        trio.lowlevel.spawn_system_task(Session(theirs, self.hub, is_operator=True).run)
+        peer = Peer(ours)
+        await peer.ask({"type": "join", "handle": "Server"})
         assert (await peer.event())["type"] == "welcome"
         return peer
 

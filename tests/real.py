@@ -123,6 +123,22 @@ class Peer:
         self.open.discard(self)
 
 
+def member(port: int, handle: str, host: str = "127.0.0.1") -> Peer:
+    """A peer that has joined with plain lines, and has read its welcome."""
+    peer = Peer(port, host)
+    peer.type(handle)
+    assert f" connected. You are {handle}." in peer.line()
+    return peer
+
+
+def free_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
 def spawn(*arguments: str) -> "pexpect.spawn[str]":
     """``triochat`` with these arguments, at a terminal of its own."""
     return pexpect.spawn(

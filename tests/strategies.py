@@ -1,6 +1,5 @@
 """What hypothesis draws from: texts at their worst, and every request and event."""
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from triochat.messages import (
@@ -27,11 +26,6 @@ from triochat.messages import (
     Who,
 )
 from triochat.order import AnyRequest, Expired, Typed
-
-settings.register_profile(
-    "ground", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("ground")
 
 CONTROLS = "\x00\x07\x08\t\n\v\f\r\x1b\x1c\x7f\x85\x9b"
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202d\u202e\u2066\u2067\u2069"

@@ -1,15 +1,13 @@
 """What a person at a terminal sees and may do when the server is gone, closes, or says nothing."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
 import trio.testing
 
-from doubles import Paper, Street, Stub, Typist
-from triochat.chat import AWAY, SILENT, Chat, Terminal
+from doubles import Paper, Street, Stub, Text, Typist, sitting
+from triochat.chat import AWAY, SILENT, Chat
 from triochat.connection import LOST, Connection
 from triochat.messages import (
     Closing,
@@ -24,7 +22,7 @@ from triochat.messages import (
     Welcome,
     Whisper,
 )
-from triochat.person import ASK_AFTER, Person
+from triochat.person import ASK_AFTER
 from triochat.terminals.pipe import Pipe
 from triochat.terminals.teletype import Teletype
 
@@ -40,43 +38,15 @@ def even_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.uniform", lambda *_: 1.0)
 
 
-class Sitting:
-    """Somebody on this street: the person, and what its `run` returned."""
-
-    def __init__(self, person: Person, street: Street) -> None:
-        self.person = person
-        self.street = street
-        self.ended: list[bool] = []
-
-    async def run(self) -> None:
-        """Chat with the first server of the street, and with whoever comes then."""
-        self.ended.append(await self.person.run(await self.street.connect()))
-
-
-@asynccontextmanager
-async def sitting(
-    terminal: Terminal, *servers: Stub | None, handle: str = "Bob", offer: str = ""
-) -> AsyncIterator[Sitting]:
-    """Somebody who chats with one of these servers after the other."""
-    street = Street(*servers)
-    sitting = Sitting(Person(terminal, street.connect, handle, "here", offer), street)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(sitting.run)
-        await trio.testing.wait_all_tasks_blocked()
-        yield sitting
-        nursery.cancel_scope.cancel()
-
-
 # ---- the server is gone
 
 
 @pytest.mark.parametrize("is_restart", [False, True])
-async def test_a_server_that_vanishes_is_waited_for(
-    is_restart: bool, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_server_that_vanishes_is_waited_for(is_restart: bool) -> None:
     """With growing pauses, in the status; one line says that it is gone; the handle is kept."""
     first, last, typist = Stub(), Stub(), Typist()
-    async with sitting(typist, first, None, None, None, last) as bob:
+    street = Street(first, None, None, None, last)
+    async with sitting(typist, street.connect, "Bob") as bob:
         await first.tell(WELCOME)
         del typist.screen[:]
         if is_restart:
@@ -85,13 +55,13 @@ async def test_a_server_that_vanishes_is_waited_for(
         await trio.testing.wait_all_tasks_blocked()
         assert bob.person.is_lost
         shown = set()
-        while len(bob.street.tries) < 5:
+        while len(street.tries) < 5:
             shown.add(typist.view.state)
             assert (typist.prompt, typist.view.holds) == ("Bob> ", AWAY)
             await trio.sleep(0.25)
         await trio.testing.wait_all_tasks_blocked()
         assert not bob.person.is_lost
-        assert bob.street.tries == pytest.approx([0, 0.5, 1.5, 3.5, 7.5])
+        assert street.tries == pytest.approx([0, 0.5, 1.5, 3.5, 7.5])
         still = "still not there (connection refused); trying again in {} s (Ctrl-C gives up)"
         assert shown == {
             (
@@ -114,12 +84,10 @@ async def test_a_server_that_vanishes_is_waited_for(
 
 
 @pytest.mark.parametrize("leave", ["end of input", "\\quit"])
-async def test_who_does_not_wait_ends_at_once(
-    leave: str, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_who_does_not_wait_ends_at_once(leave: str) -> None:
     """Ctrl-D gives up, as Ctrl-C does."""
     first, typist = Stub(), Typist()
-    async with sitting(typist, first) as bob:
+    async with sitting(typist, Street(first).connect, "Bob") as bob:
         await first.tell(WELCOME)
         await first.ours.aclose()
         await trio.sleep(20)
@@ -133,10 +101,10 @@ async def test_who_does_not_wait_ends_at_once(
         assert bob.person.is_lost
 
 
-async def test_no_line_waits_for_the_server(autojump_clock: trio.testing.MockClock) -> None:
+async def test_no_line_waits_for_the_server() -> None:
     """What a terminal hands over all the same is refused: nobody hears it afterwards."""
     first, last, typist = Stub(), Stub(), Typist()
-    async with sitting(typist, first, last):
+    async with sitting(typist, Street(first, last).connect, "Bob"):
         await first.tell(WELCOME)
         await first.ours.aclose()
         await trio.testing.wait_all_tasks_blocked()
@@ -151,10 +119,10 @@ async def test_no_line_waits_for_the_server(autojump_clock: trio.testing.MockClo
         assert await last.asked() == [Join("Bob")]
 
 
-async def test_what_was_perhaps_not_sent_is_told(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_was_perhaps_not_sent_is_told() -> None:
     """Each line without a receipt is named when the connection is lost, shortened."""
     first, typist = Stub(), Typist()
-    async with sitting(typist, first):
+    async with sitting(typist, Street(first).connect, "Bob"):
         await first.tell(WELCOME)
         for line in ("one", "two", "?", "psst > Ann", "\\nick x", "x" * 100):
             await typist.type(line)
@@ -166,10 +134,10 @@ async def test_what_was_perhaps_not_sent_is_told(autojump_clock: trio.testing.Mo
         assert typist.screen == [*(f"! perhaps not sent: {text}" for text in texts), GONE]
 
 
-async def test_of_many_lines_some_are_told(autojump_clock: trio.testing.MockClock) -> None:
+async def test_of_many_lines_some_are_told() -> None:
     """A paste that is lost does not fill the screen."""
     first, typist = Stub(), Typist()
-    async with sitting(typist, first):
+    async with sitting(typist, Street(first).connect, "Bob"):
         await first.tell(WELCOME)
         for number in range(50):
             await typist.keys.send(Say(f"{number}"))
@@ -181,7 +149,7 @@ async def test_of_many_lines_some_are_told(autojump_clock: trio.testing.MockCloc
         assert typist.screen == [*(f"! perhaps not sent: {text}" for text in told), GONE]
 
 
-async def test_a_line_that_was_held_up_is_told(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_line_that_was_held_up_is_told() -> None:
     """Nor is a line lost that is taken just as the connection is lost."""
     for _ in range(20):  # whichever is noticed first
         server, typist = Stub(), Typist()
@@ -193,13 +161,11 @@ async def test_a_line_that_was_held_up_is_told(autojump_clock: trio.testing.Mock
         assert typist.screen[1:] == ["! perhaps not sent: hello"]
 
 
-async def test_a_handle_that_is_still_taken_is_tried_again(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_handle_that_is_still_taken_is_tried_again() -> None:
     """A former self may have it: it is tried, in silence, and at last asked for."""
     servers, typist = [Stub() for _ in range(ASK_AFTER + 2)], Typist()
     taken = Refused("handle-taken", 'handle "Bob" is taken; try another')
-    async with sitting(typist, *servers):
+    async with sitting(typist, Street(*servers).connect, "Bob"):
         await servers[0].tell(WELCOME)
         del typist.screen[:]
         await servers[0].ours.aclose()
@@ -216,12 +182,10 @@ async def test_a_handle_that_is_still_taken_is_tried_again(
         assert (typist.prompt, typist.view.offer) == ("Your handle? ", "")
 
 
-async def test_who_has_no_handle_yet_is_asked_again(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_has_no_handle_yet_is_asked_again() -> None:
     """A server that is lost at the question is waited for, and the question is the same."""
     first, last, typist = Stub(), Stub(), Typist()
-    async with sitting(typist, first, last, handle=""):
+    async with sitting(typist, Street(first, last).connect):
         await first.ours.aclose()
         await trio.sleep(1)
         assert (typist.prompt, typist.view.holds) == ("Your handle? ", "")
@@ -232,29 +196,26 @@ async def test_who_has_no_handle_yet_is_asked_again(
 # ---- the server closes
 
 
-async def test_a_pipe_comes_not_back(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_pipe_comes_not_back() -> None:
     """For a program the end is the end, whatever the server thinks of it."""
     for closing in (RESTART, LATER, Closing("kicked")):
         server, output, errors = Stub(), Paper(), Paper()
-        into, source = trio.testing.memory_stream_one_way_pair()
-        await into.send_all(b"one\n")
-        async with sitting(Pipe(source.receive_some, output, errors), server) as bob:
+        pipe, street = Pipe(Text(b"one\n").receive_some, output, errors), Street(server)
+        async with sitting(pipe, street.connect, "Bob") as bob:
             await server.tell(WELCOME)
             await server.tell(Said(1, "", "Bob", "one"), closing)
             await server.ours.aclose()
             await trio.testing.wait_all_tasks_blocked()
             assert bob.ended == [True]
-            assert len(bob.street.tries) == 1
+            assert len(street.tries) == 1
         assert errors.lines == []
 
 
 @pytest.mark.parametrize("closing", [LATER, Refused("queue-full", "the room is full; try later")])
-async def test_a_person_is_asked_whether_to_come_back(
-    closing: Closing | Refused, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_person_is_asked_whether_to_come_back(closing: Closing | Refused) -> None:
     """Where the server says so, or its queue is full; no line is taken for the answer."""
     first, last, typist = Stub(), Stub(), Typist()
-    async with sitting(typist, first, last, handle="Bob", offer="login"):
+    async with sitting(typist, Street(first, last).connect, "Bob", offer="login"):
         await first.tell(closing)
         await first.ours.aclose()
         await trio.testing.wait_all_tasks_blocked()
@@ -267,40 +228,38 @@ async def test_a_person_is_asked_whether_to_come_back(
         assert (typist.prompt, typist.view.offer) == ("Your handle? ", "login")
 
 
-async def test_a_chat_that_is_over_ends(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_chat_that_is_over_ends() -> None:
     """Where the server does not say that one may come back, nothing is asked."""
     server, typist = Stub(), Typist()
-    async with sitting(typist, server) as bob:
+    async with sitting(typist, Street(server).connect, "Bob") as bob:
         await server.tell(WELCOME, Closing("kicked"))
         await server.ours.aclose()
         await trio.testing.wait_all_tasks_blocked()
         assert bob.ended == [True]
 
 
-async def test_a_queue_that_is_full_is_tried_again_by_who_was_in(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_queue_that_is_full_is_tried_again_by_who_was_in() -> None:
     """After a restart everybody wants in at once; a pipe fails."""
     first, last, typist = Stub(), Stub(), Typist()
     full = Refused("queue-full", "the room is full, and so is the line; try again later")
-    async with sitting(typist, first, last):
+    async with sitting(typist, Street(first, last).connect, "Bob"):
         await first.tell(WELCOME, RESTART)
         await first.ours.aclose()
         await trio.sleep(0.6)
         await last.tell(full)
         assert typist.view.state.startswith("not let in yet (the room is full, and so is the line)")
     server, errors = Stub(), Paper()
-    _, source = trio.testing.memory_stream_one_way_pair()
-    async with sitting(Pipe(source.receive_some, Paper(), errors), server) as bob:
+    pipe = Pipe(Text(b"").receive_some, Paper(), errors)
+    async with sitting(pipe, Street(server).connect, "Bob") as bob:
         await server.tell(full)
         assert bob.ended == [False]
     assert errors.lines == ["! the room is full, and so is the line; try again later"]
 
 
-async def test_who_leaves_is_not_brought_back(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_leaves_is_not_brought_back() -> None:
     """A server that restarts while somebody leaves does not keep them; they say so once."""
     server, typist = Stub(), Typist()
-    async with sitting(typist, server) as bob:
+    async with sitting(typist, Street(server).connect, "Bob") as bob:
         await server.tell(WELCOME)
         await bob.person.interrupt()
         await typist.keys.aclose()
@@ -316,12 +275,10 @@ async def test_who_leaves_is_not_brought_back(autojump_clock: trio.testing.MockC
 
 
 @pytest.mark.parametrize("line", ["", "hello"])
-async def test_a_frozen_server_is_noticed(
-    line: str, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_frozen_server_is_noticed(line: str) -> None:
     """The status says for how long it has not answered to anything; in the end it is lost."""
     first, typist = Stub(), Typist()
-    async with sitting(typist, first):
+    async with sitting(typist, Street(first).connect, "Bob"):
         await first.tell(WELCOME)
         if line:
             await typist.type(line)
@@ -338,10 +295,10 @@ async def test_a_frozen_server_is_noticed(
         assert typist.view.state.startswith("connection lost; trying again in ")
 
 
-async def test_a_server_that_wakes_up_is_well(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_server_that_wakes_up_is_well() -> None:
     """As soon as it answers the status is as ever, with the lag."""
     first, typist = Stub(), Typist()
-    async with sitting(typist, first):
+    async with sitting(typist, Street(first).connect, "Bob"):
         await first.tell(WELCOME)
         await trio.sleep(15 + 8.5)
         assert typist.view.state == "no answer for 8 s"
@@ -354,10 +311,10 @@ async def test_a_server_that_wakes_up_is_well(autojump_clock: trio.testing.MockC
 # ---- the first words
 
 
-async def test_a_newcomer_is_told_of_help_once(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_newcomer_is_told_of_help_once() -> None:
     """After the first welcome, and not when it comes back; a pipe is told nothing."""
     first, last, typist = Stub(), Stub(), Typist()
-    async with sitting(typist, first, last):
+    async with sitting(typist, Street(first, last).connect, "Bob"):
         await first.tell(WELCOME)
         assert typist.screen[-1] == "* \\help lists what you can type"
         await first.ours.aclose()
@@ -365,16 +322,16 @@ async def test_a_newcomer_is_told_of_help_once(autojump_clock: trio.testing.Mock
         await last.tell(WELCOME)
         assert typist.screen[-1].startswith("* S connected")
     server, output = Stub(), Paper()
-    _, source = trio.testing.memory_stream_one_way_pair()
-    async with sitting(Pipe(source.receive_some, output, Paper()), server):
+    pipe = Pipe(Text(b"").receive_some, output, Paper())
+    async with sitting(pipe, Street(server).connect, "Bob"):
         await server.tell(WELCOME)
     assert len(output.lines) == 1
 
 
-async def test_a_handle_is_offered(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_handle_is_offered() -> None:
     """The first time the name that one has here; later, the one that one had in the room."""
     first, last, typist = Stub(), Stub(), Typist()
-    async with sitting(typist, first, last, handle="", offer="bob"):
+    async with sitting(typist, Street(first, last).connect, offer="bob"):
         assert (typist.prompt, typist.view.offer) == ("Your handle? ", "bob")
         await typist.type("bob")
         await first.tell(Pong(), Refused("handle-taken", "no"))
@@ -390,10 +347,10 @@ async def test_a_handle_is_offered(autojump_clock: trio.testing.MockClock) -> No
         assert (typist.prompt, typist.view.offer) == ("Your handle? ", "Bob")
 
 
-async def test_the_place_in_the_queue_is_no_refusal(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_place_in_the_queue_is_no_refusal() -> None:
     """Who comes back and has to wait in the queue may type, and leave, as anybody there."""
     first, last, typist = Stub(), Stub(), Typist()
-    async with sitting(typist, first, last):
+    async with sitting(typist, Street(first, last).connect, "Bob"):
         await first.tell(WELCOME)
         await first.ours.aclose()
         await trio.sleep(0.6)
@@ -402,11 +359,11 @@ async def test_the_place_in_the_queue_is_no_refusal(autojump_clock: trio.testing
         assert (typist.view.holds, typist.view.state) == ("", "")
 
 
-async def test_paper_shows_the_offer_and_takes_it(autojump_clock: trio.testing.MockClock) -> None:
+async def test_paper_shows_the_offer_and_takes_it() -> None:
     """At a terminal that only prints a blank line is the name in brackets."""
     fd, keys = os.pipe()
     first, paper = Stub(), Paper()
-    async with sitting(Teletype(fd, paper), first, handle="", offer="bob"):
+    async with sitting(Teletype(fd, paper), Street(first).connect, offer="bob"):
         assert paper.lines == ["Your handle? [bob] "]
         os.write(keys, b"\n")
         await trio.testing.wait_all_tasks_blocked()

@@ -114,7 +114,7 @@ async def listen(connection: Connection, heard: list[Event]) -> None:
     heard += [event async for event in connection]
 
 
-async def test_a_server_is_asked_for_a_sign_of_life(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_server_is_asked_for_a_sign_of_life() -> None:
     """After a while without an answer one is asked for; only the lag is made of it."""
     server = Stub()
     connection = Connection(server.theirs)
@@ -133,7 +133,7 @@ async def test_a_server_is_asked_for_a_sign_of_life(autojump_clock: trio.testing
     assert heard == [Closing("enough")]
 
 
-async def test_who_asks_itself_is_answered(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_asks_itself_is_answered() -> None:
     """Only what the connection has asked for by itself is kept from its owner."""
     server = Stub()
     connection = Connection(server.theirs)
@@ -149,9 +149,7 @@ async def test_who_asks_itself_is_answered(autojump_clock: trio.testing.MockCloc
 
 
 @pytest.mark.parametrize(("request_", "due"), [(None, PING + LOST), (Who(), LOST)])
-async def test_a_server_that_does_not_answer_is_lost(
-    request_: Request | None, due: float, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_server_that_does_not_answer_is_lost(request_: Request | None, due: float) -> None:
     """Whatever it was asked, a server that says nothing at all in time is as good as gone."""
     connection = Connection(Stub().theirs)
     if request_:
@@ -161,9 +159,7 @@ async def test_a_server_that_does_not_answer_is_lost(
     assert trio.current_time() == pytest.approx(due)
 
 
-async def test_a_server_that_says_anything_is_there(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_server_that_says_anything_is_there() -> None:
     """An answer may take its time while others are heard."""
     server = Stub()
     connection = Connection(server.theirs)
@@ -177,7 +173,7 @@ async def test_a_server_that_says_anything_is_there(
         assert connection.waited == 0
 
 
-async def test_who_does_not_listen_is_not_lost(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_does_not_listen_is_not_lost() -> None:
     """Only time spent in listening counts, in however many pieces; what has come is heard first."""
     server = Stub()
     connection = Connection(server.theirs)
@@ -196,9 +192,7 @@ async def test_who_does_not_listen_is_not_lost(autojump_clock: trio.testing.Mock
     assert trio.current_time() == pytest.approx(LOST - 1 + 3600 + LOST)
 
 
-async def test_a_member_who_is_silent_for_an_hour_stays(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_member_who_is_silent_for_an_hour_stays() -> None:
     """In a room, and in the queue before a full one, the signs of life go unnoticed."""
     async with open_house(max_clients=1) as house, trio.open_nursery() as nursery:
         clients = [Connection(await house.listener.connect()) for _ in range(2)]

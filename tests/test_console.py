@@ -13,42 +13,27 @@ from triochat.console import run_console, run_relay
 from triochat.outbox import LINGER
 
 
-@pytest.fixture
-def patient_clock() -> trio.testing.MockClock:
-    """Virtual time that leaves a socket pair the time to carry its bytes."""
-    return trio.testing.MockClock(autojump_threshold=0.02)
-
-
 @asynccontextmanager
-async def open_operator(house: House) -> AsyncIterator[Typist]:
+async def open_console(house: House) -> AsyncIterator[Typist]:
     """The operator of this house, at the console."""
     typist = Typist()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_console, house.hub, typist)
-        await settle()
+        await trio.testing.wait_all_tasks_blocked()
         yield typist
         nursery.cancel_scope.cancel()
 
 
-async def settle() -> None:
-    """Let everything happen that can, over the real socket pair of a console too."""
-    for _ in range(10):
-        await trio.testing.wait_all_tasks_blocked(0.002)
-
-
-async def test_the_operator_is_a_member(
-    patient_clock: trio.testing.MockClock,
-) -> None:
+async def test_the_operator_is_a_member() -> None:
     """The operator is in the roster, speaks to all, whispers, and hears everything public."""
-    async with open_house() as house, open_operator(house) as operator:
+    async with open_house() as house, open_console(house) as operator:
         assert operator.prompt == "Server> "
         jimmy = await house.connect()
         await jimmy.type("Jimmy", "Me first!")
-        await settle()
+        await trio.testing.wait_all_tasks_blocked()
         await operator.type("My turn")
         await operator.type("psst > jimmy")
         await operator.type("?")
-        await settle()
         assert operator.screen == [
             "* Jimmy joined",
             "Jimmy> Me first!",
@@ -63,14 +48,11 @@ async def test_the_operator_is_a_member(
         ]
 
 
-async def test_the_operator_kicks(
-    patient_clock: trio.testing.MockClock,
-) -> None:
+async def test_the_operator_kicks() -> None:
     r"""A kicked member is told why, the others hear it, and ``\help`` knows the command."""
-    async with open_house() as house, open_operator(house) as operator:
+    async with open_house() as house, open_console(house) as operator:
         joe, ann = await house.plain("Joe"), await house.plain("Ann")
         await operator.type("\\kick joe being too loud")
-        await settle()
         closing = "* Server closed the connection: kicked: being too loud"
         assert await joe.rest() == ["* Ann joined", closing]
         assert await ann.line() == "* Joe left (kicked: being too loud)"
@@ -78,14 +60,11 @@ async def test_the_operator_kicks(
         assert "\\kick NAME [WHY]" in operator.screen[-1]
 
 
-async def test_the_operators_quit_ends_every_connection_and_not_the_server(
-    patient_clock: trio.testing.MockClock,
-) -> None:
+async def test_the_operators_quit_ends_every_connection_and_not_the_server() -> None:
     """Everybody is told and disconnected; the console says so, and the next may join."""
-    async with open_house() as house, open_operator(house) as operator:
+    async with open_house() as house, open_console(house) as operator:
         ann, bob = await house.plain("Ann"), await house.ndjson("Bob")
         await operator.type("\\quit")
-        await settle()
         assert operator.screen[-1] == "* all clients disconnected; still listening on port 9999"
         reason = "the operator ended the chat"
         assert (await ann.rest())[-1] == f"* Server closed the connection: {reason}"
@@ -100,37 +79,30 @@ async def test_the_operators_quit_ends_every_connection_and_not_the_server(
         assert house.room.roster == ("Ann", "Server")
 
 
-async def test_the_end_of_the_operators_input_is_not_the_end_of_the_room(
-    patient_clock: trio.testing.MockClock,
-) -> None:
+async def test_the_end_of_the_operators_input_is_not_the_end_of_the_room() -> None:
     """At Ctrl-D the operator leaves; everybody else stays."""
     async with open_house() as house:
-        async with open_operator(house) as operator:
+        async with open_console(house) as operator:
             ann = await house.plain("Ann")
             await operator.keys.aclose()
-            await settle()
+            await trio.testing.wait_all_tasks_blocked()
             assert house.room.roster == ("Ann",)
         await ann.type("?")
         assert await ann.hear(2) == ["* Server left", "* 1 here: Ann"]
 
 
-async def test_an_operator_that_was_put_out_comes_back(
-    patient_clock: trio.testing.MockClock,
-) -> None:
+async def test_an_operator_that_was_put_out_comes_back() -> None:
     """A console that fell behind is opened again, as operator."""
-    async with open_house() as house, open_operator(house) as operator:
+    async with open_house() as house, open_console(house) as operator:
         (link,) = house.hub.fan_out.links.values()
         link.outbox.evict("fell behind")
-        await settle()
+        await trio.testing.wait_all_tasks_blocked()
         assert house.room.roster == ("Server",)
         await operator.type("still here")
-        await settle()
         assert operator.screen[-1] == "Server> still here"
 
 
-async def test_the_relay_shows_and_takes_no_part(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_the_relay_shows_and_takes_no_part() -> None:
     """The relay shows everything public with its time, is in no roster, and sees no whisper."""
     screen, paper = trio.testing.memory_stream_one_way_pair()
     async with open_house() as house, trio.open_nursery() as nursery:
@@ -156,9 +128,7 @@ async def test_the_relay_shows_and_takes_no_part(
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d " + re.escape(closing), last)
 
 
-async def test_a_relay_that_nobody_reads_holds_up_nothing(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_relay_that_nobody_reads_holds_up_nothing() -> None:
     """A screen that takes nothing misses lines, and the server stops within the linger."""
     screen, _paper = trio.testing.lockstep_stream_one_way_pair()
     async with open_house() as house, trio.open_nursery() as nursery:

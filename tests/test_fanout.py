@@ -33,7 +33,7 @@ requests: st.SearchStrategy[AnyRequest] = st.one_of(
 batches = st.lists(st.lists(st.tuples(st.integers(0, COUNT - 1), requests), max_size=12))
 
 
-class Stage:
+class Hall:
     """A room of peers of both dialects, and all that was written to each."""
 
     def __init__(self) -> None:
@@ -75,11 +75,11 @@ async def test_a_batch_says_what_its_events_say_one_by_one(
     story: list[list[tuple[int, AnyRequest]]],
 ) -> None:
     """Each peer gets, in one blob, what is for it and nothing else, in the order of the room."""
-    stage = Stage()
-    links, followers = stage.fan_out.links, [stage.peers[RELAY]]
+    hall = Hall()
+    links, followers = hall.fan_out.links, [hall.peers[RELAY]]
     for asked in story:
-        stage.written.clear()
-        batch = stage.ask(*asked)
+        hall.written.clear()
+        batch = hall.ask(*asked)
         expected: defaultdict[Peer, bytes] = defaultdict(bytes)
         is_open = {peer for peer in links if links[peer].outbox.way is Way.OPEN}
         for telling in batch:
@@ -95,18 +95,18 @@ async def test_a_batch_says_what_its_events_say_one_by_one(
                     followers.remove(peer)
                 case Ends(peer=peer):
                     is_open.discard(peer)
-        stage.fan_out.send(batch)
-        assert {peer: blobs[0] for peer, blobs in stage.written.items()} == expected
-        assert all(len(blobs) == 1 for blobs in stage.written.values())
+        hall.fan_out.send(batch)
+        assert {peer: blobs[0] for peer, blobs in hall.written.items()} == expected
+        assert all(len(blobs) == 1 for blobs in hall.written.values())
 
 
 async def test_many_who_come_in_at_once_are_one_blob_for_all_others() -> None:
     """Who was there hears of a crowd in one line each, as one blob that is written once."""
-    stage = Stage()
-    stage.send((1, Join("Ann")), (3, Join("Bob")))
-    stage.written.clear()
-    stage.send((5, Join("Cid")), (1, Say("hello")))
-    ann, bob, cid = (stage.written[stage.peers[number]] for number in (1, 3, 5))
+    hall = Hall()
+    hall.send((1, Join("Ann")), (3, Join("Bob")))
+    hall.written.clear()
+    hall.send((5, Join("Cid")), (1, Say("hello")))
+    ann, bob, cid = (hall.written[hall.peers[number]] for number in (1, 3, 5))
     assert ann[0] is bob[0]
     assert cid[0].startswith(b'{"type":"welcome"')
     assert cid[0].endswith(ann[0].partition(b"\n")[2])
@@ -114,59 +114,59 @@ async def test_many_who_come_in_at_once_are_one_blob_for_all_others() -> None:
 
 async def test_what_many_strangers_are_told_is_the_same() -> None:
     """An event to many who are not in the room is the same bytes for each of one dialect."""
-    stage = Stage()
-    stage.send((1, Join("Ann")), (3, Join("Bob")), (5, Join("Cid")), (OPERATOR, Join("Server")))
-    stage.written.clear()
-    stage.send((OPERATOR, Quit()))
-    ann, bob, cid = (stage.written[stage.peers[number]] for number in (1, 3, 5))
+    hall = Hall()
+    hall.send((1, Join("Ann")), (3, Join("Bob")), (5, Join("Cid")), (OPERATOR, Join("Server")))
+    hall.written.clear()
+    hall.send((OPERATOR, Quit()))
+    ann, bob, cid = (hall.written[hall.peers[number]] for number in (1, 3, 5))
     assert ann == bob == cid
     assert b'"type":"closing"' in ann[0]
 
 
 async def test_a_connection_ends_after_what_it_is_told() -> None:
     """The good-bye is put before the outbox closes, and nothing after it."""
-    stage = Stage()
-    stage.send((1, Join("Ann")), (3, Join("Bob")))
-    stage.written.clear()
-    stage.send((1, Say("bye")), (1, Quit()), (3, Say("who was that?")))
-    [ann] = stage.written[stage.peers[1]]
+    hall = Hall()
+    hall.send((1, Join("Ann")), (3, Join("Bob")))
+    hall.written.clear()
+    hall.send((1, Say("bye")), (1, Quit()), (3, Say("who was that?")))
+    [ann] = hall.written[hall.peers[1]]
     assert ann.count(b"\n") == 1
     assert b"bye" in ann
-    outbox = stage.fan_out.links[stage.peers[1]].outbox
+    outbox = hall.fan_out.links[hall.peers[1]].outbox
     assert (outbox.way, outbox.why) == (Way.ENDING, "quit")
 
 
 async def test_nothing_is_told_after_the_end() -> None:
     """Who is put out, and whose room closes in the same batch, is told one good-bye."""
-    stage = Stage()
-    stage.send((1, Join("Ann")), (OPERATOR, Join("Server")))
-    stage.written.clear()
-    batch = stage.ask((OPERATOR, Kick("Ann")))
-    last_words = Told([Closing("shutting down")], tuple(stage.peers))
-    stage.fan_out.send([*batch, last_words])
-    [ann] = stage.written[stage.peers[1]]
+    hall = Hall()
+    hall.send((1, Join("Ann")), (OPERATOR, Join("Server")))
+    hall.written.clear()
+    batch = hall.ask((OPERATOR, Kick("Ann")))
+    last_words = Told([Closing("shutting down")], tuple(hall.peers))
+    hall.fan_out.send([*batch, last_words])
+    [ann] = hall.written[hall.peers[1]]
     assert ann.count(b"closing") == 1
     assert b"kicked" in ann
 
 
 async def test_who_is_not_connected_here_is_told_nothing() -> None:
     """A peer whose connection is gone, or is another server's, is no trouble."""
-    stage = Stage()
-    stage.send((1, Join("Ann")), (3, Join("Bob")))
-    stage.written.clear()
-    stage.disconnect(1)
-    stage.send((3, Whisper("Ann", "psst")), (3, Say("hello")), (1, Quit()), (1, Gone("quit")))
-    assert set(stage.written) == {stage.peers[3], stage.peers[RELAY]}
+    hall = Hall()
+    hall.send((1, Join("Ann")), (3, Join("Bob")))
+    hall.written.clear()
+    hall.disconnect(1)
+    hall.send((3, Whisper("Ann", "psst")), (3, Say("hello")), (1, Quit()), (1, Gone("quit")))
+    assert set(hall.written) == {hall.peers[3], hall.peers[RELAY]}
 
 
 async def test_nobody_who_is_gone_is_remembered() -> None:
     """The links of those who left can be freed as soon as their connection is gone."""
-    stage = Stage()
-    stage.send((1, Join("Ann")), (3, Join("Bob")))
-    stage.send((1, Say("hello")))
-    gone = weakref.ref(stage.fan_out.links[stage.peers[3]].outbox.scope)
-    stage.send((3, Quit()))
-    stage.disconnect(3)
-    stage.send((3, Gone("quit")))
+    hall = Hall()
+    hall.send((1, Join("Ann")), (3, Join("Bob")))
+    hall.send((1, Say("hello")))
+    gone = weakref.ref(hall.fan_out.links[hall.peers[3]].outbox.scope)
+    hall.send((3, Quit()))
+    hall.disconnect(3)
+    hall.send((3, Gone("quit")))
     gc.collect()
     assert gone() is None

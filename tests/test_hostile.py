@@ -12,6 +12,7 @@ import trio
 import trio.testing
 from rich.console import Console
 
+from doubles import Paper
 from house import House, Peer, open_house
 from triochat import order
 from triochat.chat import Chat, View
@@ -171,7 +172,7 @@ async def two_readers() -> AsyncIterator[tuple[House, Peer, Peer]]:
 
 
 @each
-async def test_as_a_message(autojump_clock: trio.testing.MockClock, hostile: Hostile) -> None:
+async def test_as_a_message(hostile: Hostile) -> None:
     """Said in either dialect, a plain peer reads only what is shown of it, or nothing at all."""
     async with two_readers() as (house, ann, joe):
         await joe.ask({"type": "say", "text": hostile.sent})
@@ -192,7 +193,7 @@ async def test_as_a_message(autojump_clock: trio.testing.MockClock, hostile: Hos
 
 
 @each
-async def test_as_a_whisper(autojump_clock: trio.testing.MockClock, hostile: Hostile) -> None:
+async def test_as_a_whisper(hostile: Hostile) -> None:
     """Whispered in either dialect, its reader reads only what is shown of it."""
     async with two_readers() as (house, ann, joe):
         await joe.ask({"type": "whisper", "to": "Ann", "text": hostile.sent})
@@ -214,7 +215,7 @@ async def test_as_a_whisper(autojump_clock: trio.testing.MockClock, hostile: Hos
 
 
 @each
-async def test_as_a_handle(autojump_clock: trio.testing.MockClock, hostile: Hostile) -> None:
+async def test_as_a_handle(hostile: Hostile) -> None:
     """It is nobody's handle, in either dialect; the refusal shows it as harmless as others do."""
     named = hostile.shown if hostile.named is None else hostile.named
     expected = f'handle "{named}" {CHARACTERS}; try another'
@@ -253,9 +254,7 @@ def test_as_a_reason_to_kick(hostile: Hostile) -> None:
 
 
 @each
-async def test_names_that_are_not_here(
-    autojump_clock: trio.testing.MockClock, hostile: Hostile
-) -> None:
+async def test_names_that_are_not_here(hostile: Hostile) -> None:
     """An unknown name and an unknown command come back to who typed them, as harmless."""
     async with two_readers() as (_, ann, joe):
         await joe.ask({"type": "whisper", "to": hostile.sent, "text": "x"})
@@ -265,7 +264,7 @@ async def test_names_that_are_not_here(
         assert await ann.heard_nothing()
 
 
-async def test_a_lone_surrogate(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_lone_surrogate() -> None:
     """A surrogate in a JSON escape, or as bytes on a plain line, is refused: it is no text."""
     async with two_readers() as (house, ann, joe):
         await joe.ask({"type": "say", "text": SURROGATE})
@@ -289,22 +288,12 @@ def drawn(event: Event, me: str = "Joe") -> str:
     return OWN.sub("", capture.get())
 
 
-class Paper:
-    """The paper of a printing terminal."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    async def write(self, line: str) -> None:
-        """Print a line."""
-        self.text += f"{line}\n"
-
-
 async def printed(event: Event, me: str = "Joe") -> str:
     """What a printing terminal prints for an event."""
     paper = Paper()
     await Teletype(0, paper).show(event, me)
-    return paper.text
+    [line] = paper.lines
+    return line
 
 
 def served(text: str) -> list[Event]:
@@ -342,7 +331,7 @@ async def test_from_a_hostile_server(hostile: Hostile) -> None:
     """Whatever a server sends in whichever field, a screen and a printer get what is shown."""
     for event, line in zip(served(hostile.sent), words(hostile.shown), strict=True):
         assert words_of(event, "Joe") == line
-        assert await printed(event) == f"{line}\n"
+        assert await printed(event) == line
         assert drawn(event) == f"21:07 {line}\n"
 
 
@@ -367,9 +356,7 @@ def test_nothing_else_reaches_a_terminal(hostile: Hostile) -> None:
 
 
 @each
-async def test_over_the_wire_from_a_hostile_server(
-    autojump_clock: trio.testing.MockClock, hostile: Hostile
-) -> None:
+async def test_over_the_wire_from_a_hostile_server(hostile: Hostile) -> None:
     """The whole way of the client, from the bytes to the paper."""
     ours, theirs = trio.testing.memory_stream_pair()
     paper = Paper()
@@ -379,11 +366,10 @@ async def test_over_the_wire_from_a_hostile_server(
     terminal = _Silent(0, paper)
     async with Connection(ours) as connection:
         await Chat(terminal, connection, "Joe").run()
-    assert paper.text.split("\n") == [
+    assert paper.lines == [
         "* Server connected. You are Joe. 1 here: Joe",
         *words(hostile.shown)[:2],
         "* Server closed the connection: end",
-        "",
     ]
 
 

@@ -28,9 +28,7 @@ from triochat.telling import Telling, Told
 from triochat.testing import open_memory_room
 
 
-async def test_twenty_talkers_are_heard_in_one_order(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_twenty_talkers_are_heard_in_one_order() -> None:
     """Everybody sees the same messages in the same order; nothing is lost, nothing doubled."""
     members, messages = 20, 25
     async with open_house() as house:
@@ -128,9 +126,7 @@ async def test_who_speaks_alone_is_heard_at_once() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_those_who_speak_in_one_pass_share_a_batch(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_those_who_speak_in_one_pass_share_a_batch() -> None:
     """While several speak in each pass of the scheduler, each pass is one blob for each member."""
     async with open_hub(Hub(Room())) as hub:
         ann, bob = await join(hub, "Ann"), await join(hub, "Bob")
@@ -150,7 +146,7 @@ async def test_those_who_speak_in_one_pass_share_a_batch(
 
 
 @pytest.mark.usefixtures("small")
-async def test_to_flush_nothing_does_nothing(autojump_clock: trio.testing.MockClock) -> None:
+async def test_to_flush_nothing_does_nothing() -> None:
     """Who had nothing to say does not make the next one share a batch."""
     async with open_hub(Hub(Room())) as hub:
         ann = await join(hub, "Ann")
@@ -171,9 +167,7 @@ async def crowd(hub: Hub) -> tuple[Member, Member]:
     return members[0], members[1]
 
 
-async def test_in_a_large_room_who_comes_and_goes_is_told_a_moment_later(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_in_a_large_room_who_comes_and_goes_is_told_a_moment_later() -> None:
     """Comings and goings of a moment are told as one; the newcomer is welcomed at once."""
     async with open_hub(Hub(Room())) as hub:
         ann, bob = await crowd(hub)
@@ -190,9 +184,7 @@ async def test_in_a_large_room_who_comes_and_goes_is_told_a_moment_later(
         assert new.events() == ["left"]
 
 
-async def test_in_a_small_room_who_comes_is_told_at_once(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_in_a_small_room_who_comes_is_told_at_once() -> None:
     """A room of a hundred is not a large one."""
     async with open_hub(Hub(Room())) as hub:
         ann = await join(hub, "Ann")
@@ -201,9 +193,7 @@ async def test_in_a_small_room_who_comes_is_told_at_once(
         assert ann.events() == ["joined"] * (CROWD - 1)
 
 
-async def test_nobody_speaks_in_a_large_room_before_others_were_told_of_it(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_nobody_speaks_in_a_large_room_before_others_were_told_of_it() -> None:
     """Who comes and goes is told with the next message, in the order in which it was."""
     async with open_hub(Hub(Room())) as hub:
         ann, _ = await crowd(hub)
@@ -221,9 +211,7 @@ async def test_nobody_speaks_in_a_large_room_before_others_were_told_of_it(
         assert ann.events() == []
 
 
-async def test_answers_in_a_large_room_do_not_wait(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_answers_in_a_large_room_do_not_wait() -> None:
     """What is one peer's alone is told at once, and what waits goes on waiting."""
     async with open_hub(Hub(Room())) as hub:
         ann, bob = await crowd(hub)
@@ -237,7 +225,7 @@ async def test_answers_in_a_large_room_do_not_wait(
         assert bob.events() == ["joined", "refused"], "an id has its place among the others"
 
 
-async def test_a_kick_does_not_wait(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_kick_does_not_wait() -> None:
     """What an operator asks for is answered in order in a large room too."""
     async with open_hub(Hub(Room())) as hub:
         ann, _ = await crowd(hub)
@@ -251,9 +239,7 @@ async def test_a_kick_does_not_wait(autojump_clock: trio.testing.MockClock) -> N
         assert ann.events() == ["joined", "left"]
 
 
-async def test_who_quits_a_large_room_is_let_go_at_once(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_quits_a_large_room_is_let_go_at_once() -> None:
     """A connection ends when the room says so; that the others hear of it later changes nothing."""
     async with open_hub(Hub(Room())) as hub:
         ann, bob = await crowd(hub)
@@ -286,9 +272,7 @@ class Disk(History):
         return self.turns.acquire()
 
 
-async def test_nobody_is_told_what_is_not_kept_yet(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_nobody_is_told_what_is_not_kept_yet() -> None:
     """A history that takes its time is waited for, and what is said meanwhile is the next batch."""
     disk = Disk()
     disk.turns.release()
@@ -319,9 +303,7 @@ def shared_order(asked: list[Asked]) -> Order:
     return order
 
 
-async def test_what_has_no_place_yet_is_not_in_the_room(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_what_has_no_place_yet_is_not_in_the_room() -> None:
     """An order that others share is the room's: it hears what is asked when its place is known."""
     asked: list[Asked] = []
     async with open_hub(Hub(Room(), order=shared_order(asked))) as hub:
@@ -337,9 +319,7 @@ async def test_what_has_no_place_yet_is_not_in_the_room(
         assert ann.events() == ["welcome", "said"]
 
 
-async def test_a_history_that_is_stuck_does_not_hold_up_the_end(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_history_that_is_stuck_does_not_hold_up_the_end() -> None:
     """The server stops within the linger, whatever a station still waits for."""
     async with open_memory_room(Hub(Room(), Disk())) as listener:
         ann = Peer(await listener.connect())
@@ -349,9 +329,7 @@ async def test_a_history_that_is_stuck_does_not_hold_up_the_end(
     assert trio.current_time() - before == pytest.approx(LINGER)
 
 
-async def test_who_joins_late_is_heard_as_long_as_it_likes(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_joins_late_is_heard_as_long_as_it_likes() -> None:
     """Where an order takes its time, a member that has been silent is still heard."""
     asked: list[Asked] = []
 
@@ -372,9 +350,7 @@ async def test_who_joins_late_is_heard_as_long_as_it_likes(
         nursery.cancel_scope.cancel()
 
 
-async def test_a_program_is_not_greeted_in_its_own_language(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_program_is_not_greeted_in_its_own_language() -> None:
     """The greeting is for who has said nothing, and is written as for a person, at once."""
     disk = Disk()
     async with open_memory_room(Hub(Room(), disk)) as listener:
@@ -397,9 +373,7 @@ class Full(History):
             raise OSError(errno.ENOSPC, "no space left")
 
 
-async def test_what_cannot_be_kept_is_not_told_and_ends_the_room(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_what_cannot_be_kept_is_not_told_and_ends_the_room() -> None:
     """When the history fails nobody hears what it lost, and the feed ends with its error."""
     hub = Hub(Room(), Full())
     heard: list[bytes] = []
@@ -417,9 +391,7 @@ async def test_what_cannot_be_kept_is_not_told_and_ends_the_room(
     assert heard == []
 
 
-async def test_nobody_hears_of_a_place_after_the_good_bye(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_nobody_hears_of_a_place_after_the_good_bye() -> None:
     """Closing is the last that those in the queue are told, whoever left before them."""
     hub = Hub(Room(max_clients=1))
     async with trio.open_nursery() as nursery:
@@ -432,9 +404,7 @@ async def test_nobody_hears_of_a_place_after_the_good_bye(
     assert blob.endswith(NDJSON.encode([Closing("bye")]))
 
 
-async def test_who_closes_first_has_the_last_word(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_closes_first_has_the_last_word() -> None:
     """What was said in closing, that one may come back, is not said again in other words."""
     hub = Hub(Room())
     async with trio.open_nursery() as nursery:
@@ -446,9 +416,7 @@ async def test_who_closes_first_has_the_last_word(
     assert blob == NDJSON.encode([Closing("back soon", retry=True)])
 
 
-async def test_plain_peers_do_not_hear_themselves_in_a_batch(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_plain_peers_do_not_hear_themselves_in_a_batch() -> None:
     """In one batch of several talkers each plain peer hears all but its own, in order."""
     async with open_house() as house:
         ann, bob, eve = [await house.plain(name) for name in ("Ann", "Bob", "Eve")]
@@ -463,9 +431,7 @@ async def test_plain_peers_do_not_hear_themselves_in_a_batch(
         assert await bob.hear(3) == ["Ann> a1", "Ann> a2", "Ann> a3"]
 
 
-async def test_who_comes_later_does_not_hear_what_was_said_before(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_comes_later_does_not_hear_what_was_said_before() -> None:
     """A message goes to those who are in the room when it is said, also within one batch."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -479,7 +445,7 @@ async def test_who_comes_later_does_not_hear_what_was_said_before(
         assert order[-1] == "Ann> after" or order[0].startswith("* Server connected")
 
 
-async def test_a_paste_reaches_everybody(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_paste_reaches_everybody() -> None:
     """One person pastes 200 long lines into a room of 50: all get all, nobody is put out."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -500,7 +466,7 @@ async def hear_until(peer: Peer, text: str) -> list[str]:
     return lines
 
 
-async def test_who_never_reads_harms_nobody(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_never_reads_harms_nobody() -> None:
     """A member that never reads is put out, the others hear everything, and hear of that."""
     async with open_house(lockstep=True) as house:
         talker, reader = await house.connect(), await house.connect()
@@ -529,9 +495,7 @@ async def test_who_never_reads_harms_nobody(autojump_clock: trio.testing.MockClo
     assert "* dead left (fell behind)" in heard
 
 
-async def test_who_talks_too_much_is_read_slowly(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_talks_too_much_is_read_slowly() -> None:
     """After a burst a member is heard at its rate, and all that it says is heard in the end."""
     async with open_house(limits=Limits(burst=10, rate=4)) as house:
         bob, ann = await house.plain("Bob"), await house.plain("Ann")
@@ -545,7 +509,7 @@ async def test_who_talks_too_much_is_read_slowly(
     assert at == [*[0.0] * 10, *(pytest.approx(step / 4) for step in range(1, 21))]
 
 
-async def test_what_is_refused_is_dear(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_is_refused_is_dear() -> None:
     """Who is refused is heard at half of its rate."""
     async with open_house(limits=Limits(burst=5, rate=5)) as house:
         bob, ann = await house.plain("Bob"), await house.plain("Ann")
@@ -555,9 +519,7 @@ async def test_what_is_refused_is_dear(autojump_clock: trio.testing.MockClock) -
         assert trio.current_time() == pytest.approx(5, abs=1)
 
 
-async def test_who_is_here_costs_what_it_takes_to_tell(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_is_here_costs_what_it_takes_to_tell() -> None:
     """Whoever asks for the names of a large room again and again is told all, and not put out."""
     async with open_house(limits=Limits(burst=100, rate=10)) as house:
         for number in range(CROWD + 60):
@@ -569,9 +531,7 @@ async def test_who_is_here_costs_what_it_takes_to_tell(
         assert trio.current_time() > 15
 
 
-async def test_while_somebody_is_behind_all_talkers_share_what_it_takes(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_while_somebody_is_behind_all_talkers_share_what_it_takes() -> None:
     """Without any limit floods are read as a reader takes it, as long as one is far behind."""
     size = HELD // 100
     async with open_house(limits=UNLIMITED) as house:
@@ -591,9 +551,7 @@ async def test_while_somebody_is_behind_all_talkers_share_what_it_takes(
         assert trio.current_time() == pytest.approx(1, abs=0.1)
 
 
-async def test_who_says_little_is_not_held_back_by_who_floods(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_says_little_is_not_held_back_by_who_floods() -> None:
     """While one floods and another is far behind a third is heard at once."""
     async with open_house(limits=UNLIMITED) as house:
         bob, ann, eve = [await house.plain(name) for name in ("Bob", "Ann", "Eve")]
@@ -606,9 +564,7 @@ async def test_who_says_little_is_not_held_back_by_who_floods(
         assert trio.current_time() == pytest.approx(0.5, abs=0.05)
 
 
-async def test_nobody_is_held_back_for_who_takes_nothing(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_nobody_is_held_back_for_who_takes_nothing() -> None:
     """For a reader who stays far behind, and takes nothing, a flood is held back for a moment."""
     async with open_house(limits=UNLIMITED) as house:
         bob, ann = await house.plain("Bob"), await house.plain("Ann")
@@ -619,7 +575,7 @@ async def test_nobody_is_held_back_for_who_takes_nothing(
         assert trio.current_time() == pytest.approx(PATIENCE, abs=0.1)
 
 
-async def test_who_quits_pays_for_what_it_said(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_quits_pays_for_what_it_said() -> None:
     """To say much, quit in the same breath and come back is no way to say more."""
     async with open_house(limits=Limits(burst=50, rate=1)) as house:
         ann = await house.plain("Ann")
@@ -632,7 +588,7 @@ async def test_who_quits_pays_for_what_it_said(autojump_clock: trio.testing.Mock
         assert len(heard) <= 51
 
 
-async def test_a_chunk_of_blank_lines_waits_unread(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_chunk_of_blank_lines_waits_unread() -> None:
     """Of many lines that must wait few are understood: the others wait as bytes."""
     understood: list[int] = []
 
@@ -652,7 +608,7 @@ async def test_a_chunk_of_blank_lines_waits_unread(autojump_clock: trio.testing.
         assert 0 < max(understood) <= LINES
 
 
-async def test_those_who_flood_have_equal_shares(autojump_clock: trio.testing.MockClock) -> None:
+async def test_those_who_flood_have_equal_shares() -> None:
     """Of twenty who always have more to say nobody is heard much less than others."""
     async with open_house(limits=UNLIMITED) as house:
         floods = [await house.plain(f"p{number}") for number in range(20)]
@@ -666,9 +622,7 @@ async def test_those_who_flood_have_equal_shares(autojump_clock: trio.testing.Mo
     assert min(heard.values()) > 40_000 / 20 / 2
 
 
-async def test_a_member_is_heard_among_many_who_flood(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_member_is_heard_among_many_who_flood() -> None:
     """Who says one thing while fifty flood is heard after a turn of each, not after all."""
     async with open_house(limits=UNLIMITED) as house:
         floods = [await house.plain(f"p{number}") for number in range(50)]
@@ -685,7 +639,7 @@ async def test_a_member_is_heard_among_many_who_flood(
         assert before <= 2 * 50 * BATCH
 
 
-async def test_a_stranger_is_read_slowly(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_stranger_is_read_slowly() -> None:
     """Who has not joined gets a few answers, then a few a second; as a member it is free again."""
     async with open_house(limits=UNLIMITED) as house:
         eve = await house.connect()
@@ -700,9 +654,7 @@ async def test_a_stranger_is_read_slowly(autojump_clock: trio.testing.MockClock)
         assert trio.current_time() == then
 
 
-async def test_a_stranger_that_goes_on_is_closed_in_time(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_stranger_that_goes_on_is_closed_in_time() -> None:
     """Who never stops saying what is no handle is closed when the time to join is over."""
     async with open_house() as house:
         eve = await house.connect()
@@ -713,7 +665,7 @@ async def test_a_stranger_that_goes_on_is_closed_in_time(
         assert len(lines) < 600
 
 
-async def test_strangers_make_room_for_others(autojump_clock: trio.testing.MockClock) -> None:
+async def test_strangers_make_room_for_others() -> None:
     """One stranger more than there may be, and the oldest is told so and closed; no member is."""
     async with open_house(limits=Limits(strangers=3)) as house:
         ann = await house.plain("Ann")
@@ -731,7 +683,7 @@ async def test_strangers_make_room_for_others(autojump_clock: trio.testing.MockC
         assert await ann.line() == "* 2 here: Ann, Bob"
 
 
-async def test_a_batch_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_batch_is_bounded() -> None:
     """A chunk with more lines than a batch holds is heard whole, over several passes."""
     async with open_house(limits=UNLIMITED) as house:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
@@ -741,9 +693,7 @@ async def test_a_batch_is_bounded(autojump_clock: trio.testing.MockClock) -> Non
         assert await ann.hear(len(lines)) == [f"Bob> {line}" for line in lines]
 
 
-async def test_a_batch_is_bounded_however_many_talk(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_batch_is_bounded_however_many_talk() -> None:
     """The longest messages of many at once are told in batches that no outbox is too small for."""
     async with open_house(limits=UNLIMITED) as house:
         talkers = [await house.ndjson(f"t{number}") for number in range(100)]
@@ -773,9 +723,7 @@ def note_size(sizes: list[int], blob: bytes) -> int:
     return len(blob)
 
 
-async def test_a_batch_for_one_member_is_one_blob(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_batch_for_one_member_is_one_blob() -> None:
     """What one pass says to a member leaves as one write."""
     async with open_house() as house:
         ann, bob = await house.ndjson("Ann"), await house.ndjson("Bob")

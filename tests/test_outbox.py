@@ -9,7 +9,7 @@ from triochat.backlog import HELD, Backlog
 from triochat.outbox import AGE, LIMIT, LINGER, STALL, Outbox, Way
 
 
-async def test_what_is_queued_goes_out_as_one(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_is_queued_goes_out_as_one() -> None:
     """The sender takes all that is queued and makes one send of it, in order."""
     ours, theirs = trio.testing.memory_stream_pair()
     outbox = Outbox(Backlog())
@@ -43,7 +43,7 @@ async def test_too_many_bytes_evict() -> None:
     assert outbox.way is Way.GONE
 
 
-async def test_a_stalled_peer_is_evicted(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_stalled_peer_is_evicted() -> None:
     """A peer that takes nothing for the stall time is evicted, however little waits for it."""
     ours, _theirs = trio.testing.lockstep_stream_pair()
     outbox = Outbox(Backlog())
@@ -54,9 +54,7 @@ async def test_a_stalled_peer_is_evicted(autojump_clock: trio.testing.MockClock)
     assert trio.current_time() == pytest.approx(STALL)
 
 
-async def test_a_slow_peer_that_makes_progress_stays(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_slow_peer_that_makes_progress_stays() -> None:
     """A peer that takes some bytes now and then is not evicted while it takes all in time."""
     ours, theirs = trio.testing.lockstep_stream_pair()
     outbox = Outbox(Backlog())
@@ -74,7 +72,7 @@ async def test_a_slow_peer_that_makes_progress_stays(
     assert outbox.why == "bye"
 
 
-async def test_what_waits_too_long_evicts(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_waits_too_long_evicts() -> None:
     """A peer that takes a little now and then is evicted when what waits for it is too old."""
     ours, theirs = trio.testing.lockstep_stream_pair()
     outbox = Outbox(Backlog())
@@ -93,7 +91,7 @@ async def test_what_waits_too_long_evicts(autojump_clock: trio.testing.MockClock
     assert trio.current_time() == pytest.approx(AGE)
 
 
-async def test_close_bounds_the_ending(autojump_clock: trio.testing.MockClock) -> None:
+async def test_close_bounds_the_ending() -> None:
     """After close the session has as long as the linger, and not longer."""
     ours, _theirs = trio.testing.lockstep_stream_pair()
     outbox = Outbox(Backlog())
@@ -104,9 +102,7 @@ async def test_close_bounds_the_ending(autojump_clock: trio.testing.MockClock) -
     assert trio.current_time() == pytest.approx(LINGER)
 
 
-async def test_talkers_wait_while_somebody_is_behind(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_talkers_wait_while_somebody_is_behind() -> None:
     """The backlog is not clear from when an outbox is half full until it has caught up."""
     ours, theirs = trio.testing.lockstep_stream_pair()
     backlog = Backlog()

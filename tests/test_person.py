@@ -1,47 +1,22 @@
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 import trio
 import trio.testing
 
-from doubles import Typist
-from house import House, open_house
+from doubles import Typist, sitting
+from house import open_house
 from triochat.chat import QUIT_TIMEOUT, Chat, Why
 from triochat.connection import Connection
 from triochat.messages import Say, Whisper, Who
-from triochat.person import Person
 
 REMEDY = "\\help lists them, \\\\ at the start says the line as it stands"
 
 
-@asynccontextmanager
-async def open_person(
-    house: House, typist: Typist, handle: str = ""
-) -> AsyncIterator[tuple[Person, list[bool]]]:
-    """A person at a terminal in this house; the list gets what `run` returned."""
-    ended: list[bool] = []
-    person = Person(typist, house.listener.connect, handle)
-
-    async def run() -> None:
-        ended.append(await person.run(await house.listener.connect()))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run)
-        await trio.testing.wait_all_tasks_blocked()
-        yield person, ended
-        await trio.testing.wait_all_tasks_blocked()
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_person_is_asked_for_a_handle_until_one_fits(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_person_is_asked_for_a_handle_until_one_fits() -> None:
     """A refused handle is asked for again; the prompt is the handle when it is accepted."""
     async with open_house() as house:
         await house.plain("Ann")
         typist = Typist()
-        async with open_person(house, typist):
+        async with sitting(typist, house.listener.connect):
             assert typist.prompt == "Your handle? "
             await typist.type("Ann")
             assert typist.screen == ['! handle "Ann" is taken; try another']
@@ -52,11 +27,11 @@ async def test_a_person_is_asked_for_a_handle_until_one_fits(
             assert typist.screen[2] == "* Server connected. You are Bob. 2 here: Ann, Bob"
 
 
-async def test_the_grammar_at_the_keyboard(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_grammar_at_the_keyboard() -> None:
     """Messages, whispers, the roster, renaming, help and unknown commands, as typed."""
     async with open_house() as house:
         ann, typist = await house.plain("Ann"), Typist()
-        async with open_person(house, typist, "Bob"):
+        async with sitting(typist, house.listener.connect, "Bob"):
             del typist.screen[:]
             for line in ("hi", "psst > Ann", "x > Nobody", "?", "", "\\frob", "/nick Rob", "there"):
                 await typist.type(line)
@@ -81,83 +56,75 @@ async def test_the_grammar_at_the_keyboard(autojump_clock: trio.testing.MockCloc
 @pytest.mark.parametrize(
     ("answer", "back"), [("y", True), ("YES", True), ("", False), ("n", False)]
 )
-async def test_quit_asks_whether_to_reconnect(
-    answer: str, back: bool, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_quit_asks_whether_to_reconnect(answer: str, back: bool) -> None:
     """After a quit, y starts again from the handle; anything else ends well."""
     async with open_house() as house:
         typist = Typist()
-        async with open_person(house, typist, "Bob") as (_, ended):
+        async with sitting(typist, house.listener.connect, "Bob") as bob:
             await typist.type("bye")
             await typist.type("\\quit")
             assert typist.screen[-1] == "Bob> bye"
             assert typist.prompt == "Reconnect? [y/N] "
             assert not house.room.roster
             await typist.type(answer)
-            assert ended == ([] if back else [True])
+            assert bob.ended == ([] if back else [True])
             if back:
                 assert typist.prompt == "Your handle? "
                 await typist.type("Rob")
                 assert house.room.roster == ("Rob",)
 
 
-async def test_the_end_of_input_leaves_without_a_question(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_the_end_of_input_leaves_without_a_question() -> None:
     """Ctrl-D delivers what was typed, then leaves as a quit does, and asks nothing."""
     async with open_house() as house:
         ann, typist = await house.plain("Ann"), Typist()
-        async with open_person(house, typist, "Bob") as (_, ended):
+        async with sitting(typist, house.listener.connect, "Bob") as bob:
             await typist.keys.send("last")
             await typist.keys.aclose()
             await trio.testing.wait_all_tasks_blocked()
-            assert ended == [True]
+            assert bob.ended == [True]
         assert await ann.hear(3) == ["* Bob joined", "Bob> last", "* Bob left"]
 
 
-async def test_an_interrupt_says_quit(autojump_clock: trio.testing.MockClock) -> None:
+async def test_an_interrupt_says_quit() -> None:
     """Ctrl-C leaves the room politely and asks nothing."""
     async with open_house() as house:
         ann, typist = await house.plain("Ann"), Typist()
-        async with open_person(house, typist, "Bob") as (person, ended):
-            assert await person.interrupt()
+        async with sitting(typist, house.listener.connect, "Bob") as bob:
+            assert await bob.person.interrupt()
             await trio.testing.wait_all_tasks_blocked()
-            assert ended == [True]
-            assert not await person.interrupt()
+            assert bob.ended == [True]
+            assert not await bob.person.interrupt()
         assert await ann.hear(2) == ["* Bob joined", "* Bob left"]
 
 
-async def test_a_server_that_stops_says_so(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_server_that_stops_says_so() -> None:
     """When the server stops, its reason is shown, and the client ends well without a question."""
     typist = Typist()
-    async with open_house() as house, open_person(house, typist, "Bob") as (_, ended):
+    async with open_house() as house, sitting(typist, house.listener.connect, "Bob") as bob:
         house.hub.close("shutting down")
         await trio.testing.wait_all_tasks_blocked()
-        assert ended == [True]
+        assert bob.ended == [True]
         assert typist.screen[-1] == "* Server closed the connection: shutting down"
 
 
-async def test_a_server_that_stops_at_the_question_says_so(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_server_that_stops_at_the_question_says_so() -> None:
     """Who has not said a handle yet is told like anybody, however soon the server stops."""
     for seconds in (0, 0.4, 1, 100):
         typist = Typist()
-        async with open_house() as house, open_person(house, typist) as (_, ended):
+        async with open_house() as house, sitting(typist, house.listener.connect) as bob:
             await trio.sleep(seconds)
             house.hub.close("shutting down")
             await trio.testing.wait_all_tasks_blocked()
-            assert ended == [True]
+            assert bob.ended == [True]
             assert typist.screen == ["* Server closed the connection: shutting down"]
 
 
-async def test_a_refusal_comes_with_what_was_refused(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_refusal_comes_with_what_was_refused() -> None:
     """A terminal hears which line is meant, also where others were typed since."""
     async with open_house(turns=True) as house:
         typist = Typist()
-        async with open_person(house, typist, "Bob"):
+        async with sitting(typist, house.listener.connect, "Bob"):
             del typist.asked[:]
             for line in ("one", "two", "psst > Joee", "?"):
                 typist.keys.send_nowait(line)
@@ -165,13 +132,11 @@ async def test_a_refusal_comes_with_what_was_refused(
             assert typist.asked == [Say("one"), Say("two"), Whisper("Joee", "psst"), Who()]
 
 
-async def test_the_roster_is_not_copied_for_each_event(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_the_roster_is_not_copied_for_each_event() -> None:
     """Who comes into a room of thousands costs no more than who comes into an empty one."""
     async with open_house() as house:
         typist = Typist()
-        async with open_person(house, typist, "Bob"):
+        async with sitting(typist, house.listener.connect, "Bob"):
             roster = typist.view.roster
             await house.plain("Ann")
             await trio.testing.wait_all_tasks_blocked()
@@ -179,9 +144,7 @@ async def test_the_roster_is_not_copied_for_each_event(
             assert set(roster) == {"Ann", "Bob"}
 
 
-async def test_a_server_that_hangs_does_not_hold_a_person(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_server_that_hangs_does_not_hold_a_person() -> None:
     """After a quit that is never answered a person is let go within the linger."""
     ours, theirs = trio.testing.memory_stream_pair()
     await theirs.send_all(b'{"type":"welcome","handle":"Bob","server":"S","roster":["Bob"]}\n')
@@ -191,23 +154,23 @@ async def test_a_server_that_hangs_does_not_hold_a_person(
     assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
 
 
-async def test_the_bell_says_how_it_stands(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_bell_says_how_it_stands() -> None:
     """The command for the bell, without an argument, changes nothing and says what is set."""
     async with open_house() as house:
         typist = Typist()
-        async with open_person(house, typist, "Bob"):
+        async with sitting(typist, house.listener.connect, "Bob"):
             for line in ("\\bell", "\\bell off", "\\bell"):
                 await typist.type(line)
             assert typist.screen[-3:] == ["* bell: mention", "* bell: off", "* bell: off"]
             assert typist.bell == "off"
 
 
-async def test_who_waits_in_line_may_leave(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_waits_in_line_may_leave() -> None:
     """In line a person sees the place, is told that messages must wait, and may quit."""
     async with open_house(max_clients=1) as house:
         await house.plain("Ann")
         typist = Typist()
-        async with open_person(house, typist, "Bob"):
+        async with sitting(typist, house.listener.connect, "Bob"):
             await typist.type("hello?")
             assert typist.screen == [
                 "* The room is full; you are number 1 in line",

@@ -5,7 +5,7 @@ import pytest
 import trio
 import trio.testing
 
-from doubles import Paper, Stub
+from doubles import Paper, Street, Stub, Text, sitting
 from house import House, open_house
 from triochat.messages import Quit, Said, Say, Welcome
 from triochat.person import Person
@@ -14,18 +14,15 @@ from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line, Output, Pip
 
 async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str]]:
     """Pipe these bytes into the room as ``count``; how it went, the output, the errors."""
-    into, source = trio.testing.memory_stream_one_way_pair()
-    await into.send_all(text)
-    await into.aclose()
     output, errors = Paper(), Paper()
-    pipe = Pipe(source.receive_some, output, errors)
+    pipe = Pipe(Text(text).receive_some, output, errors)
     went_well = await Person(pipe, house.listener.connect, "count").run(
         await house.listener.connect()
     )
     return went_well, output.lines, errors.lines
 
 
-async def test_every_line_arrives_in_order(autojump_clock: trio.testing.MockClock) -> None:
+async def test_every_line_arrives_in_order() -> None:
     """Each line is a message; all arrive, in order, the last one before the pipe leaves."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -38,7 +35,7 @@ async def test_every_line_arrives_in_order(autojump_clock: trio.testing.MockCloc
         assert await ann.hear(len(own) + 2) == ["* count joined", *own, "* count left"]
 
 
-async def test_nothing_in_a_pipe_is_a_command(autojump_clock: trio.testing.MockClock) -> None:
+async def test_nothing_in_a_pipe_is_a_command() -> None:
     """A line of a log is said as it stands, whatever it looks like; a blank line is none."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -48,7 +45,7 @@ async def test_nothing_in_a_pipe_is_a_command(autojump_clock: trio.testing.MockC
         assert await ann.hear(len(said) + 2) == ["* count joined", *said, "* count left"]
 
 
-async def test_refused_lines_are_reported(autojump_clock: trio.testing.MockClock) -> None:
+async def test_refused_lines_are_reported() -> None:
     """A refused line is told with its number, the others arrive, and the whole has failed."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -63,9 +60,7 @@ async def test_refused_lines_are_reported(autojump_clock: trio.testing.MockClock
         assert (await ann.hear(5))[1:4] == ["count> one", "count> two", "count> three"]
 
 
-async def test_a_last_line_without_an_end_is_a_line(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_last_line_without_an_end_is_a_line() -> None:
     """A file whose last line has no line end is delivered whole."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -79,13 +74,11 @@ async def test_a_last_line_without_an_end_is_a_line(
 )
 async def test_what_is_typed_is_not_a_file(typed: bool, lines: list[Line]) -> None:
     """At a terminal a blank line may be an answer, and what has no line end is not obeyed."""
-    into, source = trio.testing.memory_stream_one_way_pair()
-    await into.send_all(b"one\n\ntwo")
-    await into.aclose()
+    source = Text(b"one\n\ntwo")
     assert [line async for line in InputLines(source.receive_some, typed=typed)] == lines
 
 
-async def test_a_refused_handle_fails(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_refused_handle_fails() -> None:
     """With nobody to ask for another handle the refusal is the end."""
     async with open_house() as house:
         await house.plain("count")
@@ -98,23 +91,15 @@ async def test_a_refused_handle_fails(autojump_clock: trio.testing.MockClock) ->
 async def test_a_lost_connection_tells_what_may_be_lost() -> None:
     """Lines that were not confirmed when the connection broke are reported, and it has failed."""
     into, source = trio.testing.memory_stream_one_way_pair()
-    output, errors = Paper(), Paper()
-    ours, theirs = trio.testing.memory_stream_pair()
-    person = Person(
-        Pipe(source.receive_some, output, errors), lambda: pytest.fail("reconnects"), "count"
-    )
-    ended: list[bool] = []
-
-    async def run() -> None:
-        ended.append(await person.run(ours))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run)
-        await theirs.send_all(b'{"type":"welcome","handle":"count","server":"S","roster":[]}\n')
+    server, errors = Stub(), Paper()
+    street, pipe = Street(server), Pipe(source.receive_some, Paper(), errors)
+    async with sitting(pipe, street.connect, "count") as count:
+        await server.tell(Welcome("count", "S", ("count",)))
         await into.send_all(b"one\ntwo\n")
         await trio.testing.wait_all_tasks_blocked()
-        await theirs.aclose()
-    assert ended == [False]
+        await server.ours.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (count.ended, len(street.tries)) == ([False], 1)
     assert errors.lines == [
         "! connection lost",
         "! not confirmed, perhaps lost: 2 lines, from line 1 on",
@@ -149,20 +134,12 @@ async def test_output_waits_for_its_reader_and_outlives_it() -> None:
         ),
     ],
 )
-async def test_who_is_not_read_leaves(
-    rest: bytes, went_well: bool, told: list[str], autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_who_is_not_read_leaves(rest: bytes, went_well: bool, told: list[str]) -> None:
     """When nobody reads the output no more lines are taken; those on their way are waited for."""
     server, output, errors = Stub(), Paper(), Paper()
     into, source = trio.testing.memory_stream_one_way_pair()
     pipe = Pipe(source.receive_some, output, errors)
-    ended: list[bool] = []
-
-    async def run() -> None:
-        ended.append(await Person(pipe, server.connect, "count").run(server.theirs))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run)
+    async with sitting(pipe, server.connect, "count") as count:
         await server.tell(Welcome("count", "S", ("count",)))
         await into.send_all(b"one\n")
         await trio.testing.wait_all_tasks_blocked()
@@ -173,10 +150,10 @@ async def test_who_is_not_read_leaves(
         await trio.testing.wait_all_tasks_blocked()
         asked = await server.asked()
         assert asked[-1] == Quit()
-        assert ended == []
+        assert count.ended == []
         await server.tell(*[Said(1, "", "count", "two")] * asked[2:].count(Say("two")))
         await server.ours.aclose()
-    assert (ended, errors.lines) == ([went_well], told)
+    assert (count.ended, errors.lines) == ([went_well], told)
 
 
 async def test_an_output_without_a_reader_is_noticed() -> None:
@@ -194,9 +171,7 @@ async def test_an_output_without_a_reader_is_noticed() -> None:
     os.close(write_end)
 
 
-async def test_somebody_who_types_is_not_a_reader_who_is_gone(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_somebody_who_types_is_not_a_reader_who_is_gone() -> None:
     """Something to read at an output, as at a terminal, does not end it."""
     ours, theirs = os.openpty()
     os.write(ours, b"typed\n")

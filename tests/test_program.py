@@ -15,7 +15,7 @@ from triochat.messages import (
 )
 
 
-async def test_a_program_joins_says_and_hears(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_program_joins_says_and_hears() -> None:
     """A program's own message comes back as its receipt, in the order of the room."""
     async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
         assert bot.welcome == Welcome("bot", "Server", ("bot",), last=1)
@@ -33,7 +33,7 @@ async def test_a_program_joins_says_and_hears(autojump_clock: trio.testing.MockC
         assert await ann.hear(2) == ["bot> hello", "[bot -> you] psst"]
 
 
-async def test_leaving_the_block_delivers_first(autojump_clock: trio.testing.MockClock) -> None:
+async def test_leaving_the_block_delivers_first() -> None:
     """All that a program sent is delivered before it leaves, and it leaves by saying so."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -45,7 +45,7 @@ async def test_leaving_the_block_delivers_first(autojump_clock: trio.testing.Moc
         ]  # fmt: skip
 
 
-async def test_a_refused_program_is_told_why(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_refused_program_is_told_why() -> None:
     """Joining under a taken handle raises with the room's own sentence."""
     async with open_house() as house:
         await house.plain("Ann")
@@ -55,7 +55,7 @@ async def test_a_refused_program_is_told_why(autojump_clock: trio.testing.MockCl
         assert caught.value.code == "handle-taken"
 
 
-async def test_a_program_follows_its_own_rename(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_program_follows_its_own_rename() -> None:
     """A client knows its handle after it was changed, and events end when the server closes."""
     async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
         await bot.send(Rename("robot"))
@@ -65,7 +65,7 @@ async def test_a_program_follows_its_own_rename(autojump_clock: trio.testing.Moc
         assert [event async for event in bot] == [Closing("enough")]
 
 
-async def test_a_lost_connection_is_no_end(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_lost_connection_is_no_end() -> None:
     """A program that is cut off, or whose server is frozen, hears of it; in the room, or before."""
     server = Stub()
     await server.tell(Welcome("bot", "S", ("bot",)))
@@ -89,9 +89,7 @@ async def test_a_server_that_closes_is_no_refusal() -> None:
     assert isinstance(caught.value, RefusedError)
 
 
-async def test_leaving_takes_as_long_as_what_was_said(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_leaving_takes_as_long_as_what_was_said() -> None:
     """All that a program sent is delivered before it leaves, also where it is read slowly."""
     async with open_house() as house:
         ann = await house.plain("Ann")

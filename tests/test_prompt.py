@@ -30,11 +30,13 @@ from triochat.terminals import drawing, editor, screen
 from triochat.terminals.prompt import Prompt, open_prompt
 from triochat.terminals.screen import Screen, Shown
 
+pytestmark = pytest.mark.real_time  # the editor has a thread of its own
+
 AT = ""  # now
 HERE = View("127.0.0.1 port 9", "Ann", {"Ann", "Bob", "Bea"})
 
 
-class Paper(DummyOutput):
+class Display(DummyOutput):
     """A screen that keeps what is drawn above the line."""
 
     def __init__(self) -> None:
@@ -45,12 +47,12 @@ class Paper(DummyOutput):
         self.drawn += data
 
 
-class Typist:
+class PromptTypist:
     """A person at a prompt: types, and looks."""
 
-    def __init__(self, keys: PipeInput, paper: Paper, prompt: Prompt) -> None:
+    def __init__(self, keys: PipeInput, display: Display, prompt: Prompt) -> None:
         self._keys = keys
-        self._paper = paper
+        self._paper = display
         self.prompt = prompt
 
     @property
@@ -65,7 +67,7 @@ class Typist:
 
     async def until(self, is_so: Callable[[], object]) -> None:
         """Look until this is so."""
-        while not is_so():  # noqa: ASYNC110  the editor has a thread of its own
+        while not is_so():  # noqa: ASYNC110
             await trio.sleep(0.001)
 
     async def type(self, keys: str, line: str | None = None) -> None:
@@ -81,23 +83,23 @@ class Typist:
 
 
 @contextmanager
-def a_terminal() -> Iterator[tuple[PipeInput, Paper]]:
+def a_terminal() -> Iterator[tuple[PipeInput, Display]]:
     """A keyboard and a screen that are none."""
-    paper = Paper()
-    with create_pipe_input() as keys, create_app_session(input=keys, output=paper):
-        yield keys, paper
+    display = Display()
+    with create_pipe_input() as keys, create_app_session(input=keys, output=display):
+        yield keys, display
 
 
 @asynccontextmanager
 async def typing(
     monkeypatch: pytest.MonkeyPatch, history: Path | None = None
-) -> AsyncIterator[Typist]:
+) -> AsyncIterator[PromptTypist]:
     """A person at a prompt whose standard output is the terminal as well, without colours."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    with a_terminal() as (keys, paper), trio.fail_after(20):
-        monkeypatch.setattr(editor, "create_output", lambda **_: paper)
+    with a_terminal() as (keys, display), trio.fail_after(20):
+        monkeypatch.setattr(editor, "create_output", lambda **_: display)
         async with open_prompt(history=history, colour=False) as prompt:
-            typist = Typist(keys, paper, prompt)
+            typist = PromptTypist(keys, display, prompt)
             prompt._drawing._console.no_color = True
             prompt._drawing._console._color_system = None
             prompt.update(HERE)
@@ -123,7 +125,7 @@ async def test_an_editor_that_does_not_hear_is_asked_again(
     monkeypatch.setattr(PromptSession, "prompt_async", prompt)
     with a_terminal(), trio.fail_after(10):
         async with open_prompt():
-            await trio.to_thread.run_sync(asked.wait)
+            assert await trio.to_thread.run_sync(asked.wait, 10)
 
 
 async def test_a_bug_in_the_editor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +219,7 @@ async def test_what_waits_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch
     """A few large events make whoever shows more wait, as many small ones do."""
     shown = 0
 
-    async def flood(ann: Typist) -> None:
+    async def flood(ann: PromptTypist) -> None:
         nonlocal shown
         while True:
             await ann.show(Said(shown, AT, "Bob", "x" * 1_000_000))

@@ -3,46 +3,11 @@ import signal
 import socket
 import subprocess
 import termios
-from collections.abc import Iterator
 
 import pytest
 
-from real import (
-    ENVIRONMENT,
-    PATIENCE,
-    TRIOCHAT,
-    Peer,
-    Server,
-    exit_code,
-    run,
-    running_server,
-    spawn,
-)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server without a terminal."""
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture
-def ann(server: Server) -> Iterator[Peer]:
-    """Ann, at a plain socket, who was here first."""
-    peer = Peer(server.port)
-    peer.type("Ann")
-    assert peer.line() == "* Server connected. You are Ann. 1 here: Ann"
-    yield peer
-    peer.close()
-
-
-def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
+from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, Server, exit_code, free_port, run, spawn
+from triochat.ratelimit import Limits
 
 
 def test_a_person_chats_and_comes_back(server: Server, ann: Peer) -> None:
@@ -165,11 +130,12 @@ def test_a_killed_server_is_tried_again_until_one_gives_up(server: Server, key: 
 
 
 def test_a_pipe_is_delivered_whole(server: Server, ann: Peer) -> None:
-    """Three hundred piped lines arrive complete and in order; standard output shows them."""
-    text = "".join(f"{number}\n" for number in range(1, 301))
+    """More piped lines than a burst arrive complete, in order; standard output shows them."""
+    numbers = range(round(Limits().burst) + 20)
+    text = "".join(f"{number}\n" for number in numbers)
     done = run("client", "127.0.0.1", str(server.port), "--handle", "count", text=text)
     assert (done.returncode, done.stderr) == (0, "")
-    own = [f"count> {number}" for number in range(1, 301)]
+    own = [f"count> {number}" for number in numbers]
     assert done.stdout.splitlines()[1:] == own
     assert ann.line() == "* count joined"
     assert [ann.line() for _ in own] == own

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from real import PATIENCE, TRIOCHAT, Peer, running_server
+from real import PATIENCE, TRIOCHAT, Peer, member, running_server
 
 
 def test_a_signal_right_after_the_invitation_is_heard() -> None:
@@ -38,9 +38,7 @@ def test_a_hang_up_is_no_end_without_a_terminal(tmp_path: Path) -> None:
     with running_server("--log-level", "info", "--log-file", str(log)) as server:
         log.rename(moved)
         server.process.send_signal(signal.SIGHUP)
-        ann = Peer(server.port)
-        ann.type("Ann")
-        assert ann.line() == "* Server connected. You are Ann. 1 here: Ann"
+        ann = member(server.port, "Ann")
         ann.close()
         assert server.stop() == 0
     assert "listening on 127.0.0.1 port" in moved.read_text()
@@ -51,9 +49,7 @@ def test_a_log_without_room_is_told_once() -> None:
     """Where the log's disk is full that is said in one line, and the server goes on."""
     with running_server("--log-level", "debug", "--log-file", "/dev/full") as server:
         for number in range(10):
-            peer = Peer(server.port)
-            peer.type(f"p{number}")
-            assert peer.line().startswith("* Server connected")
+            peer = member(server.port, f"p{number}")
             peer.close()
         server.process.send_signal(signal.SIGTERM)
         _, errors = server.process.communicate(timeout=PATIENCE)
@@ -121,9 +117,7 @@ def test_a_server_without_room_for_its_output_goes_on() -> None:
     ):
         assert process.stderr
         assert "listening on" in process.stderr.readline()
-        ann = Peer(port)
-        ann.type("Ann")
-        assert ann.line() == "* Server connected. You are Ann. 1 here: Ann"
+        ann = member(port, "Ann")
         ann.close()
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=PATIENCE)
@@ -137,7 +131,5 @@ def test_everywhere_is_ipv4_and_ipv6_and_each_invitation_is_true() -> None:
     with running_server("--host", "::") as server:
         assert server.invited
         for number, host in enumerate(["::1", *server.invited]):
-            peer = Peer(server.port, host)
-            peer.type(f"p{number}")
-            assert peer.line().startswith("* Server connected")
+            peer = member(server.port, f"p{number}", host)
             peer.close()

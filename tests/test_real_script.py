@@ -9,24 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from real import PATIENCE, TRIOCHAT, Peer, Server, exit_code, run, running_server, spawn
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server without a terminal."""
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture
-def ann(server: Server) -> Iterator[Peer]:
-    """Ann, at a plain socket, who was here first."""
-    peer = Peer(server.port)
-    peer.type("Ann")
-    assert peer.line() == "* Server connected. You are Ann. 1 here: Ann"
-    yield peer
-    peer.close()
+from real import PATIENCE, TRIOCHAT, Peer, Server, exit_code, free_port, run, running_server, spawn
 
 
 def send(port: int, *arguments: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
@@ -54,14 +37,6 @@ def ending(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """The exit code, and the rest of both outputs."""
     output, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, output, errors
-
-
-def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 def result(done: "subprocess.CompletedProcess[str]") -> tuple[int, str, str]:

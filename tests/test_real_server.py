@@ -4,32 +4,22 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from real import PATIENCE, TRIOCHAT, Peer, Server, run, running_server
+from real import PATIENCE, TRIOCHAT, Peer, Server, member, run, running_server
 
 TIME = r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"
 """What a line of the transcript begins with."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server without a terminal."""
-    with running_server() as server:
-        yield server
 
 
 def test_nc_is_enough(server: Server) -> None:
     """Somebody with nothing but nc chats, and leaves by quitting."""
     if not shutil.which("nc"):
         pytest.skip("nc is not installed")
-    ann = Peer(server.port)
-    ann.type("Ann")
-    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    ann = member(server.port, "Ann")
     with subprocess.Popen(
         ["nc", "127.0.0.1", str(server.port)],
         stdin=subprocess.PIPE,
@@ -65,9 +55,7 @@ def test_a_browser_is_sent_away(server: Server, method: str) -> None:
         page = response.read().decode()
     assert page.startswith("! this is a triochat room" if method != "HEAD" else "")
     browser.close()
-    ann = Peer(server.port)
-    ann.type("Ann")
-    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    ann = member(server.port, "Ann")
     ann.close()
 
 
@@ -87,9 +75,7 @@ def test_the_relay_shows_who_comes_and_what_is_said(server: Server) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_politely(server: Server, number: int) -> None:
     """At the first signal everybody is told why, and the server ends well and soon."""
-    ann = Peer(server.port)
-    ann.type("Ann")
-    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    ann = member(server.port, "Ann")
     server.process.send_signal(number)
     ann.wait_line("* Server closed the connection: shutting down")
     assert ann.line() == ""
@@ -99,9 +85,7 @@ def test_a_signal_stops_politely(server: Server, number: int) -> None:
 
 def test_a_second_interrupt_ends_at_once(server: Server) -> None:
     """A second Ctrl-C does not wait for a peer that does not let go."""
-    ann = Peer(server.port)
-    ann.type("Ann")
-    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    ann = member(server.port, "Ann")
     server.process.send_signal(signal.SIGINT)
     ann.wait_line("* Server closed the connection: shutting down")
     start = time.monotonic()
@@ -113,9 +97,7 @@ def test_a_second_interrupt_ends_at_once(server: Server) -> None:
 
 def test_thirty_that_vanish_leave_nothing_behind(server: Server) -> None:
     """After resets, half lines and half opens the roster is exact and no file is left open."""
-    ann = Peer(server.port)
-    ann.type("Ann")
-    ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
+    ann = member(server.port, "Ann")
     before = server.count_files()
     for number in range(30):
         peer = Peer(server.port)
@@ -167,9 +149,7 @@ def test_debug_shows_each_connections_life(tmp_path: Path) -> None:
     """At debug level the log tells of each connection, on standard error or in a file."""
     log = tmp_path / "log"
     with running_server("--log-level", "debug", "--log-file", str(log)) as server:
-        peer = Peer(server.port)
-        peer.type("Ann")
-        assert peer.line().startswith("* Server connected")
+        peer = member(server.port, "Ann")
         peer.close()
         server.wait_line("left")
         assert server.stop() == 0
@@ -191,9 +171,7 @@ def test_ipv6() -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     with running_server("--host", "::1") as server:
-        peer = Peer(server.port, "::1")
-        peer.type("Ann")
-        assert peer.line() == "* Server connected. You are Ann. 1 here: Ann"
+        peer = member(server.port, "Ann", "::1")
         peer.close()
 
 
@@ -302,13 +280,9 @@ def test_silent_connections_let_others_in() -> None:
     """Where few files may be open, many who say nothing keep nobody out, and put nobody out."""
     few = f"ulimit -n 100; exec {shlex.join(TRIOCHAT)} server 0"
     with running_server(command=["bash", "-c", few]) as server:
-        ann = Peer(server.port)
-        ann.type("Ann")
-        assert ann.line().startswith("* Server connected")
+        ann = member(server.port, "Ann")
         silent = [Peer(server.port) for _ in range(150)]
-        bob = Peer(server.port)
-        bob.type("Bob")
-        assert bob.line() == "* Server connected. You are Bob. 2 here: Ann, Bob"
+        member(server.port, "Bob")
         assert ann.line() == "* Bob joined"
         told = silent[0].line()
         assert told.endswith("too many others are waiting to join")

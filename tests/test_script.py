@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from doubles import Paper, Stub
+from doubles import Paper, Stub, Text
 from house import House, open_house
 from triochat.chat import QUIT_TIMEOUT
 from triochat.connection import Connect
@@ -23,18 +23,6 @@ from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line
 
 PATIENCE = 10.0
 WELCOME = b'{"type":"welcome","handle":"cron","server":"S","roster":["cron"]}\n'
-
-
-class Text:
-    """A source of bytes that has them all at once."""
-
-    def __init__(self, text: bytes) -> None:
-        self._left = [b"", text]
-
-    async def receive_some(self) -> bytes:
-        """All bytes; then none."""
-        await trio.lowlevel.checkpoint()
-        return self._left.pop()
 
 
 async def send(
@@ -56,7 +44,7 @@ async def send_text(house: House, text: bytes, *, to: str = "") -> tuple[Outcome
 # ---- send
 
 
-async def test_a_message_is_confirmed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_message_is_confirmed() -> None:
     """One message is heard by everybody, and its sender leaves politely when it is confirmed."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -68,9 +56,7 @@ async def test_a_message_is_confirmed(autojump_clock: trio.testing.MockClock) ->
         assert await ann.hear(3) == ["* cron joined", "cron> backup > done", "* cron left"]
 
 
-async def test_a_whisper_is_confirmed_and_heard_by_one(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_whisper_is_confirmed_and_heard_by_one() -> None:
     """With a member's handle the message is for that member alone."""
     async with open_house() as house:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
@@ -81,7 +67,7 @@ async def test_a_whisper_is_confirmed_and_heard_by_one(
         assert await bob.hear(2) == ["* cron joined", "* cron left"]
 
 
-async def test_a_whisper_to_nobody_is_refused(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_whisper_to_nobody_is_refused() -> None:
     """A wrong handle is refused with a sentence, and tells nobody anything."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -91,7 +77,7 @@ async def test_a_whisper_to_nobody_is_refused(autojump_clock: trio.testing.MockC
         assert await ann.hear(2) == ["* cron joined", "* cron left"]
 
 
-async def test_every_line_is_confirmed_in_order(autojump_clock: trio.testing.MockClock) -> None:
+async def test_every_line_is_confirmed_in_order() -> None:
     """More lines than may be on their way at once all arrive, the last one without its end."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -101,15 +87,13 @@ async def test_every_line_is_confirmed_in_order(autojump_clock: trio.testing.Moc
         assert await ann.hear(len(lines) + 2) == ["* cron joined", *said, "* cron left"]
 
 
-async def test_no_input_is_no_failure(autojump_clock: trio.testing.MockClock) -> None:
+async def test_no_input_is_no_failure() -> None:
     """Where nothing is to be said, nothing is, and all of it is confirmed."""
     async with open_house() as house:
         assert await send_text(house, b"\n  \n") == (Outcome.DONE, "", [])
 
 
-async def test_refused_lines_do_not_stop_the_others(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_refused_lines_do_not_stop_the_others() -> None:
     """Each refused line is told with its number, in whatever way it is wrong; the others arrive."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -125,7 +109,7 @@ async def test_refused_lines_do_not_stop_the_others(
         assert await ann.hear(4) == ["* cron joined", "cron> one", "cron> \\quit", "* cron left"]
 
 
-async def test_a_refused_handle_says_nothing(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_refused_handle_says_nothing() -> None:
     """A handle that is taken is a refusal with the server's sentence."""
     async with open_house() as house:
         ann = await house.plain("cron")
@@ -135,9 +119,7 @@ async def test_a_refused_handle_says_nothing(autojump_clock: trio.testing.MockCl
         assert await ann.heard_nothing()
 
 
-async def test_a_full_room_is_waited_for_within_the_patience(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_full_room_is_waited_for_within_the_patience() -> None:
     """Whoever is in line too long has sent nothing, and who is let in in time is confirmed."""
     async with open_house(max_clients=1) as house:
         ann = await house.plain("Ann")
@@ -158,9 +140,7 @@ async def test_a_full_room_is_waited_for_within_the_patience(
             assert (await send(house.listener.connect, one_message("hi")))[0] is Outcome.DONE
 
 
-async def test_a_connection_that_does_not_come_is_unreachable(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_connection_that_does_not_come_is_unreachable() -> None:
     """Where nothing answers at all, it is given up like a place where nobody listens."""
 
     async def connect() -> trio.abc.Stream:
@@ -172,9 +152,7 @@ async def test_a_connection_that_does_not_come_is_unreachable(
     assert trio.current_time() == pytest.approx(PATIENCE)
 
 
-async def test_a_server_that_does_not_confirm_is_a_loss(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_server_that_does_not_confirm_is_a_loss() -> None:
     """Without an answer in time the message counts as lost, and so does what follows it."""
     stub = Stub()
     await stub.say(WELCOME)
@@ -187,14 +165,14 @@ async def test_a_server_that_does_not_confirm_is_a_loss(
     assert sent == (Outcome.LOST, problem, [])
 
 
-async def test_what_others_say_confirms_nothing(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_others_say_confirms_nothing() -> None:
     """Only one's own echo is a receipt, not the same words by somebody else."""
     stub = Stub()
     await stub.say(WELCOME, b'{"type":"said","id":1,"at":"","handle":"Ann","text":"hi"}\n')
     assert (await send(stub.connect, one_message("hi")))[0] is Outcome.LOST
 
 
-async def test_a_slow_input_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_slow_input_is_waited_for() -> None:
     """Patience is for the server: between two lines there may be an hour."""
 
     class Slow(Text):
@@ -279,9 +257,7 @@ class Tail:
         return await tail(client, self.paper, as_json=self._as_json, count=self._count)
 
 
-async def test_tail_writes_what_is_said_and_nothing_else(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_tail_writes_what_is_said_and_nothing_else() -> None:
     """Public messages and whispers to it, each a line; no coming, going or renaming."""
     async with open_house() as house, trio.open_nursery() as nursery:
         log = Tail(house.listener.connect, count=3)
@@ -297,7 +273,7 @@ async def test_tail_writes_what_is_said_and_nothing_else(
         assert (await bob.hear(5))[-1] == "* log left"
 
 
-async def test_tail_writes_events_as_they_are(autojump_clock: trio.testing.MockClock) -> None:
+async def test_tail_writes_events_as_they_are() -> None:
     """As JSON each line is the event, as a program that joins would have it."""
     async with open_house() as house, trio.open_nursery() as nursery:
         log = Tail(house.listener.connect, as_json=True, count=2)
@@ -330,9 +306,7 @@ async def test_nothing_hostile_is_written() -> None:
             assert json.loads(line)["text"] == "a2Jb\x1b[2Jc d"
 
 
-async def test_tail_ends_well_when_the_server_closes(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_tail_ends_well_when_the_server_closes() -> None:
     """A good-bye is no failure, and its reason is told."""
     async with open_house() as house, trio.open_nursery() as nursery:
         log = Tail(house.listener.connect)
@@ -354,9 +328,7 @@ async def test_tail_is_lost_without_a_good_bye() -> None:
     assert log.result == (Outcome.LOST, "connection lost")
 
 
-async def test_who_is_asked_to_leave_says_good_bye(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_who_is_asked_to_leave_says_good_bye() -> None:
     """Leaving is polite from inside the room, and at once from the line before it."""
     async with open_house(max_clients=2) as house, trio.open_nursery() as nursery:
         ann = await house.plain("Ann")
@@ -382,7 +354,7 @@ async def test_who_is_asked_to_leave_says_good_bye(
         assert first.result == (Outcome.DONE, "")
 
 
-async def test_a_good_bye_has_its_time(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_good_bye_has_its_time() -> None:
     """Who has joined says good-bye for as long as it takes, up to the usual patience."""
     stub = Stub()
     await stub.say(WELCOME)
@@ -395,7 +367,7 @@ async def test_a_good_bye_has_its_time(autojump_clock: trio.testing.MockClock) -
     assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
 
 
-async def test_what_is_no_text_is_refused(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_is_no_text_is_refused() -> None:
     """Bytes on the command line that are not UTF-8 are refused like a line of them."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -405,9 +377,7 @@ async def test_what_is_no_text_is_refused(autojump_clock: trio.testing.MockClock
         assert await ann.hear(2) == ["* cron joined", "* cron left"]
 
 
-async def test_a_server_that_closes_first_is_a_loss(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_server_that_closes_first_is_a_loss() -> None:
     """Not the handle is wrong: the server's reason is told."""
     stub = Stub()
     await stub.tell(Closing("shutting down", retry=True))

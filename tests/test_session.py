@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from house import House, Peer, open_house
+from house import open_house
 from triochat.order import Asked
 from triochat.outbox import LINGER
 from triochat.ratelimit import Limits
@@ -18,7 +18,7 @@ from triochat.telling import Telling
 AT = "2026-01-02T03:03:04.678Z"
 
 
-async def test_plain_and_ndjson_share_one_room(autojump_clock: trio.testing.MockClock) -> None:
+async def test_plain_and_ndjson_share_one_room() -> None:
     """The first line tells the dialect, and both dialects hear the same messages."""
     async with open_house() as house:
         timmy = await house.plain("Timmy")
@@ -36,7 +36,7 @@ async def test_plain_and_ndjson_share_one_room(autojump_clock: trio.testing.Mock
         assert await timmy.heard_nothing()
 
 
-async def test_who_says_nothing_is_greeted_once(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_says_nothing_is_greeted_once() -> None:
     """A peer that is silent for 0.5 s is greeted with a whole line, one that speaks is not."""
     async with open_house() as house:
         quiet = await house.connect()
@@ -50,7 +50,7 @@ async def test_who_says_nothing_is_greeted_once(autojump_clock: trio.testing.Moc
         assert await quiet.line() == "* Server connected. You are Jimmy. 1 here: Jimmy"
 
 
-async def test_a_room_may_allow_longer_handles(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_room_may_allow_longer_handles() -> None:
     """Greeting, welcome and refusal all name the limit of this room, and it is the limit."""
     async with open_house(handle_length=12) as house:
         quiet = await house.connect()
@@ -68,9 +68,7 @@ async def test_a_room_may_allow_longer_handles(autojump_clock: trio.testing.Mock
         assert (await program.event())["handle_length"] == 12
 
 
-async def test_a_greeted_program_is_still_understood(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_greeted_program_is_still_understood() -> None:
     """A program on a slow line, greeted as a person, may still speak NDJSON."""
     async with open_house() as house:
         late = await house.connect()
@@ -83,7 +81,7 @@ async def test_a_greeted_program_is_still_understood(
         }  # fmt: skip
 
 
-async def test_a_stranger_has_a_limited_time(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_stranger_has_a_limited_time() -> None:
     """Who has not joined in time is told so and closed."""
     async with open_house() as house:
         slow = await house.connect()
@@ -92,7 +90,7 @@ async def test_a_stranger_has_a_limited_time(autojump_clock: trio.testing.MockCl
         assert lines[1:] == ["* Server closed the connection: no handle within 120 seconds"]
 
 
-async def test_a_member_has_all_the_time(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_member_has_all_the_time() -> None:
     """The deadline of the handshake does not hold for who has joined, nor who is in line."""
     async with open_house(max_clients=1) as house:
         ann = await house.plain("Ann")
@@ -117,7 +115,7 @@ hello
 
 
 @pytest.mark.parametrize("cut", range(1, len(POST)))
-async def test_a_web_page_cannot_speak(autojump_clock: trio.testing.MockClock, cut: int) -> None:
+async def test_a_web_page_cannot_speak(cut: int) -> None:
     """What a browser sends joins nobody, wherever it is cut: one whole response, and the end."""
     async with open_house() as house:
         ann, page = await house.plain("Ann"), await house.connect()
@@ -136,9 +134,7 @@ async def test_a_web_page_cannot_speak(autojump_clock: trio.testing.MockClock, c
     assert await ann.rest() == ["* Server closed the connection: shutting down"]
 
 
-async def test_a_page_may_be_asked_for_after_the_greeting(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_page_may_be_asked_for_after_the_greeting() -> None:
     """A browser that was silent, and so was greeted, is sent away all the same."""
     async with open_house() as house:
         page = await house.connect()
@@ -148,14 +144,14 @@ async def test_a_page_may_be_asked_for_after_the_greeting(
 
 
 @pytest.mark.parametrize("handle", ["GET", "Post", "PO", "PUTTY"])
-async def test_a_handle_like_a_method(autojump_clock: trio.testing.MockClock, handle: str) -> None:
+async def test_a_handle_like_a_method(handle: str) -> None:
     """Who is called like the beginning of a request comes in like anybody."""
     async with open_house() as house:
         await house.plain(handle)
         assert house.room.roster == (handle,)
 
 
-async def test_quit_delivers_first_and_then_ends(autojump_clock: trio.testing.MockClock) -> None:
+async def test_quit_delivers_first_and_then_ends() -> None:
     """What was asked before a quit is answered, what comes after it is not heard."""
     async with open_house() as house:
         ann, bob = await house.ndjson("Ann"), await house.plain("Bob")
@@ -170,9 +166,7 @@ async def test_quit_delivers_first_and_then_ends(autojump_clock: trio.testing.Mo
 
 
 @pytest.mark.parametrize("dialect", ["plain", "ndjson"])
-async def test_the_end_of_input_is_a_departure(
-    dialect: str, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_the_end_of_input_is_a_departure(dialect: str) -> None:
     """For nc the end is how one leaves; a program that ends without a quit was cut off."""
     async with open_house() as house:
         bob = await house.plain("Bob")
@@ -182,7 +176,7 @@ async def test_the_end_of_input_is_a_departure(
         assert await bob.hear(2) == ["* Ann joined", left]
 
 
-async def test_an_unfinished_line_is_not_obeyed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_an_unfinished_line_is_not_obeyed() -> None:
     """A line cut short is refused, not said: it may have been the start of a whisper."""
     async with open_house() as house:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
@@ -210,9 +204,7 @@ BAD_FIRST_LINES = {
 
 
 @pytest.mark.parametrize("line", BAD_FIRST_LINES.values(), ids=BAD_FIRST_LINES)
-async def test_bad_input_is_refused_and_the_connection_lives(
-    line: bytes, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_bad_input_is_refused_and_the_connection_lives(line: bytes) -> None:
     """Whatever the first line, it is refused with a sentence, and the next line may be good."""
     async with open_house() as house:
         peer = await house.connect()
@@ -233,7 +225,6 @@ async def test_bad_input_is_refused_and_the_connection_lives(
 
 
 async def test_a_bug_ends_one_session_only(
-    autojump_clock: trio.testing.MockClock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -253,7 +244,7 @@ async def test_a_bug_ends_one_session_only(
         assert await ann.line() == "* 1 here: Ann"
 
 
-async def test_the_server_stops_politely(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_server_stops_politely() -> None:
     """Closing the doors tells everybody, sends what is queued, and leaves no task behind."""
     async with open_house(max_clients=1) as house:
         ann = await house.plain("Ann")
@@ -268,9 +259,7 @@ async def test_the_server_stops_politely(autojump_clock: trio.testing.MockClock)
     assert (await stranger.rest())[-1] == closing
 
 
-async def test_a_dead_reader_delays_the_stop_by_the_linger_only(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_dead_reader_delays_the_stop_by_the_linger_only() -> None:
     """A peer that does not read what is queued for it is waited for as long as the linger."""
     async with open_house(lockstep=True) as house:
         dead = await house.connect()
@@ -280,7 +269,7 @@ async def test_a_dead_reader_delays_the_stop_by_the_linger_only(
     assert trio.current_time() - before == pytest.approx(LINGER)
 
 
-async def test_handles_are_free_again(autojump_clock: trio.testing.MockClock) -> None:
+async def test_handles_are_free_again() -> None:
     """Thirty peers that vanish in every way leave an exact roster and no outbox behind."""
     async with open_house() as house:
         ann = await house.plain("Ann")
@@ -296,12 +285,10 @@ async def test_handles_are_free_again(autojump_clock: trio.testing.MockClock) ->
         assert (await ann.hear(41))[-1] == "* 1 here: Ann"
 
 
-async def test_a_kicked_peer_hears_why_and_is_not_heard(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_kicked_peer_hears_why_and_is_not_heard() -> None:
     """Who is kicked is told why, and nothing it sends from then on reaches anybody."""
     async with open_house() as house:
-        operator = await open_operator(house)
+        operator = await house.operator()
         joe = await house.plain("Joe")
         assert await joe.heard_nothing()
         await operator.ask({"type": "kick", "handle": "joe", "reason": "spam"})
@@ -311,20 +298,7 @@ async def test_a_kicked_peer_hears_why_and_is_not_heard(
         assert await operator.heard_nothing()
 
 
-async def open_operator(house: House) -> Peer:
-    """The operator, as the console is: a session of our own."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    own = Session(theirs, house.hub, is_operator=True)
-    trio.lowlevel.spawn_system_task(own.run)
-    peer = Peer(ours)
-    await peer.ask({"type": "join", "handle": "Server"})
-    assert (await peer.event())["type"] == "welcome"
-    return peer
-
-
-async def test_a_reset_is_told_whoever_the_system_told_it_first(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_a_reset_is_told_whoever_the_system_told_it_first() -> None:
     """A peer whose reset a writer was told, and the reader was not, has not quit but is lost."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
@@ -344,7 +318,7 @@ async def test_a_reset_is_told_whoever_the_system_told_it_first(
         assert await ann.line() == "* Bob left (connection lost)"
 
 
-async def test_nothing_is_left_of_an_answer(autojump_clock: trio.testing.MockClock) -> None:
+async def test_nothing_is_left_of_an_answer() -> None:
     """Thousands of answers leave no object each behind."""
     async with open_house() as house:
         ann = await house.ndjson("Ann")
@@ -359,9 +333,7 @@ async def test_nothing_is_left_of_an_answer(autojump_clock: trio.testing.MockClo
         assert await ping(2000) - before < 1000  # coverage keeps some of its own
 
 
-async def test_what_follows_a_quit_costs_nobody_anything(
-    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_follows_a_quit_costs_nobody_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines after a quit are not handed on, and take no place from what others say."""
     async with open_house() as house:
         eve = await house.plain("Eve")
@@ -378,9 +350,7 @@ async def test_what_follows_a_quit_costs_nobody_anything(
     assert sum(asked) < 1000
 
 
-async def test_the_log_tells_who_came_and_went(
-    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_log_tells_who_came_and_went(caplog: pytest.LogCaptureFixture) -> None:
     """At info there is a line for who comes, is refused, goes or is put out, without its words."""
     caplog.set_level("INFO", "triochat")
     async with open_house() as house:

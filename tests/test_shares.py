@@ -4,7 +4,7 @@ import trio.testing
 from triochat.shares import Shares
 
 
-async def test_first_come_first_served(autojump_clock: trio.testing.MockClock) -> None:
+async def test_first_come_first_served() -> None:
     """Who waits longest is given its share first, and comes after the others with the rest."""
     shares = Shares()
     given: list[tuple[str, int]] = []
@@ -35,7 +35,7 @@ async def test_nobody_waits_and_nothing_is_given() -> None:
     assert Shares().give(100) == 0
 
 
-async def test_who_is_gone_takes_no_share(autojump_clock: trio.testing.MockClock) -> None:
+async def test_who_is_gone_takes_no_share() -> None:
     """A share goes to those who still wait, however those went who do not."""
     shares = Shares()
     async with trio.open_nursery() as nursery:
