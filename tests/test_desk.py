@@ -1,10 +1,20 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from hypothesis import given
+from prompt_toolkit.application import Application
+from prompt_toolkit.application.current import set_app
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
+from prompt_toolkit.input import DummyInput
+from prompt_toolkit.layout import BufferControl, Layout, Window
+from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.validation import ValidationError
 
 from strategies import any_text
-from triochat.chat import View
+from triochat.chat import AWAY, View
 from triochat.grammar import Place, parse
 from triochat.messages import Say, Whisper
 from triochat.terminals.desk import Desk, line_of
@@ -19,15 +29,27 @@ def desk_of(view: View) -> Desk:
     return desk
 
 
-def status(view: View) -> str:
+@contextmanager
+def at_editor(text: str, columns: int) -> Iterator[None]:
+    """An editor in which this is being typed, on a screen so wide."""
+    buffer, output = Buffer(document=Document(text)), DummyOutput()
+    output.get_size = lambda: Size(24, columns)  # type: ignore[method-assign]
+    layout = Layout(Window(BufferControl(buffer)))
+    with set_app(Application(layout, input=DummyInput(), output=output)):
+        yield
+
+
+def status(view: View, text: str = "", columns: int = 80) -> str:
     """The words of the status line."""
-    return "".join(fragment[1] for fragment in desk_of(view).toolbar())
+    with at_editor(text, columns):
+        return "".join(fragment[1] for fragment in desk_of(view).toolbar())
 
 
-def problem(view: View, line: str) -> str:
+def problem(view: View, line: str, columns: int = 80) -> str:
     """Why Enter leaves this line where it is; empty if it does not."""
     try:
-        desk_of(view).validate(Document(line))
+        with at_editor(line, columns):
+            desk_of(view).validate(Document(line))
     except ValidationError as error:
         return error.message
     return ""
@@ -43,8 +65,38 @@ def test_the_status_line() -> None:
     late = HERE._replace(state="no answer for 12 s")
     assert status(late) == "127.0.0.1 port 9 · 2 here · no answer for 12 s"
     assert desk_of(late).toolbar()[-1][0] == "bold fg:ansired"
+    assert status(HERE._replace(lag=14.086)) == "127.0.0.1 port 9 · 2 here · lag 14 s"
     assert status(View(state="connection lost; trying again")) == "connection lost; trying again"
     assert status(View(state="a\x1b[2Jb\nc")) == "a[2Jb c"
+
+
+@pytest.mark.parametrize("problem", ["still not there (connection refused)", "connection lost"])
+def test_a_narrow_status_line_says_what_matters(problem: str) -> None:
+    """What is wrong stands there, without what is in brackets, and the rest only if it fits."""
+    seen = status(View(state=f"{problem}; trying again in 27 s (Ctrl-C gives up)"), columns=40)
+    assert seen == f"{problem.partition(' (')[0]}; trying again in 27 s"
+    late = HERE._replace(state="no answer for 12 s")
+    assert status(late, columns=40) == "no answer for 12 s · 127.0.0.1 port 9"
+    assert status(late, columns=30) == "no answer for 12 s"
+    assert status(late, "x" * 950, columns=40) == "no answer for 12 s · 450 too many"
+
+
+@pytest.mark.parametrize(
+    ("length", "counted"),
+    [(450, ""), (451, "49 left · "), (500, "0 left · "), (501, "1 too many · ")],
+)
+def test_the_counter(length: int, counted: str) -> None:
+    """Few characters that are left are counted, and those that are too many."""
+    assert status(HERE, "x" * length) == f"{counted}127.0.0.1 port 9 · 2 here · lag 1 ms"
+
+
+def test_a_paste_with_a_line_that_is_too_long() -> None:
+    """The line is named, by its place in the paste; what does not fit is not said."""
+    text = "one\n\n" + "x" * 700 + "\n" + "x" * 800
+    told = "line 3: 700 characters; at most 500 are allowed"
+    assert problem(HERE, text) == f"{told}; nothing was sent"
+    assert problem(HERE, text, columns=50) == told
+    assert len(problem(HERE._replace(holds=AWAY), "hello", columns=40)) <= 40
 
 
 def test_a_line_that_cannot_be_taken_is_held() -> None:
@@ -56,11 +108,12 @@ def test_a_line_that_cannot_be_taken_is_held() -> None:
     assert problem(View(question="Your handle? "), "x" * 501) == ""
 
 
-@pytest.mark.parametrize(("length", "shown"), [(10, 10), (20, 20), (32, 32), (99, 32), (0, 1)])
-def test_a_handle_is_as_long_as_the_server_allows(length: int, shown: int) -> None:
-    """The handle before the line is cut where no handle is longer, and at 32 at the latest."""
-    [fragment] = desk_of(View("here", "x" * 60, handle_length=length)).prompt()
-    assert fragment[1] == "x" * shown + "> "
+def test_a_handle_is_cut_where_no_handle_is_longer() -> None:
+    """The handle before the line is whole: the operator's may be longer than any other."""
+    [fragment] = desk_of(View("here", "x" * 32, handle_length=4)).prompt()
+    assert fragment[1] == "x" * 32 + "> "
+    [fragment] = desk_of(View("here", "x" * 60, handle_length=99)).prompt()
+    assert fragment[1] == "x" * 32 + "> "
 
 
 def test_who_spoke_last_comes_first() -> None:
@@ -69,6 +122,10 @@ def test_who_spoke_last_comes_first() -> None:
     for handle in ("Al", "Ari", "Al", "gone", "Ann"):
         desk.spoke(handle)
     assert desk.complete("A") == (1, ["Al: ", "Ari: ", "Abe: ", "Amy: "])
+    desk.view = desk.view._replace(roster={"Ann", "Axl", "Abe", "Amy", "Ari"})
+    desk.renamed("Al", "Axl")
+    desk.renamed("Abe", "Amy")
+    assert desk.complete("A") == (1, ["Axl: ", "Ari: ", "Abe: ", "Amy: "])
     desk.view = View(question="Your handle? ", roster={"Ann"})
     assert desk.complete("A") == (0, [])
 

@@ -17,7 +17,7 @@ HELP = r"""
 """.strip()
 
 KICK = "\\kick NAME [WHY]        put NAME out of the room"
-BELL = "\\bell [off|mention|all] ring never, for you, at all; alone, how it stands"
+BELL = "\\bell [off|mention|all] ring never, when you are meant, or always"
 PLACES = [Place.LINE, Place.TERMINAL, Place.TERMINAL | Place.CONSOLE]
 
 

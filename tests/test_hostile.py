@@ -37,7 +37,7 @@ from triochat.messages import (
 )
 from triochat.room import Room
 from triochat.telling import Told
-from triochat.terminals.desk import Desk
+from triochat.terminals.desk import HANDLE, Desk
 from triochat.terminals.screen import Palette, Screen, Shown
 from triochat.terminals.teletype import Teletype
 from triochat.words import words_of
@@ -396,7 +396,7 @@ def test_before_the_line(hostile: Hostile) -> None:
     desk = Desk(Place.TERMINAL, Palette())
     desk.view = View("127.0.0.1 port 9", hostile.sent, {hostile.sent})
     [fragment] = desk.prompt()
-    assert fragment[1] == f"{hostile.shown[:10]}> "
+    assert fragment[1] == f"{hostile.shown[:HANDLE]}> "
 
 
 # ---- the table

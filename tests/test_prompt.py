@@ -1,5 +1,6 @@
 import asyncio
 import random
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -21,12 +22,13 @@ from triochat.messages import (
     Left,
     Notice,
     Refused,
+    Renamed,
     Request,
     Said,
     Say,
     Whisper,
 )
-from triochat.terminals import drawing, editor, screen
+from triochat.terminals import drawing, editor, prompt, screen
 from triochat.terminals.prompt import Prompt, open_prompt
 from triochat.terminals.screen import Screen, Shown
 
@@ -52,7 +54,7 @@ class PromptTypist:
 
     def __init__(self, keys: PipeInput, display: Display, prompt: Prompt) -> None:
         self._keys = keys
-        self._paper = display
+        self._display = display
         self.prompt = prompt
 
     @property
@@ -63,7 +65,7 @@ class PromptTypist:
     @property
     def rows(self) -> list[str]:
         """What stands above it, without the times."""
-        return [row[6:] if row[:1].isdigit() else row for row in self._paper.drawn.splitlines()]
+        return [row[6:] if row[:1].isdigit() else row for row in self._display.drawn.splitlines()]
 
     async def until(self, is_so: Callable[[], object]) -> None:
         """Look until this is so."""
@@ -115,14 +117,14 @@ async def test_an_editor_that_does_not_hear_is_asked_again(
     """The editor's thread ends also where it is asked to just as its input goes away."""
     asked = threading.Event()
 
-    async def prompt(*_: object, **__: object) -> str:
+    async def read(*_: object, **__: object) -> str:
         for _try in range(unheard):
             asked.set()
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
         raise error
 
-    monkeypatch.setattr(PromptSession, "prompt_async", prompt)
+    monkeypatch.setattr(PromptSession, "prompt_async", read)
     with a_terminal(), trio.fail_after(10):
         async with open_prompt():
             assert await trio.to_thread.run_sync(asked.wait, 10)
@@ -131,10 +133,10 @@ async def test_an_editor_that_does_not_hear_is_asked_again(
 async def test_a_bug_in_the_editor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong in the editor's thread ends the program, and is not waited for."""
 
-    async def prompt(*_: object, **__: object) -> str:
+    async def read(*_: object, **__: object) -> str:
         raise LookupError
 
-    monkeypatch.setattr(PromptSession, "prompt_async", prompt)
+    monkeypatch.setattr(PromptSession, "prompt_async", read)
     with a_terminal(), trio.fail_after(10):
         try:
             async with open_prompt():
@@ -319,6 +321,22 @@ async def test_what_was_refused_comes_back(
         await ann.show(Refused("no", "no"), asked=asked)
         await ann.until(lambda: len(ann.rows) == 2)
         assert ann.line == "the next"
+        assert ann.rows[1] == ("! no; Up has it" if line else "! no")
+
+
+@pytest.mark.parametrize("code", ["unknown-command", "usage"])
+async def test_a_command_that_is_none_comes_back(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that the grammar refused can be mended, like a message that the room refused."""
+    async with typing(monkeypatch) as ann:
+        await ann.type("\\hlep me\r")
+        assert await ann.prompt.receive() == "\\hlep me"
+        await ann.show(Refused(code, "no"))
+        await ann.until(lambda: ann.line == "\\hlep me")
+        await ann.type("\x15", "")
+        await ann.show(Refused(code, "no"))  # a server's doing
+        await ann.type("x", "x")
 
 
 async def test_a_paste_that_was_refused_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,25 +353,110 @@ async def test_a_paste_that_was_refused_comes_back(monkeypatch: pytest.MonkeyPat
         ]
 
 
-async def test_an_offer_stands_in_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that is offered is there to be taken, changed or cleared, and goes unasked."""
-    asks = View(question="Your handle? ", offer="Ann2")
+async def test_enter_takes_the_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is offered stands in the question, never in the line."""
+    asks = View(question="Your handle? ", offer="root")
     async with typing(monkeypatch) as ann:
         ann.prompt.update(asks)
-        await ann.until(lambda: ann.line == "Ann2")
-        ann.prompt.update(HERE)
+        await ann.type("\r")
+        assert await ann.prompt.receive() == "root"
+        await ann.type("Ann\r")
+        assert await ann.prompt.receive() == "Ann"
+        ann.prompt.update(asks._replace(offer="other"))  # after a refusal
+        await ann.type("Zo", "Zo")
+        ann.prompt.update(asks)
+        await ann.type("e\r")
+        assert await ann.prompt.receive() == "Zoe"
+
+
+async def test_a_half_typed_line_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept aside while something is asked, whatever else is asked then, and comes back."""
+    async with typing(monkeypatch) as ann:
+        await ann.type("half a line\x02\x02", "half a line")
+        ann.prompt.update(View(question="Reconnect? [y/N] "))
         await ann.until(lambda: ann.line == "")
-        ann.prompt.update(asks)
-        await ann.until(lambda: ann.line == "Ann2")
-        await ann.type("3\r")
-        assert await ann.prompt.receive() == "Ann23"
-        await ann.until(lambda: ann.line == "Ann2")  # it is still asked
-        ann.prompt.update(asks._replace(offer="Ann4"))
-        await ann.until(lambda: ann.line == "Ann4")
-        await ann.type("\x15Zoe", "Zoe")
-        ann.prompt.update(asks)
+        await ann.type("y\r")
+        assert await ann.prompt.receive() == "y"
+        await ann.type("An", "An")
+        ann.prompt.update(View(question="Your handle? "))
+        await ann.until(lambda: ann.line == "")
+        await ann.type("Ann\r")
+        assert await ann.prompt.receive() == "Ann"
         ann.prompt.update(HERE)
-        await ann.type("!", "Zoe!")
+        await ann.until(lambda: ann.line == "half a line")
+        await ann.type("!", "half a li!ne")
+
+
+async def test_what_is_kept_aside_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that a question has put aside was not sent; an answer is no line."""
+    async with typing(monkeypatch) as ann:
+        await ann.type("half a line", "half a line")
+        ann.prompt.update(View(question="Reconnect? [y/N] "))
+        await ann.until(lambda: ann.line == "")
+        await ann.type("n", "n")
+    assert ann.rows == ["not sent: half a line"]
+
+
+async def test_what_was_entered_before_a_question_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A line that nobody had taken yet when something was asked is refused, and kept aside."""
+    async with typing(monkeypatch) as ann:
+        await ann.type("y\r")
+        await ann.until(lambda: ann.prompt._lines)
+        ann.prompt.update(View(question="Reconnect? [y/N] "))
+        await ann.until(lambda: ann.prompt._desk.view.question)
+        await ann.type("n\r")
+        assert await ann.prompt.receive() == "n"
+        ann.prompt.update(HERE)
+        await ann.until(lambda: ann.line == "y")
+    assert ann.rows == ["! nothing was sent: first an answer, please", "not sent: y"]
+
+
+async def test_what_is_typed_ahead_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes on typing after the answer, before it is taken, loses nothing."""
+    async with typing(monkeypatch) as ann:
+        ann.prompt.update(View(question="Your handle? "))
+        await ann.until(lambda: ann.prompt._desk.view.question)
+        await ann.type("Ann\rhello\rand", "and")
+        assert await ann.prompt.receive() == "Ann"
+        ann.prompt.update(HERE)
+        assert await ann.prompt.receive() == "hello"
+        await ann.type("!", "and!")
+
+
+async def test_ctrl_c_keeps_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is a signal to the process; what stood in the line is told when that has ended it."""
+    signals: list[int] = []
+    monkeypatch.setattr("os.kill", lambda _, number: signals.append(number))
+    async with typing(monkeypatch) as ann:
+        await ann.type("half a line", "half a line")
+        await ann.type("\x03")
+        await ann.until(lambda: signals)
+    assert signals == [signal.SIGINT]
+    assert ann.rows == ["not sent: half a line"]
+
+
+async def test_who_is_typing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until no key was pressed for a moment; who presses none is not waited for."""
+    monkeypatch.setattr(prompt, "IDLE", 0.05)
+    async with typing(monkeypatch) as ann:
+        with trio.fail_after(0.04):
+            await ann.prompt.wait_idle()
+        await ann.type("half", "half")
+        begun = trio.current_time()
+        await ann.prompt.wait_idle()
+        assert 0 < trio.current_time() - begun < 5
+    assert ann.rows == ["not sent: half"]
+
+
+async def test_who_never_stops_typing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is typed, the end comes."""
+    monkeypatch.setattr(prompt, "IDLE", 1e9)
+    monkeypatch.setattr(prompt, "IDLE_AT_MOST", 0.01)
+    async with typing(monkeypatch) as ann:
+        await ann.type("half", "half")
+        await ann.prompt.wait_idle()
 
 
 async def test_what_is_held_stays_in_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -503,3 +606,10 @@ async def test_a_bug_in_a_key_loses_the_key(monkeypatch: pytest.MonkeyPatch) -> 
             await ann.type("\t")
             await ann.until(lambda: not ann.prompt._session.app.key_processor.input_queue)
         await ann.type("b", "ab")
+
+
+async def test_who_has_spoken_is_known_by_any_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who spoke last comes first in what Tab offers, also under another handle."""
+    async with typing(monkeypatch) as ann:
+        await ann.show(Said(1, AT, "Joe", "hello"), Renamed("Joe", "Bob"))
+        await ann.type("b\t", "Bob: ")

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -277,7 +278,7 @@ def test_the_counter(jimmy: Reader) -> None:
     jimmy.type("x" * 49)
     jimmy.wait(lambda: jimmy.status.startswith("0 left · "))
     jimmy.type("x")
-    jimmy.wait(lambda: jimmy.status.startswith("-1 left · "))
+    jimmy.wait(lambda: jimmy.status.startswith("1 too many · "))
 
 
 def test_a_line_that_is_too_long_stays(jimmy: Reader, ann: Peer) -> None:
@@ -439,13 +440,81 @@ def test_keys_that_nobody_read_are_dropped() -> None:
     drop_keys(terminal)
 
 
-def test_ctrl_c_drops_the_line(jimmy: Reader, ann: Peer) -> None:
-    """Who leaves by Ctrl-C has dropped the line, and is not told of it."""
+@pytest.mark.parametrize("is_away", [False, True])
+def test_ctrl_c_tells_the_line(jimmy: Reader, server: Server, is_away: bool) -> None:
+    """Who leaves by Ctrl-C with a line half typed reads it on the screen when all is over."""
     jimmy.type("half a line")
     jimmy.wait_line(ME, "half a line")
+    if is_away:
+        server.stop(signal.SIGKILL)
+        jimmy.wait_for("trying to come back")
     jimmy.type(CTRL_C)
-    assert jimmy.wait_end() == 130
-    assert "not sent" not in "\n".join(jimmy.everything)
+    assert jimmy.wait_end() == (1 if is_away else 130)
+    rows = [row for row in jimmy.everything if row]
+    assert "not sent: half a line" in rows
+
+
+def test_who_is_typing_does_not_type_to_the_shell(tmp_path: Path) -> None:
+    """What ends by itself waits for a pause in the typing, and what was typed is told."""
+    code = """
+import trio
+from triochat.terminals.prompt import open_prompt
+
+async def main():
+    async with open_prompt() as prompt:
+        await prompt.receive()
+        await prompt.wait_idle()
+
+trio.run(main)
+"""
+    script = tmp_path / "script"
+    script.write_text(f"{sys.executable} -c '{code}'\necho over\ncat\n")
+    with reading_command(["sh", str(script)], tmp_path) as shell:
+        shell.wait(lambda: "not connected" in shell.rows[-1])
+        shell.type("go" + ENTER)
+        for character in HALF:
+            shell.type(character)
+            shell.look()
+        shell.wait_for("over")
+        seen = "".join(row.strip() + " " for row in shell.everything if row)
+        assert f"not sent: {HALF} over" in seen
+
+
+def test_a_handle_that_is_offered(server: Server, ann: Peer, tmp_path: Path) -> None:
+    """Enter takes it, and who types another gets just that."""
+    offered = {"LOGNAME": "Ann"}
+    arguments = ("client", "127.0.0.1", str(server.port))
+    with reading(*arguments, state=tmp_path, environment=offered) as jimmy:
+        jimmy.wait_line("Your handle? [Ann] ", "")
+        jimmy.type(ENTER)
+        jimmy.wait_for('handle "Ann" is taken')
+        jimmy.type("Jimmy")
+        jimmy.wait_line("Your handle? ", "Jimmy")
+        jimmy.type(ENTER)
+        ann.wait_line("* Jimmy joined")
+
+
+def test_a_question_does_not_take_the_line(tmp_path: Path) -> None:
+    """What is half typed when the client asks something is no answer, and comes back after it."""
+    with reading("server", "0", state=tmp_path) as console:
+        console.wait_line("Server> ", "")
+        found = re.search(r"nc 127\.0\.0\.1 (\d+)", "\n".join(console.everything))
+        assert found
+        with client(int(found[1]), tmp_path) as jimmy:
+            jimmy.wait_line(ME, "")
+            jimmy.type("half a line" + LEFT)
+            jimmy.wait_line(ME, "half a line", 10)
+            console.type("\\quit" + ENTER)
+            jimmy.wait_line("Reconnect? [y/N] ", "")
+            jimmy.type("y" + ENTER)
+            jimmy.wait_line("Your handle? [Jimmy] ", "")
+            jimmy.type(ENTER)
+            jimmy.wait_line(ME, "half a line", 10)
+            console.type("\\quit" + ENTER)
+            jimmy.wait_line("Reconnect? [y/N] ", "")
+            jimmy.type(ENTER)
+            assert jimmy.wait_end() == 0
+            assert "not sent: half a line" in jimmy.everything
 
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "你 好\u0301" * 80_000, "\n" * 400_000])
@@ -677,9 +746,9 @@ def test_no_colour(
         jimmy.wait_for("Ann> hi Jimmy", "[Ann -> you] psst")
         jimmy.type("\\nosuch" + ENTER)
         jimmy.wait_for("! there is no command")
-        jimmy.type("x" * 501)
+        jimmy.type(CTRL_U + "x" * 501)
         jimmy.wait_line(ME, "x" * 501)
-        jimmy.wait(lambda: jimmy.status.startswith("-1 left"))
+        jimmy.wait(lambda: jimmy.status.startswith("1 too many"))
     is_coloured = COLOUR.search(jimmy.output) is not None
     assert is_coloured is not bool(options or environment)
 

@@ -319,7 +319,17 @@ def test_few_comings_and_goings_are_told_one_by_one() -> None:
 def test_many_comings_and_goings_are_one_line() -> None:
     """Four and more in a row are one line, with what they come to."""
     crowd: list[Event] = [Joined("A"), Joined("B"), Left("C", "connection lost"), Joined("D")]
-    assert draw(*crowd) == "21:07 * A, B, D joined; C left"
+    assert draw(*crowd) == "21:07 * A, B, D joined; C left (connection lost)"
+
+
+def test_a_fold_tells_what_is_so_now() -> None:
+    """Each handle once, by what has changed for it, and those who are gone with the reason."""
+    gone = Left("Fay", "connection lost")
+    crowd: list[Event] = [Joined("New"), gone, Joined("Fay"), Left("Ann", "quit"), gone]
+    crowd += [Joined("Fay"), Joined("Cat"), Left("New", "quit"), Left("Bea", "kicked: spam")]
+    crowd += [Joined("New"), Left("Cat", "connection lost"), Left("Dan", "quit")]
+    came = "New joined; Fay came back; Cat came and went"
+    assert draw(*crowd, width=200) == f"21:07 * {came}; Ann, Dan left; Bea left (kicked: spam)"
 
 
 def test_a_crowd_is_counted() -> None:
@@ -336,7 +346,7 @@ def test_what_is_said_parts_the_comings() -> None:
         "21:07 * g0 joined",
         "21:07 * g1 joined",
         "21:07 Ann> hi",
-        "21:07 * g2, g3, g0, g1, g2, g3 joined",
+        "21:07 * g2, g3, g0, g1 joined",
     ]
 
 

@@ -28,7 +28,7 @@ QUIT_TIMEOUT = 2.0
 SILENT = 5.0
 """Seconds without an answer after which the person is told."""
 
-AWAY = "not connected; the line stays here until you are back"
+AWAY = "not connected; the line stays here"
 """Why no line is taken while there is nobody to send it to."""
 
 HINT = Notice("\\help lists what you can type")
@@ -49,7 +49,7 @@ class View(NamedTuple):
         roster: who is here. It goes on changing: copy it in one step (``list``, ``sorted``).
         lag: seconds between a question and its answer; None if not known.
         question: stands before the line; empty while what is typed is for the room.
-        offer: an answer that stands in the line already when the question is asked.
+        offer: the answer that Enter alone gives; shown with the question.
         state: what is wrong with the connection, in words; empty if nothing is.
         holds: why no line can be taken just now: Enter leaves it where it is, and says this.
         handle_length: the most characters in a handle.
@@ -92,6 +92,10 @@ class Terminal(Protocol):
             me: what its reader was called then.
             asked: the reader's own request that it answers, if it answers one.
         """
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing was typed for a second, or the shell got the rest of the line."""
+        await trio.lowlevel.checkpoint()  # nobody can tell, or nobody types
 
     async def finish(self, problem: str) -> bool:  # noqa: ARG002
         """Say what is to be said at the very end; whether every line that was taken got through.

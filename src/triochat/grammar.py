@@ -71,7 +71,7 @@ COMMANDS = {
     "kick": Command("kick NAME [WHY]", "put NAME out of the room", messages.Kick, Place.CONSOLE),
     "bell": Command(
         f"bell [{'|'.join(BELLS)}]",
-        "ring never, for you, at all; alone, how it stands",
+        "ring never, when you are meant, or always",
         lambda setting="": Bell(setting) if setting in ("", *BELLS) else None,
         Place.TERMINAL,
     ),

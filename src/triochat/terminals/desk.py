@@ -1,5 +1,6 @@
 """What the line editor shows and asks: the prompt, the status line, what is held back, and Tab."""
 
+import re
 import threading
 from collections import deque
 
@@ -14,6 +15,7 @@ from triochat.grammar import Place, parse
 from triochat.messages import Refused, Say, Whisper
 from triochat.terminals.completion import complete
 from triochat.terminals.screen import Palette
+from triochat.terminals.wrapping import cells_of
 from triochat.text import TEXT_LENGTH, accept_text, clean
 
 PASTE = 1 << 16
@@ -23,10 +25,12 @@ COUNTED = 50
 """So few characters are left when the counter appears."""
 
 HANDLE = 32
-"""The most characters of a handle before the line, whatever the server allows."""
+"""The most characters of a handle before the line; no server allows more."""
 
 SPOKE = 100
 """So many of those who spoke last come first in a completion."""
+
+_BRACKETS = re.compile(r" \([^()]*\)")
 
 
 class Desk(Validator):
@@ -34,8 +38,10 @@ class Desk(Validator):
 
     Attributes:
         place: where its lines are typed.
-        view: what is shown; frozen, since the editor has a thread of its own.
-        returned: the messages that came back into the line last.
+        view: what is shown; frozen, and changed only in the editor's thread.
+        aside: what was being typed when a question came, until there is none.
+        first: what stands in the line that is asked for next.
+        returned: the lines and messages that came back into the line last.
         ways: in which the line can be completed, from the one that was chosen last on.
         continued: is set when the process goes on after Ctrl-Z.
     """
@@ -43,7 +49,9 @@ class Desk(Validator):
     def __init__(self, place: Place, palette: Palette) -> None:
         self.place = place
         self.view = View()
-        self.returned: list[Say | Whisper] = []
+        self.aside = Document()
+        self.first = Document()
+        self.returned: list[str | Say | Whisper] = []
         self.ways: deque[Document] = deque()
         self.continued = threading.Event()
         self._palette = palette
@@ -55,25 +63,32 @@ class Desk(Validator):
             self._spoke.remove(handle)
         self._spoke.appendleft(handle)
 
+    def renamed(self, handle: str, new: str) -> None:
+        """Who had this handle has the new one, and has spoken when the old one did."""
+        spoke = (new if one == handle else one for one in self._spoke if one != new)
+        self._spoke = deque(spoke, SPOKE)
+
     def prompt(self) -> StyleAndTextTuples:
         """What stands before the line."""
         view = self.view
         if view.question:
-            return [("bold", clean(view.question))]
+            offer = f"[{view.offer}] " if view.offer else ""
+            return [("bold", clean(view.question + offer))]
         if not view.handle:
             return []
-        handle = clean(view.handle)[: max(1, min(view.handle_length, HANDLE))]
+        handle = clean(view.handle)[:HANDLE]
         colour = Color.from_ansi(self._palette.colour(handle)).get_truecolor().hex
         return [(f"bold fg:{colour}", f"{handle}> ")]
 
     def toolbar(self) -> StyleAndTextTuples:
-        """The status line."""
+        """The status line; where it is too long for the screen what is wrong comes first."""
         view = self.view
         message = None if view.question else message_of(get_app().current_buffer.text, self.place)
         left = TEXT_LENGTH - len(message.text) if message else TEXT_LENGTH
         parts: StyleAndTextTuples = []
         if left < COUNTED:
-            parts.append(("bold fg:ansired" if left < 0 else "bold", f"{left} left"))
+            count = f"{left} left" if left >= 0 else f"{-left} too many"
+            parts.append(("bold fg:ansired" if left < 0 else "bold", count))
         if view.where:
             parts.append(("", view.where))
         elif not view.state:
@@ -83,8 +98,15 @@ class Desk(Validator):
         if view.state:
             parts.append(("bold fg:ansired", clean(view.state)))
         elif view.where and view.lag is not None:
-            parts.append(("", f"lag {view.lag * 1000:.0f} ms"))
-        return [piece for part in parts for piece in (("", " · "), part)][1:]
+            is_long = view.lag >= 1
+            lag = f"{view.lag:.0f} s" if is_long else f"{view.lag * 1000:.0f} ms"
+            parts.append(("", f"lag {lag}"))
+        if not fits(parts):
+            if view.state:
+                parts.insert(0, (parts.pop()[0], _BRACKETS.sub("", clean(view.state))))
+            while len(parts) > 1 and not fits(parts):
+                parts.pop()
+        return joined(parts)
 
     def validate(self, document: Document) -> None:
         """Keep in the line what cannot be taken now, and what the room would refuse for its length.
@@ -93,17 +115,20 @@ class Desk(Validator):
         """
         problem = self.view.holds or ("" if self.view.question else self._problem(document.text))
         if problem:
+            while "; " in problem and not fits([("", problem)]):
+                problem = problem.rpartition("; ")[0]
             raise ValidationError(len(document.text), problem)
 
     def _problem(self, text: str) -> str:
         size = len(text.encode(errors="replace"))
         if size > PASTE:
             return f"{size} bytes; at most {PASTE} can be sent at once"
-        for line in lines_of(text):
-            message = message_of(line, self.place) if isinstance(line, str) else line
+        lines = text.split("\n")
+        for number, line in enumerate(lines, 1):
+            message = message_of(line, self.place) if len(lines) == 1 else Say(line)
             refused = accept_text(message.text) if message else ""
             if isinstance(refused, Refused) and refused.code == "message-too-long":
-                return refused.text
+                return f"line {number}: {refused.text}" if len(lines) > 1 else refused.text
         return ""
 
     def complete(self, before: str) -> tuple[int, list[str]]:
@@ -120,8 +145,19 @@ class Desk(Validator):
         """How what has come back is typed; empty where it is not all text that can be pasted."""
         if len(self.returned) == 1:
             return line_of(self.returned[0], self.place)
-        is_paste = all(isinstance(message, Say) for message in self.returned)
-        return "\n".join(message.text for message in self.returned) if is_paste else ""
+        texts = [message.text for message in self.returned if isinstance(message, Say)]
+        return "\n".join(texts) if len(texts) == len(self.returned) else ""
+
+
+def joined(parts: StyleAndTextTuples) -> StyleAndTextTuples:
+    """These parts of a status line, with what stands between them."""
+    return [piece for part in parts for piece in (("", " · "), part)][1:]
+
+
+def fits(parts: StyleAndTextTuples) -> bool:
+    """Whether there is room for these parts below the line."""
+    words = "".join(part[1] for part in joined(parts))
+    return cells_of(words) <= get_app().output.get_size().columns
 
 
 def lines_of(text: str) -> list[str | Say]:
@@ -137,8 +173,10 @@ def message_of(line: str, place: Place) -> Say | Whisper | None:
     return asked if isinstance(asked, Say | Whisper) else None
 
 
-def line_of(message: Say | Whisper, place: Place) -> str:
-    """The line by which this message is typed, whatever its text looks like."""
+def line_of(message: str | Say | Whisper, place: Place) -> str:
+    """The line by which this message is typed, whatever its text looks like; a line as it is."""
+    if isinstance(message, str):
+        return message
     text = message.text
     if isinstance(message, Whisper):
         typed = [f"{text} > {message.to}", f"\\msg {message.to} {text}"]

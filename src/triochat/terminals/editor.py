@@ -25,6 +25,7 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
+from triochat.chat import View
 from triochat.messages import Say, Whisper
 from triochat.terminals.desk import Desk
 from triochat.text import clean
@@ -37,17 +38,12 @@ TAB = 4
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack"})
 
 
-class InterruptedLineError(Exception):
-    """Ctrl-C was typed."""
-
-
 def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSession[str]:
     """An editor for this desk, coloured if it may be; without a path its history ends with it."""
     session: PromptSession[str] = PromptSession(
         desk.prompt,
         output=create_output(always_prefer_tty=True),
         color_depth=ColorDepth.DEPTH_8_BIT if colour else ColorDepth.DEPTH_1_BIT,
-        interrupt_exception=InterruptedLineError,
         erase_when_done=True,
         complete_while_typing=False,
         validator=desk,
@@ -89,24 +85,50 @@ def judge_again(session: PromptSession[str]) -> None:
     session.default_buffer.validation_error = None
 
 
-def offer(session: PromptSession[str], before: str, text: str) -> None:
-    """Let this answer stand in the line in place of the one before, unless something was typed."""
-    buffer = session.default_buffer
-    if buffer.text == before:
-        _put(buffer, text)
+def look(session: PromptSession[str], desk: Desk, view: View) -> None:
+    """Show this from now on. What is being typed is kept aside while there is a question."""
+    before, desk.view = desk.view, view
+    if (before.question, before.holds) != (view.question, view.holds):
+        judge_again(session)
+    if view.question and not before.question:
+        desk.aside = line(session, desk)
+    if view.question and view.question != before.question:
+        _put(session, desk, Document())
+    if before.question and not view.question and desk.aside.text:
+        ahead = line(session, desk).text  # after the answer
+        aside, desk.aside = desk.aside, Document()
+        _put(session, desk, Document(aside.text + ahead, aside.cursor_position))
+    session.app.invalidate()
 
 
-def put_back(session: PromptSession[str], desk: Desk, message: Say | Whisper) -> None:
-    """Let this message stand in the line again, unless something else stands there.
+def line(session: PromptSession[str], desk: Desk) -> Document:
+    """What is being typed; what has been entered is not."""
+    return session.default_buffer.document if _is_open(session) else desk.first
+
+
+def put_back(session: PromptSession[str], desk: Desk, message: str | Say | Whisper) -> None:
+    """Let this stand in the line again, or aside with it, unless something else stands there.
 
     Several that come back in a row stand there as the lines of a paste.
     """
-    buffer = session.default_buffer
-    if buffer.text and buffer.text != desk.text_of_returned():
+    if not has_room(session, desk):
         return
-    desk.returned = [*desk.returned, message] if buffer.text else [message]
-    if not desk.view.question and (text := desk.text_of_returned()):
-        _put(buffer, text)
+    stands = _message(session, desk)
+    desk.returned = [*desk.returned, message] if stands else [message]
+    text = Document(desk.text_of_returned())
+    if desk.view.question:
+        desk.aside = text
+    elif text.text:
+        _put(session, desk, text)
+
+
+def has_room(session: PromptSession[str], desk: Desk) -> bool:
+    """Whether what comes back has a place: where nothing is, or what came back before."""
+    return _message(session, desk) in ("", desk.text_of_returned())
+
+
+def _message(session: PromptSession[str], desk: Desk) -> str:
+    return (desk.aside if desk.view.question else line(session, desk)).text
 
 
 def complete(desk: Desk, buffer: Buffer, step: int) -> None:
@@ -123,9 +145,16 @@ def complete(desk: Desk, buffer: Buffer, step: int) -> None:
         desk.ways.clear()
 
 
-def _put(buffer: Buffer, text: str) -> None:
-    buffer.text = text
-    buffer.cursor_position = len(text)
+def _is_open(session: PromptSession[str]) -> bool:
+    """Whether keys go into the line; between two lines it is to be the next one's beginning."""
+    return session.app.is_running and not session.app.is_done
+
+
+def _put(session: PromptSession[str], desk: Desk, document: Document) -> None:
+    if _is_open(session):
+        session.default_buffer.document = document
+    else:
+        desk.first = document
 
 
 def key_bindings(desk: Desk) -> KeyBindings:
@@ -165,11 +194,11 @@ def key_bindings(desk: Desk) -> KeyBindings:
 
     @bindings.add("c-c", eager=True)
     def _(event: KeyPressEvent) -> None:
-        """Clear a paste; else interrupt."""
+        """Clear a paste; else interrupt, and leave the line to be told when all has ended."""
         if "\n" in event.current_buffer.text:
             event.current_buffer.reset()
         else:
-            event.app.exit(exception=InterruptedLineError, style="class:aborting")
+            os.kill(os.getpid(), signal.SIGINT)
 
     return bindings
 

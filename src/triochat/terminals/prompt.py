@@ -4,8 +4,8 @@ The line editor lives in one worker thread with one event loop of its own for th
 is asked to stop when the block of `open_prompt` ends, and is waited for: the terminal is as it
 was before `open_prompt` returns, whatever ended it.
 
-Ctrl-C in the editor is what Ctrl-C is anywhere else: the process gets a SIGINT. Ctrl-D on an empty
-line ends the input; what comes in is drawn even then.
+Ctrl-C in the editor is what Ctrl-C is anywhere else: the process gets a SIGINT, and the line stays.
+Ctrl-D on an empty line ends the input; what comes in is drawn even then.
 """
 
 import asyncio
@@ -14,18 +14,21 @@ import os
 import signal
 import sys
 import termios
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import trio
+from msgspec.structs import replace
+from prompt_toolkit.document import Document
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from triochat.chat import Terminal, View
 from triochat.grammar import Place
-from triochat.messages import Event, Refused, Request, Said, Say, Whisper
+from triochat.messages import Event, Refused, Renamed, Request, Said, Say, Whisper
 from triochat.terminals import editor
 from triochat.terminals.desk import Desk, lines_of
 from triochat.terminals.drawing import Drawing
@@ -37,6 +40,22 @@ log = logging.getLogger(__name__)
 
 AGAIN = 0.1
 """Seconds until the editor's thread is asked again to end."""
+
+IDLE = 1.0
+"""Seconds without a key after which somebody has stopped typing."""
+
+IDLE_AT_MOST = 10.0
+"""Seconds in which somebody who goes on typing is waited for."""
+
+_UNASKED = Refused("not-asked", "nothing was sent: first an answer, please")
+_OF_LINES = ("unknown-command", "usage", _UNASKED.code)  # our own: the line taken last is meant
+
+
+class Entered(NamedTuple):
+    """A line on its way to whoever takes it, and whether something was asked when it was typed."""
+
+    line: str | Say
+    is_answer: bool
 
 
 class Prompt(Terminal):
@@ -52,8 +71,11 @@ class Prompt(Terminal):
         self._desk = Desk(place, screen.palette)
         self._session = editor.open_session(self._desk, history, colour=colour)
         self._elsewhere = None if sys.stdout.isatty() else Output(1)
-        self._lines: deque[str | Say] = deque()
+        self._lines: deque[Entered] = deque()
+        self._taken = ""  # the line that was taken last, if it was typed
         self._half = ""  # the line that was being typed when the editor was told to end
+        self._pressed = float("-inf")  # the monotonic time of the latest key
+        self._view = View()
         self._has_ended = False
         self._heard = trio.lowlevel.ParkingLot()
         self._drawn = trio.lowlevel.ParkingLot()
@@ -69,35 +91,50 @@ class Prompt(Terminal):
 
     def update(self, view: View) -> None:
         """Show this before the line, and below it."""
-        before, self._desk.view = self._desk.view, view
-        if (before.question, before.offer) != (view.question, view.offer):
-            self._call(editor.offer, self._session, before.offer, view.offer)
-        if (before.question, before.holds) != (view.question, view.holds):
-            self._call(editor.judge_again, self._session)
-        self._call(self._session.app.invalidate)
+        self._view = view
+        self._call(self._on_loop_look)
 
     async def receive(self) -> str | Say:
-        """The next line that was typed or pasted. Raises `trio.EndOfChannel` after Ctrl-D."""
+        """The next line that was typed or pasted. Raises `trio.EndOfChannel` after Ctrl-D.
+
+        What was entered before a question was shown does not answer it, and is refused.
+        """
         await trio.lowlevel.checkpoint()
-        while not self._lines:
-            if self._has_ended:
-                raise trio.EndOfChannel
-            await self._heard.park()
-        return self._lines.popleft()
+        while True:
+            while not self._lines:
+                if self._has_ended:
+                    raise trio.EndOfChannel
+                await self._heard.park()
+            line, is_answer = self._lines.popleft()
+            asked, self._taken = (None, line) if isinstance(line, str) else (line, "")
+            if is_answer or not self._view.question:
+                return line
+            if asked or self._taken.strip():
+                await self.show(_UNASKED, "", asked)
+
+    async def wait_idle(self) -> None:
+        """Return when no key was pressed for a second, after ten seconds at the latest."""
+        await trio.lowlevel.checkpoint()
+        with trio.move_on_after(IDLE_AT_MOST):
+            while (left := self._pressed + IDLE - time.monotonic()) > 0:  # noqa: ASYNC110
+                await trio.sleep(left)
 
     async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
         """Draw an event above the line that is being typed, which stays as it is.
 
-        A message that was refused is put back, unless the next is being typed.
+        What was refused is put back, unless the next is being typed: then it is told where it is.
         """
-        is_refused = isinstance(event, Refused) and event.code != "message-empty"
-        if is_refused and isinstance(asked, Say | Whisper):
-            self._call(editor.put_back, self._session, self._desk, asked)
+        if isinstance(event, Refused) and (back := self._refused(event, asked)):
+            if not editor.has_room(self._session, self._desk):
+                event = replace(event, text=f"{event.text}; Up has it")
+            self._call(editor.put_back, self._session, self._desk, back)
         if self._elsewhere is not None:
             await self._elsewhere.write(words_of(event, me))
             return
         if isinstance(event, Said):
             self._desk.spoke(event.handle)
+        elif isinstance(event, Renamed):
+            self._desk.renamed(event.handle, event.new)
         self._drawing.bell = self.bell
         shown = Shown(event, me)
         self._drawing.add(shown)
@@ -106,6 +143,15 @@ class Prompt(Terminal):
             await self._drawn.park()
         else:
             await trio.lowlevel.checkpoint()
+
+    def _refused(self, refused: Refused, asked: Request | None) -> str | Say | Whisper | None:
+        """What was refused, if it can be sent again: a message, or a line that was none."""
+        if refused.code == "message-empty":
+            return None
+        if asked is None and refused.code in _OF_LINES:
+            taken, self._taken = self._taken, ""
+            return taken
+        return asked if isinstance(asked, Say | Whisper) else None
 
     def _wake(self, waiting: trio.lowlevel.ParkingLot) -> None:
         self._token.run_sync_soon(waiting.unpark_all)
@@ -158,6 +204,8 @@ class Prompt(Terminal):
         self._editing = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(log_error)
+        self._session.app.key_processor.before_key_press += self._on_loop_press
+        self._on_loop_look()
         self._drawing.wake()
         with suppress(asyncio.CancelledError), patch_stdout(raw=True):
             try:
@@ -169,28 +217,35 @@ class Prompt(Terminal):
                 self._wake(self._heard)
                 if not self._stopping:
                     await asyncio.Event().wait()
+        self._session.app.key_processor.before_key_press -= self._on_loop_press
         self._drawing.finish(*(f"not sent: {line}" for line in self._unsent()))
         drop_keys(self._session.app.input.fileno())
 
+    def _on_loop_look(self) -> None:
+        editor.look(self._session, self._desk, self._view)
+
+    def _on_loop_press(self, _: object) -> None:
+        self._pressed = time.monotonic()
+
     async def _on_loop_read(self) -> None:
         """Hand over what is entered next; keep what was not, if told to end."""
-        offer = self._desk.view.offer
+        first, self._desk.first = self._desk.first, Document()
         try:
-            text = await self._session.prompt_async(default=offer, set_exception_handler=False)
-        except editor.InterruptedLineError:
-            os.kill(os.getpid(), signal.SIGINT)
+            text = await self._session.prompt_async(default=first, set_exception_handler=False)
         except asyncio.CancelledError:
             if not self._desk.view.question:
                 self._half = self._session.default_buffer.text
             raise
-        else:
-            self._lines += lines_of(text)
-            self._wake(self._heard)
+        view = self._desk.view
+        lines = lines_of(text if text.strip() else view.offer)
+        self._lines += [Entered(line, bool(view.question)) for line in lines]
+        self._wake(self._heard)
 
     def _unsent(self) -> list[str]:
         """What was entered and nobody took, and what was being typed."""
-        entered = [line.text if isinstance(line, Say) else line for line in self._lines]
-        return [line for line in (*entered, *self._half.split("\n")) if line.strip()]
+        entered = [line.text if isinstance(line, Say) else line for line, _ in self._lines]
+        typed = f"{self._desk.aside.text}\n{self._half}".split("\n")
+        return [line for line in (*entered, *typed) if line.strip()]
 
 
 def drop_keys(fd: int) -> None:

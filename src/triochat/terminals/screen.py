@@ -198,14 +198,31 @@ class Folded(NamedTuple):
     moves: list[Shown]
 
     def words(self) -> str:
-        """What they come to, in one line."""
-        parts = []
-        for kind, verb in ((Joined, "joined"), (Left, "left")):
-            handles = [clean(event.handle) for event, _ in self.moves if isinstance(event, kind)]
-            more = len(handles) - _NAMED
-            others = f" and {more} other{'s'[: more - 1]}" if more > 0 else ""
-            parts += [f"{', '.join(handles[:_NAMED])}{others} {verb}"] if handles else []
-        return "; ".join(parts)
+        """What they come to, in one line: each handle once, those who are here first."""
+        first: dict[str, Event] = {}
+        last: dict[str, Event] = {}
+        for event, _ in self.moves:
+            if isinstance(event, Joined | Left):
+                first.setdefault(event.handle, event)
+                last[event.handle] = event
+        changes: dict[str, list[str]] = {"joined": [], "came back": [], "came and went": []}
+        for handle, event in first.items():
+            was_here, is_here = isinstance(event, Left), isinstance(last[handle], Joined)
+            if is_here:
+                change = "came back" if was_here else "joined"
+            else:
+                gone = statement_of(last[handle]).removeprefix(f"{clean(handle)} ")
+                change = gone if was_here else "came and went"
+            changes.setdefault(change, []).append(clean(handle))
+        return "; ".join(
+            f"{_names(handles)} {change}" for change, handles in changes.items() if handles
+        )
+
+
+def _names(handles: list[str]) -> str:
+    more = len(handles) - _NAMED
+    others = f" and {more} other{'s'[: more - 1]}" if more > 0 else ""
+    return ", ".join(handles[:_NAMED]) + others
 
 
 def fold(shown: Sequence[Shown]) -> list[Shown | Folded]:
