@@ -24,10 +24,14 @@ class Typist(Terminal):
         self.screen: list[str] = []
         self.asked: list[Request | None] = []
         self.view = View()
+        self.views: list[View] = []
+        self.idle = trio.Event()
+        self.idle.set()
 
     def update(self, view: View) -> None:
         """Show it."""
         self.view = view
+        self.views.append(view)
 
     @property
     def prompt(self) -> str:
@@ -42,6 +46,10 @@ class Typist(Terminal):
         """Put it on the screen."""
         self.asked.append(asked)
         self.screen.append(words_of(event, me))
+
+    async def wait_idle(self) -> None:
+        """Wait until the person types no more."""
+        await self.idle.wait()
 
     async def type(self, line: str) -> None:
         """Type a line, and let everything happen that follows."""

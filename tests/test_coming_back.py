@@ -22,7 +22,7 @@ from triochat.messages import (
     Welcome,
     Whisper,
 )
-from triochat.person import ASK_AFTER
+from triochat.person import ASK_AFTER, HUSH
 from triochat.terminals.pipe import Pipe
 from triochat.terminals.teletype import Teletype
 
@@ -197,18 +197,38 @@ async def test_who_has_no_handle_yet_is_asked_again() -> None:
 
 
 async def test_a_pipe_comes_not_back() -> None:
-    """For a program the end is the end, whatever the server thinks of it."""
+    """For a program the end is the end, and a failure where there might have been more to say."""
     for closing in (RESTART, LATER, Closing("kicked")):
         server, output, errors = Stub(), Paper(), Paper()
-        pipe, street = Pipe(Text(b"one\n").receive_some, output, errors), Street(server)
+        into, source = trio.testing.memory_stream_one_way_pair()
+        await into.send_all(b"one\n")
+        pipe, street = Pipe(source.receive_some, output, errors), Street(server)
         async with sitting(pipe, street.connect, "Bob") as bob:
             await server.tell(WELCOME)
             await server.tell(Said(1, "", "Bob", "one"), closing)
             await server.ours.aclose()
             await trio.testing.wait_all_tasks_blocked()
-            assert bob.ended == [True]
+            assert bob.ended == [False]
             assert len(street.tries) == 1
-        assert errors.lines == []
+        assert errors.lines == ["! the server closed the connection before the input ended"]
+
+
+async def test_a_pipe_that_has_said_all_is_well() -> None:
+    """A server that closes when the input has ended, and all is confirmed, takes nothing away."""
+    for lines, told in ((2, []), (1, ["! not confirmed, perhaps lost: 1 line, from line 2 on"])):
+        server, errors = Stub(), Paper()
+        into, source = trio.testing.memory_stream_one_way_pair()
+        await into.send_all(b"one\ntwo\n")
+        await into.aclose()
+        async with sitting(
+            Pipe(source.receive_some, Paper(), errors), server.connect, "Bob"
+        ) as bob:
+            await server.tell(WELCOME)
+            await server.tell(*[Said(1, "", "Bob", "one")] * lines, Closing("enough"))
+            await server.ours.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+            assert bob.ended == [not told]
+        assert errors.lines == told
 
 
 @pytest.mark.parametrize("closing", [LATER, Refused("queue-full", "the room is full; try later")])
@@ -218,11 +238,10 @@ async def test_a_person_is_asked_whether_to_come_back(closing: Closing | Refused
     async with sitting(typist, Street(first, last).connect, "Bob", offer="login"):
         await first.tell(closing)
         await first.ours.aclose()
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(2 * HUSH)
         assert typist.prompt == "Reconnect? [y/N] "
         await typist.type("what happened?")
-        no = "! not connected; nothing was sent; type it again when you are back"
-        assert typist.screen[-1] == no
+        assert typist.screen[-1] == "! y or n, please"
         assert typist.prompt == "Reconnect? [y/N] "
         await typist.type("y")
         assert (typist.prompt, typist.view.offer) == ("Your handle? ", "login")
@@ -341,7 +360,7 @@ async def test_a_handle_is_offered() -> None:
         await first.tell(WELCOME)
         await typist.type("\\quit")
         await first.ours.aclose()
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(2 * HUSH)
         assert (typist.prompt, typist.view.offer) == ("Reconnect? [y/N] ", "")
         await typist.type("y")
         assert (typist.prompt, typist.view.offer) == ("Your handle? ", "Bob")
@@ -354,9 +373,9 @@ async def test_the_place_in_the_queue_is_no_refusal() -> None:
         await first.tell(WELCOME)
         await first.ours.aclose()
         await trio.sleep(0.6)
-        assert typist.view.holds == AWAY
+        assert (typist.view.holds, typist.view.where) == (AWAY, None)  # nobody is counted
         await last.tell(Notice("The room is full; you are number 2 in line"))
-        assert (typist.view.holds, typist.view.state) == ("", "")
+        assert (typist.view.holds, typist.view.state, typist.view.where) == ("", "", "here")
 
 
 async def test_paper_shows_the_offer_and_takes_it() -> None:

@@ -65,8 +65,14 @@ async def test_the_operators_quit_ends_every_connection_and_not_the_server() -> 
     async with open_house() as house, open_console(house) as operator:
         ann, bob = await house.plain("Ann"), await house.ndjson("Bob")
         await operator.type("\\quit")
-        assert operator.screen[-1] == "* all clients disconnected; still listening on port 9999"
+        await trio.testing.wait_all_tasks_blocked()
         reason = "the operator ended the chat"
+        assert operator.screen[2:] == [
+            f"* Ann left ({reason})",
+            f"* Bob left ({reason})",
+            "* all clients disconnected; still listening on port 9999",
+        ]
+        assert set(operator.view.roster) == {"Server"}
         assert (await ann.rest())[-1] == f"* Server closed the connection: {reason}"
         assert await bob.event() == {
             "type": "closing",
@@ -77,6 +83,14 @@ async def test_the_operators_quit_ends_every_connection_and_not_the_server() -> 
         assert await bob.rest() == []
         await house.plain("Ann")
         assert house.room.roster == ("Ann", "Server")
+
+
+async def test_the_operator_is_not_told_that_the_server_stops() -> None:
+    """Who stops the server knows it, and is no client that is sent away."""
+    async with open_house() as house, open_console(house) as operator:
+        house.hub.close("shutting down")
+        await trio.testing.wait_all_tasks_blocked()
+        assert operator.screen == []
 
 
 async def test_the_end_of_the_operators_input_is_not_the_end_of_the_room() -> None:

@@ -2,11 +2,14 @@ import pytest
 import trio
 import trio.testing
 
-from doubles import Typist, sitting
+from doubles import Stub, Typist, sitting
 from house import open_house
-from triochat.chat import QUIT_TIMEOUT, Chat, Why
+from triochat.chat import OVER, QUIT_TIMEOUT, Chat, Why
 from triochat.connection import Connection
-from triochat.messages import Say, Whisper, Who
+from triochat.dialects.ndjson import decode_request
+from triochat.framing import Lines
+from triochat.messages import Closing, Join, Quit, Said, Say, Welcome, Whisper, Who
+from triochat.person import HUSH, Person
 
 REMEDY = "\\help lists them, \\\\ at the start says the line as it stands"
 
@@ -63,6 +66,7 @@ async def test_quit_asks_whether_to_reconnect(answer: str, back: bool) -> None:
         async with sitting(typist, house.listener.connect, "Bob") as bob:
             await typist.type("bye")
             await typist.type("\\quit")
+            await trio.sleep(2 * HUSH)
             assert typist.screen[-1] == "Bob> bye"
             assert typist.prompt == "Reconnect? [y/N] "
             assert not house.room.roster
@@ -72,6 +76,23 @@ async def test_quit_asks_whether_to_reconnect(answer: str, back: bool) -> None:
                 assert typist.prompt == "Your handle? "
                 await typist.type("Rob")
                 assert house.room.roster == ("Rob",)
+
+
+async def test_what_was_entered_before_the_question_is_no_answer() -> None:
+    """Lines that nobody took when the question comes are told, and it waits for others."""
+    async with open_house() as house:
+        typist = Typist()
+        async with sitting(typist, house.listener.connect, "Bob") as bob:
+            del typist.screen[:]
+            for line in ("\\quit", "y", Say("pasted"), " ", "no"):
+                await typist.keys.send(line)
+            await trio.sleep(2 * HUSH)
+            assert typist.prompt == "Reconnect? [y/N] "
+            assert typist.screen == [f"! not sent: {line}" for line in ("y", "pasted", "no")]
+            await typist.type("maybe")
+            assert typist.screen[3:] == ["! y or n, please"]
+            await typist.type("n")
+            assert bob.ended == [True]
 
 
 async def test_the_end_of_input_leaves_without_a_question() -> None:
@@ -106,6 +127,28 @@ async def test_a_server_that_stops_says_so() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert bob.ended == [True]
         assert typist.screen[-1] == "* Server closed the connection: shutting down"
+
+
+@pytest.mark.parametrize("reason", ["shutting down", "kicked"])
+async def test_nobody_is_put_out_in_the_middle_of_a_word(reason: str) -> None:
+    """Who is typing when the chat is over stays until that is done; no line is taken then."""
+    server, typist = Stub(), Typist()
+    ended: list[bool] = []
+
+    async def run() -> None:
+        ended.append(await Person(typist, server.connect, "Bob").run(server.theirs))
+
+    typist.idle = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await server.tell(Welcome("Bob", "S", ("Bob",)), Closing(reason))
+        await server.ours.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert ended == []
+        assert typist.screen[-1] == f"* Server closed the connection: {reason}"
+        assert (typist.view.holds, typist.view.question) == (OVER, "")
+        typist.idle.set()
+    assert ended == [True]
 
 
 async def test_a_server_that_stops_at_the_question_says_so() -> None:
@@ -154,6 +197,90 @@ async def test_a_server_that_hangs_does_not_hold_a_person() -> None:
     assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
 
 
+@pytest.mark.parametrize("why", [Why.QUIT, Why.END_OF_INPUT, Why.INTERRUPTED])
+async def test_who_leaves_is_told_what_is_on_its_way(why: Why) -> None:
+    """The status counts it down; Ctrl-C ends that at once, and what has no receipt is named."""
+    server, typist = Stub(), Typist()
+    chat, whys = Chat(typist, Connection(server.theirs), "Bob"), list[Why]()
+
+    async def run() -> None:
+        whys.append(await chat.run())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await server.tell(Welcome("Bob", "S", ("Bob",)))
+        for number in range(50):
+            await typist.keys.send(Say(f"{number}"))
+        await trio.testing.wait_all_tasks_blocked()
+        await chat.quit(why)
+        state = "leaving; {} still on {} way (Ctrl-C leaves at once)"
+        assert typist.view.state == state.format("50 lines are", "their")
+        assert typist.view.holds == OVER
+        await trio.sleep(0.5)
+        await server.tell(*[Said(1, "", "Bob", "") for _ in range(3)])
+        await trio.sleep(1)
+        assert typist.view.state == state.format("47 lines are", "their")
+        assert whys == []
+        del typist.screen[:]
+        before = trio.current_time()
+        await chat.quit(Why.INTERRUPTED)
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == before
+    assert whys == [Why.INTERRUPTED]
+    named = [*map(str, range(3, 13)), "and 37 more"]
+    assert typist.screen == [f"! perhaps not sent: {line}" for line in named]
+
+
+async def test_one_line_is_no_lines() -> None:
+    """Also one line that is on its way is told; and when there is none the status is silent."""
+    server, typist = Stub(), Typist()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Chat(typist, Connection(server.theirs), "Bob").run)
+        await server.tell(Welcome("Bob", "S", ("Bob",)))
+        await typist.type("hello")
+        await typist.type("\\quit")
+        still = "leaving; 1 line is still on its way (Ctrl-C leaves at once)"
+        assert typist.view.state == still
+        await server.tell(Said(1, "", "Bob", "hello"))
+        await trio.sleep(1.5)
+        assert typist.view.state == ""
+
+
+async def test_nothing_is_sent_after_an_interrupt() -> None:
+    """But that we leave: lines that wait stay with the terminal, which tells of them."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    typist = Typist()
+    chat = Chat(typist, Connection(ours), "Bob")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(chat.run)
+        for line in ("one", "two", "three"):
+            await typist.keys.send(line)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(chat.quit, Why.INTERRUPTED)
+        await trio.testing.wait_all_tasks_blocked()
+        framing, lines = Lines(), list[object]()
+        with trio.move_on_after(1):
+            while True:
+                lines += framing.feed(await theirs.receive_some())
+    assert [decode_request(str(line)) for line in lines] == [Join("Bob"), Quit()]
+
+
+async def test_an_interrupt_does_not_cut_the_good_bye_short() -> None:
+    """Who is leaving already has said so before it goes, or the others would hear of a loss."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    typist = Typist()
+    chat = Chat(typist, Connection(ours), "Bob")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(chat.run)
+        await theirs.receive_some()
+        await typist.keys.aclose()  # as when a window is closed: the end of the input, and a signal
+        await trio.testing.wait_all_tasks_blocked()
+        await chat.quit(Why.INTERRUPTED)
+        await trio.testing.wait_all_tasks_blocked()
+        assert nursery.child_tasks
+        assert decode_request((await theirs.receive_some()).decode()) == Quit()
+
+
 async def test_the_bell_says_how_it_stands() -> None:
     """The command for the bell, without an argument, changes nothing and says what is set."""
     async with open_house() as house:
@@ -177,4 +304,5 @@ async def test_who_waits_in_line_may_leave() -> None:
                 "! the room is full; wait until you are let in; nothing was sent",
             ]
             await typist.type("\\quit")
+            await trio.sleep(2 * HUSH)
             assert typist.prompt == "Reconnect? [y/N] "

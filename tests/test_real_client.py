@@ -1,13 +1,28 @@
 import os
+import re
 import signal
 import socket
 import subprocess
 import termios
+from pathlib import Path
 
 import pytest
 
-from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, Server, exit_code, free_port, run, spawn
+from real import (
+    ENVIRONMENT,
+    PATIENCE,
+    TRIOCHAT,
+    Peer,
+    Server,
+    exit_code,
+    free_port,
+    run,
+    running_server,
+    spawn,
+)
+from screen_reader import reading
 from triochat.ratelimit import Limits
+from triochat.words import NAMED
 
 
 def test_a_person_chats_and_comes_back(server: Server, ann: Peer) -> None:
@@ -65,7 +80,7 @@ def test_ctrl_c_leaves_politely(server: Server, ann: Peer) -> None:
     assert exit_code(child) == 130
 
 
-@pytest.mark.parametrize(("keys", "code"), [("\\quit\rn\r", 0), ("\x03", 130), ("\x04", 0)])
+@pytest.mark.parametrize(("keys", "code"), [("\\quit\r", 0), ("\x03", 130), ("\x04", 0)])
 def test_the_terminal_is_as_it_was(server: Server, keys: str, code: int) -> None:
     """Whatever ends the client, the terminal's modes are those from before."""
     ours, theirs = os.openpty()
@@ -82,6 +97,10 @@ def test_the_terminal_is_as_it_was(server: Server, keys: str, code: int) -> None
         while b"You are Jimmy" not in seen:
             seen += os.read(ours, 4096)
         os.write(ours, keys.encode())
+        if keys.startswith("\\quit"):
+            while b"Reconnect?" not in seen:
+                seen += os.read(ours, 4096)
+            os.write(ours, b"n\r")
         assert client.wait(PATIENCE) == code
     assert termios.tcgetattr(theirs) == before
     os.close(ours)
@@ -166,6 +185,47 @@ def test_a_pipe_whose_output_is_not_read_leaves(server: Server, ann: Peer) -> No
         assert done.stdout == f"{code}\n"
         assert ("! nobody reads the output any more\n" in done.stderr) is bool(code)
         ann.wait_line("* count left")
+
+
+def test_who_leaves_sees_what_is_on_its_way(server: Server, tmp_path: Path) -> None:
+    """The status counts the lines of a paste after a quit; Ctrl-C names what has no receipt."""
+    command = "client", "127.0.0.1", str(server.port), "--handle", "Joe"
+    with reading(*command, state=tmp_path) as joe:
+        joe.wait_line("Joe> ", "")
+        joe.paste("\n".join(f"line {number}" for number in range(600)))
+        joe.type("\r")
+        joe.wait_for("line 199")
+        joe.type("\\quit\r")
+        joe.wait(lambda: "lines are still on their way" in joe.status, "it is counted")
+        joe.type("\x03")
+        assert joe.wait_end() == 130
+        assert sum("perhaps not sent: line" in row for row in joe.everything) == NAMED
+        assert any(re.search(r"perhaps not sent: and \d+ more", row) for row in joe.everything)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_pipe_that_had_more_to_say_fails(number: int) -> None:
+    """A server that closes politely before the input has ended is no success for a pipe."""
+    with (
+        running_server() as server,
+        subprocess.Popen(
+            [*TRIOCHAT, "client", "127.0.0.1", str(server.port), "--handle", "count"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as pipe,
+    ):
+        assert pipe.stdin
+        assert pipe.stdout
+        pipe.stdin.write("one\n")
+        pipe.stdin.flush()
+        while "count> one" not in pipe.stdout.readline():
+            assert pipe.poll() is None
+        assert server.stop(number) == 0
+        assert pipe.wait(PATIENCE) == 1
+        _, errors = pipe.communicate()
+    assert errors == "! the server closed the connection before the input ended\n"
 
 
 def test_nobody_there_is_one_line() -> None:

@@ -762,13 +762,15 @@ def test_a_kick_lets_the_next_one_in() -> None:
 
 
 def test_the_operator_quits() -> None:
-    """The operator's quit ends every client's connection, in line too, and it stays."""
+    """The operator's quit ends every client's connection, in line too; it sees them go."""
     transcript(
         """
         cid: Cid
             cid | * The room is full; you are number 1 in line
         boss: \\quit
             ann, bob, cid | * Server closed the connection: the operator ended the chat
+            boss | * Ann left (the operator ended the chat)
+            boss | * Bob left (the operator ended the chat)
             boss | * all clients disconnected; still listening on port 9999
         (ann is cut off)
         (cid is cut off)
@@ -790,6 +792,7 @@ def test_after_the_operator_quits_all_may_come_back() -> None:
         stage.ask(peer, Join(handle))
     assert stage.ask("boss", Quit()) == [
         Heard(Closing("the operator ended the chat", retry=True, ask=True), ("ann",)),
+        Heard(Left("Ann", "the operator ended the chat"), ("boss",)),
         Heard(Notice("all clients disconnected"), ("boss",)),
     ]
     assert stage.ask("ann", Join("Ann")) == [
@@ -1209,11 +1212,12 @@ def test_watchers_take_no_place() -> None:
 
 
 def test_a_watcher_hears_that_the_operator_ended_the_chat() -> None:
-    """What the operator is told when all were disconnected, a watcher hears too."""
+    """What the operator is told when all are disconnected, a watcher hears too."""
     stage = peopled("boss", "ann")
     stage.play("(relay watches)")
     assert stage.ask("boss", Quit()) == [
         Heard(Closing("the operator ended the chat", retry=True, ask=True), ("ann",)),
+        Heard(Left("Ann", "the operator ended the chat"), ("boss", "relay")),
         Heard(Notice("all clients disconnected; still listening on port 9999"), ("boss", "relay")),
     ]
 
@@ -1282,8 +1286,9 @@ def test_what_can_be_asked_again_has_no_id() -> None:
     ]
     assert ids(stage.tell("eve", Expired("too late"))) == [("Closing", 0)]
     assert ids(stage.tell("bob", Join("Bob"))) == [("Notice", 0)]
-    assert ids(stage.tell("boss", Quit())) == [("Closing", 0), ("Notice", 0)]
-    assert stage.room.last_id == 2
+    quitting = stage.tell("boss", Quit())
+    assert ids(quitting) == [("Closing", 0), ("Left", 3), ("Notice", 0)]
+    assert stage.room.last_id == 3
 
 
 def test_the_welcome_knows_the_newest_id() -> None:
@@ -1593,6 +1598,7 @@ def test_two_operators() -> None:
             bob | * Server connected. You are Bob. 3 here: Bob, Mate, Server
         mate: \\quit
             bob | * Server closed the connection: the operator ended the chat
+            boss, mate | * Bob left (the operator ended the chat)
             boss, mate | * all clients disconnected; still listening on port 9999
         (boss is cut off)
             mate | * Server left (connection lost)

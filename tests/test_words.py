@@ -19,7 +19,7 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.words import words_of
+from triochat.words import unsent, words_of
 
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -112,3 +112,15 @@ def test_nothing_but_text_reaches_a_screen(event: Event, me: str) -> None:
     assert "M" * 5 not in "".join(unicodedata.category(character)[0] for character in text)
     if not isinstance(event, Notice):
         assert "\n" not in text
+
+
+def test_what_was_not_sent_is_named_in_short() -> None:
+    """Ten lines are named, none with more than sixty characters; the others are counted."""
+    lines = ["a\x1b[2Jb", "x" * 61, *map(str, range(9))]
+    told = [refused.text for refused in unsent(lines, "not sent")]
+    assert told == [
+        "not sent: a[2Jb",
+        f"not sent: {'x' * 59}…",
+        *(f"not sent: {number}" for number in range(8)),
+        "not sent: and 1 more",
+    ]

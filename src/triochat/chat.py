@@ -6,7 +6,7 @@ delivered first, and what was said before is still shown; the other at once.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
@@ -18,6 +18,7 @@ from triochat.connection import Connection
 from triochat.grammar import BELLS, Bell, Place, introduce, parse
 from triochat.messages import Event, Notice, Refused, Request, Say, Whisper
 from triochat.text import clean
+from triochat.words import unsent
 
 ASK_HANDLE = "Your handle? "
 """What stands before the line while the person has no handle."""
@@ -31,12 +32,13 @@ SILENT = 5.0
 AWAY = "not connected; the line stays here"
 """Why no line is taken while there is nobody to send it to."""
 
+OVER = "the chat is over; this is not sent any more"
+"""Why no line is taken by who leaves, or when all has ended."""
+
 HINT = Notice("\\help lists what you can type")
 """What a newcomer is told."""
 
 _TICK = 1.0  # seconds between two looks at how long there was no answer
-_NAMED = 10  # lines that are repeated when they were perhaps not sent; the others are counted
-_SHOWN = 60  # characters of each
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -44,7 +46,7 @@ class View(NamedTuple):
     """What a terminal shows besides events, and what it needs to know to help with the typing.
 
     Attributes:
-        where: the other end, in words; None while there is none.
+        where: the other end, in words; None while one is not there, and nobody can be counted.
         handle: one's own; empty while there is none.
         roster: who is here. It goes on changing: copy it in one step (``list``, ``sorted``).
         lag: seconds between a question and its answer; None if not known.
@@ -170,7 +172,7 @@ class Chat:
         self._view = View()
         self._unsent: Request | None = None
         self._welcomed = trio.Event()
-        self._is_leaving = False
+        self._is_leaving = self._has_quit = False
         self._why = Why.LOST
         self._scope = trio.CancelScope()
 
@@ -191,21 +193,28 @@ class Chat:
                         await self._hear(*await self._connection.receive_answer())
                 self._scope.cancel()
         if self._terminal.is_person:
-            self._terminal.update(View(handle=self.handle, holds=AWAY))
-            for refused in self._perhaps_lost():
+            holds = OVER if self._why is Why.CLOSED else AWAY
+            self._terminal.update(View(handle=self.handle, holds=holds))
+            for refused in unsent(self._on_their_way(), "perhaps not sent"):
                 await self._terminal.show(refused, self.handle)
         return self._why
 
     async def quit(self, why: Why = Why.QUIT) -> None:
-        """Ask the server to let go; `run` returns when it has, for a person soon anyway."""
+        """Ask the server to let go; `run` returns when it has, for a person soon anyway.
+
+        To be interrupted while leaving is not to wait any more.
+        """
         is_first, self._is_leaving = not self._is_leaving, True
-        if is_first or why is Why.INTERRUPTED:
+        is_interrupted = why is Why.INTERRUPTED
+        if is_first or is_interrupted:
             self._why = why
-        if self._terminal.is_person or why is Why.INTERRUPTED:
-            in_time = trio.current_time() + QUIT_TIMEOUT
+        if is_interrupted or (is_first and self._terminal.is_person):
+            in_time = trio.current_time() + (0 if self._has_quit else QUIT_TIMEOUT)
             self._scope.deadline = min(self._scope.deadline, in_time)
         if is_first:
+            self._update()
             await self._send(messages.Quit())
+            self._has_quit = True
 
     # ---- what is shown
 
@@ -214,15 +223,23 @@ class Chat:
         stay, waited = self.stay, int(self._connection.waited)
         is_away = self._role is Role.RETURNING and not stay.is_taken
         state = "trying to come back (Ctrl-C gives up)" if is_away else ""
+        holds = AWAY if is_away else ""
+        if self._is_leaving:
+            count = len(self._on_their_way())
+            still = "s are still on their way" if count > 1 else " is still on its way"
+            state = f"leaving; {count} line{still} (Ctrl-C leaves at once)" if count else ""
+            holds = OVER
+        elif waited >= SILENT:
+            state = f"no answer for {waited} s"
         return View(
-            where=self._where,
+            where=None if is_away else self._where,
             handle=self.handle if is_away else stay.handle,
             roster=stay.roster,
             lag=self._connection.lag,
             question=self._question,
             offer=self._offer if self._question else "",
-            state=f"no answer for {waited} s" if waited >= SILENT else state,
-            holds=AWAY if is_away else "",
+            state=state,
+            holds=holds,
             handle_length=self._handle_length,
         )
 
@@ -237,23 +254,12 @@ class Chat:
             if self._look() != self._view:
                 self._update()
 
-    def _perhaps_lost(self) -> Sequence[Refused]:
+    def _on_their_way(self) -> list[Say | Whisper]:
         """What the person has said that nobody has confirmed or refused."""
         asked = [*self.stay.unanswered]
         if self._unsent and all(one is not self._unsent for one in asked):  # taken, and held up
             asked.append(self._unsent)
-        lines = [
-            one.text if isinstance(one, Say) else f"{one.text} > {one.to}"
-            for one in asked
-            if isinstance(one, Say | Whisper)
-        ]
-        named = [
-            line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
-            for line in map(clean, lines[:_NAMED])
-        ]
-        if more := len(lines[_NAMED:]):
-            named.append(f"and {more} more")
-        return [Refused("connection-lost", f"perhaps not sent: {line}") for line in named]
+        return [one for one in asked if isinstance(one, Say | Whisper)]
 
     # ---- keyboard to room
 
@@ -263,7 +269,7 @@ class Chat:
         if not self._terminal.is_person:  # nothing can be said before
             await self._welcomed.wait()
         try:
-            while True:
+            while not self._is_leaving:
                 await self._obey(await self._terminal.receive())
         except trio.EndOfChannel:
             if self._role is Role.OPERATOR:
@@ -290,7 +296,6 @@ class Chat:
                 await self._terminal.show(Notice(f"bell: {self._terminal.bell}"), self.handle)
             case messages.Quit() if self._role is not Role.OPERATOR:
                 await self.quit()
-                await trio.sleep_forever()
             case _:
                 if isinstance(asked, messages.Join):
                     self._wanted, self._question = asked.handle, ""
@@ -317,8 +322,11 @@ class Chat:
                 self._question, self._handle_length = "", length
                 self._welcomed.set()
                 is_hidden = self._role is Role.OPERATOR
-            case messages.Closing() if not self._is_leaving:
-                self._why = why_of(event)
+            case messages.Closing(retry=retry, ask=ask):
+                if not self._is_leaving:
+                    why = Why.DISCONNECTED if ask else Why.RESTARTING
+                    self._why = why if retry else Why.CLOSED
+                is_hidden = self._role is Role.OPERATOR  # whose server it is
             case Refused() if isinstance(asked, messages.Join):
                 self._hear_no(event)
                 is_hidden = self._role is Role.RETURNING  # the state says so
@@ -338,10 +346,3 @@ class Chat:
         else:
             self._offer = "" if self._offer == self._wanted else self._offer
             self._wanted, self._question = "", ASK_HANDLE
-
-
-def why_of(closing: messages.Closing) -> Why:
-    """Why a chat has ended that the server has ended with this."""
-    if not closing.retry:
-        return Why.CLOSED
-    return Why.DISCONNECTED if closing.ask else Why.RESTARTING

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from triochat import messages
-from triochat.messages import Closing, Join, Kick, Notice, Quit, Refused, Rename, Whisper
+from triochat.messages import Closing, Join, Kick, Left, Notice, Quit, Refused, Rename, Whisper
 from triochat.order import Expired, Gone, Peer, Settle
 from triochat.state import State
 from triochat.telling import Told
@@ -72,9 +72,12 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
     reason = "the operator ended the chat"
     clients = [one for one in state.members if not one.is_operator] + [*state.members.queue]
     state.telling.append(Told([Closing(reason, retry=True, ask=True)], tuple(clients)))
+    handles = []
     for one in clients:
-        state.remove(one)
+        handles.append(state.remove(one))
         state.end(one, reason)
+    for handle in filter(None, handles):  # who was in the queue was never here
+        state.tell(Left(handle, reason, state.next_id(), state.at))
     where = f"; still listening on {state.place}" if state.place else ""
     state.tell(Notice(f"all clients disconnected{where}"))
 

@@ -11,12 +11,16 @@ from triochat.connection import Connect, Connection
 from triochat.exceptions import UnreachableError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
+from triochat.words import unsent
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between tries to come back; the last one for ever after."""
 
 ASK_AFTER = 5
 """Tries under the same handle; if it is taken even then, the person is asked for another."""
+
+HUSH = 0.2
+"""Seconds before a question in which what is entered is no answer to it: nobody has read it yet."""
 
 _GIVE_UP = "(Ctrl-C gives up)"
 _PATIENCE = 1.0  # seconds in which a refusal must be shown
@@ -58,7 +62,8 @@ class Person:
     async def run(self, stream: trio.abc.Stream) -> bool:
         """Chat over this stream, and over others while the person wants to come back.
 
-        It went well, which is returned, if the person, or the server, ended it politely.
+        It went well, which is returned, if the person, or the server, ended it politely; but not
+        where the server ended it before the input of a pipe.
 
         Raises:
             RemoteProtocolError: what answers is not a triochat server.
@@ -76,8 +81,18 @@ class Person:
                 self._handle, self._tries = "", 0
                 stream = await self._connect()
             else:
-                problem = "connection lost" if why is Why.LOST else ""
-                return await self._terminal.finish(problem) and not is_cut
+                return await self._finish(why)
+
+    async def _finish(self, why: Why) -> bool:
+        """End at the terminal; whether all went well."""
+        problem = "connection lost" if why is Why.LOST else ""
+        if self._terminal.is_person:
+            if why is Why.CLOSED:
+                await self._terminal.wait_idle()
+        elif why in (Why.CLOSED, Why.RESTARTING, Why.DISCONNECTED):
+            problem = "the server closed the connection before the input ended"
+        went_well = await self._terminal.finish(problem)
+        return went_well and not problem and why is not Why.REFUSED
 
     async def interrupt(self) -> bool:
         """Leave the room politely, and `run` ends; False if there is no room to leave just now."""
@@ -114,6 +129,7 @@ class Person:
         """Ask, where the person has just quit, or the operator has ended every connection."""
         if not self._terminal.is_person or why not in (Why.QUIT, Why.DISCONNECTED):
             return False
+        await self._clear_line()
         self._terminal.update(View(question="Reconnect? [y/N] "))
         with suppress(trio.EndOfChannel):
             while True:
@@ -121,8 +137,19 @@ class Person:
                 answer = line.strip().lower() if isinstance(line, str) else None
                 if answer in ("y", "yes", "n", "no", ""):
                     return answer in ("y", "yes")
-                await self._refuse(line)
+                await self._terminal.show(Refused("no-answer", "y or n, please"), self._handle)
         return False
+
+    async def _clear_line(self) -> None:
+        """Tell of what was entered before that it was not sent."""
+        lines: list[str | Say] = []
+        with trio.move_on_after(HUSH), suppress(trio.EndOfChannel):
+            while True:
+                line = await self._terminal.receive()
+                if isinstance(line, Say) or line.strip():
+                    lines.append(line)
+        for refused in unsent(lines):
+            await self._terminal.show(refused, self._handle)
 
     # ---- coming back
 

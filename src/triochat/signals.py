@@ -9,6 +9,9 @@ import trio
 
 from triochat.chat import QUIT_TIMEOUT
 
+PARTING = 1.0
+"""Seconds in which who has left, or has given up leaving politely, is told what got lost."""
+
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends a server or a client politely."""
 
@@ -63,7 +66,7 @@ async def until_signal(
         async with open_signals() as signals:
             signalled = 128 + await anext(signals)
             if await leave():
-                with trio.move_on_after(QUIT_TIMEOUT):
+                with trio.move_on_after(QUIT_TIMEOUT + PARTING):
                     await anext(signals)
         nursery.cancel_scope.cancel()
 

@@ -3,8 +3,15 @@
 Nothing in an event is ever an escape sequence here: texts are cleaned again, whoever sent them.
 """
 
+from collections.abc import Sequence
+
 from triochat import messages
 from triochat.text import clean
+
+NAMED = 10
+"""Lines that are repeated when they were not sent; the others are counted."""
+
+_SHOWN = 60  # characters of each
 
 
 def words_of(event: messages.Event, me: str = "") -> str:
@@ -49,6 +56,29 @@ def statement_of(event: messages.Event) -> str:
         case _:
             raise AssertionError(event)
     return clean(words)
+
+
+def unsent(
+    said: Sequence[str | messages.Say | messages.Whisper], how: str = "not sent"
+) -> list[messages.Refused]:
+    """What is told of lines that did not, or perhaps not, get to the room."""
+    lines = [_line_of(one) for one in said]
+    named = [
+        line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+        for line in map(clean, lines[:NAMED])
+    ]
+    if more := len(lines[NAMED:]):
+        named.append(f"and {more} more")
+    return [messages.Refused("not-sent", f"{how}: {line}") for line in named]
+
+
+def _line_of(said: str | messages.Say | messages.Whisper) -> str:
+    match said:
+        case messages.Whisper(to=to, text=text):
+            return f"{text} > {to}"
+        case messages.Say(text=text):
+            return text
+    return said
 
 
 def _roster(handles: tuple[str, ...]) -> str:
