@@ -29,7 +29,7 @@ from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
 from triochat.server import open_listeners, port_of, serve
-from triochat.signals import until_signal, wait_end
+from triochat.signals import next_end, open_signals, until_signal
 from triochat.terminals.pipe import InputLines, Output, open_pipe, read, wait_unread
 from triochat.terminals.teletype import Teletype
 from triochat.text import accept_handle
@@ -64,25 +64,34 @@ async def run_server(options: argparse.Namespace) -> int:
     )
     hub = Hub(room, limits=limits)
 
+    code = 0
+
     async def stop_on_signal(
         doors: trio.CancelScope, *, task_status: trio.TaskStatus[None]
     ) -> None:
-        name = await wait_end(task_status=task_status)
-        log.info("stopping: %s", name.name)
-        hub.close("shutting down", retry=name is signal.SIGTERM)
-        doors.cancel()
+        nonlocal code
+        async with open_signals() as signals:  # all the time, or they could break in anywhere
+            task_status.started()
+            heard = await next_end(signals)
+            log.info("stopping: %s", heard.name)
+            hub.close("shutting down", retry=heard is signal.SIGTERM)
+            doors.cancel()
+            code = 128 + await next_end(signals)
+        hearing.cancel_scope.cancel()
 
-    async with trio.open_nursery() as nursery:
-        async with trio.open_nursery() as serving:
-            doors = await serving.start(serve, listeners, hub)
-            await serving.start(stop_on_signal, doors)
-            log.info("listening on %s port %d", options.host, port)
-            ends = [(each.socket.family, each.socket.getsockname()[0]) for each in listeners]
-            say(1, invitation(options.host, port, ends))
-            nursery.start_soon(_show_room, hub, options)
-        nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
+    async with trio.open_nursery() as hearing:
+        async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as serving:
+                doors = await serving.start(serve, listeners, hub)
+                await hearing.start(stop_on_signal, doors)
+                log.info("listening on %s port %d", options.host, port)
+                ends = [(each.socket.family, each.socket.getsockname()[0]) for each in listeners]
+                say(1, invitation(options.host, port, ends))
+                nursery.start_soon(_show_room, hub, options)
+            nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
+        hearing.cancel_scope.cancel()
     log.info("stopped")
-    return 0
+    return code
 
 
 async def _show_room(hub: Hub, options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 
 import trio
 
@@ -21,30 +22,29 @@ async def open_signals() -> AsyncIterator[AsyncIterator[int]]:
     """The signals that end us, but for those that whoever started us wants ignored (``nohup``)."""
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    _has_terminal()
     with trio.open_signal_receiver(*heard) as signals:
         yield aiter(signals)
 
 
-async def wait_end(
-    *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> signal.Signals:
-    """Wait for a signal that ends a server; it is started when it hears them.
+async def next_end(signals: AsyncIterator[int]) -> signal.Signals:
+    """The next of these that ends a server.
 
     A hang-up is none where there never was a terminal: then a service manager has sent it, which
     means to say that a file was moved (and the log sees that by itself).
     """
-    has_terminal = _has_terminal()
-    async with open_signals() as signals:
-        task_status.started()
-        async for number in signals:
-            name = signal.Signals(number)
-            if name.name != "SIGHUP" or has_terminal:
-                return name
-    raise AssertionError  # there is always a next signal
+    while True:
+        heard = signal.Signals(await anext(signals))
+        if heard.name != "SIGHUP" or _has_terminal():
+            return heard
 
 
+@cache
 def _has_terminal() -> bool:
-    """Whether the system would tell this process by a signal that its terminal has gone away."""
+    """Whether the system would tell this process by a signal that its terminal has gone away.
+
+    That is looked up once, while it is there.
+    """
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:
