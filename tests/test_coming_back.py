@@ -83,6 +83,20 @@ async def test_a_server_that_vanishes_is_waited_for(is_restart: bool) -> None:
         assert typist.screen == [*gone, "* S connected. You are Bob. 2 here: Ann, Bob"]
 
 
+async def test_a_server_that_lets_in_and_closes_is_not_called_all_the_time() -> None:
+    """After stays that are over at once the pauses grow, as if nobody were there."""
+    stubs = [Stub() for _ in range(5)]
+    street = Street(*stubs)
+    async with sitting(Typist(), street.connect, "Bob"):
+        for number, stub in enumerate(stubs, 1):
+            while len(street.tries) < number:  # noqa: ASYNC110  nobody tells
+                await trio.sleep(0.1)
+            await stub.tell(WELCOME, RESTART)
+            await stub.ours.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+    assert street.tries == pytest.approx([0, 0.5, 1.5, 3.5, 7.5], abs=0.4)
+
+
 @pytest.mark.parametrize("leave", ["end of input", "\\quit"])
 async def test_who_does_not_wait_ends_at_once(leave: str) -> None:
     """Ctrl-D gives up, as Ctrl-C does."""

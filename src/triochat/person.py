@@ -16,6 +16,9 @@ from triochat.words import unsent
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between tries to come back; the last one for ever after."""
 
+BRIEF = 5.0
+"""Seconds; a stay that was shorter is no success: the next pauses grow all the same."""
+
 ASK_AFTER = 5
 """Tries under the same handle; if it is taken even then, the person is asked for another."""
 
@@ -56,6 +59,7 @@ class Person:
         self._is_new = terminal.is_person
         self._chat: Chat | None = None
         self._tries = 0
+        self._brief = -1  # stays in a row that were over at once, but for the first
         self._problem = ""
         self.is_lost = False
 
@@ -114,7 +118,9 @@ class Person:
                 offer=self._offer,
                 role=role,
             )
+            began = trio.current_time()
             why = await chat.run()
+        self._brief = self._brief + 1 if trio.current_time() - began < BRIEF else 0
         self._chat, self._handle = None, chat.handle
         if chat.stay.is_taken:
             self._tries = 0
@@ -175,7 +181,8 @@ class Person:
     async def _reconnect(self) -> trio.abc.Stream:
         """Try until it works; jittered, so that a room does not come back all at once."""
         while True:
-            pause = PAUSES[min(self._tries, len(PAUSES) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311
+            step = min(max(self._tries, self._brief), len(PAUSES) - 1)
+            pause = PAUSES[step] * random.uniform(0.75, 1.25)  # noqa: S311
             self._tries += 1
             end = trio.current_time() + pause
             while (left := end - trio.current_time()) > 0:
