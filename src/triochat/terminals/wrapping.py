@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.text import Text
+from wcwidth import wcwidth
 
 MARK = "|"
 """Starts the rows of a line where the screen is too narrow for an indent."""
@@ -41,7 +42,7 @@ def _cells(character: str) -> int:
     ):
         return 2
     is_mark = category in ("Mn", "Me") and character != _WIDENS
-    return max(cell_len(character), 0 if is_mark else 1)
+    return max(cell_len(character), wcwidth(character), 0 if is_mark else 1)
 
 
 def margin_of(indent: int, width: int) -> str:
