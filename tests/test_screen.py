@@ -224,7 +224,7 @@ hostile = st.one_of(any_text, st.just(FORGED), st.text("\u2800a👨\u200d👩你
 def test_nothing_stands_at_the_left_edge(event: Event, me: str, width: int) -> None:
     """Each row fits the screen, and all but an event's first start with an indent or a mark."""
     first, *others = Screen(UTC).draw([Shown(event, me)], NOW, width)
-    assert first.plain.startswith("21:07 "[: width - 1] if width >= 3 else "|")
+    assert first.plain.startswith("21:07"[: width - 1] if width >= 3 else "|")
     assert all(cells_of(row.plain) <= width for row in (first, *others))
     margin = " " * 6 if width >= 12 else "|"
     assert all(row.plain.startswith(margin) for row in others if row.plain)
