@@ -28,7 +28,7 @@ from triochat.program import Client
 from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
-from triochat.server import open_listeners, port_of, serve
+from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.signals import next_end, open_signals, until_signal
 from triochat.terminals.pipe import InputLines, Output, open_pipe, read, wait_unread
 from triochat.terminals.teletype import Teletype
@@ -52,7 +52,6 @@ async def run_server(options: argparse.Namespace) -> int:
         where = f"{options.host} port {options.port}"
         reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
         return fail(f"cannot listen on {where}: {reason}")
-    port = port_of(listeners)
     limits = Limits(options.burst, options.rate)
     limits = limits._replace(strangers=min(limits.strangers, files // 4))  # the rest is members'
     room = Room(
@@ -60,10 +59,13 @@ async def run_server(options: argparse.Namespace) -> int:
         max_clients=options.max_clients,
         turns=options.turns,
         handle_length=options.handle_length,
-        place=f"port {port}",
+        place=f"port {port_of(listeners)}",
     )
-    hub = Hub(room, limits=limits)
+    return await _serve_until_signal(listeners, Hub(room, limits=limits), options)
 
+
+async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.Namespace) -> int:
+    """Invite and serve until a signal ends it politely, or a second one at once: the exit code."""
     code = 0
 
     async def stop_on_signal(
@@ -84,9 +86,9 @@ async def run_server(options: argparse.Namespace) -> int:
             async with trio.open_nursery() as serving:
                 doors = await serving.start(serve, listeners, hub)
                 await hearing.start(stop_on_signal, doors)
-                log.info("listening on %s port %d", options.host, port)
+                log.info("listening on %s port %d", options.host, port_of(listeners))
                 ends = [(each.socket.family, each.socket.getsockname()[0]) for each in listeners]
-                say(1, invitation(options.host, port, ends))
+                say(1, invitation(options.host, port_of(listeners), ends))
                 nursery.start_soon(_show_room, hub, options)
             nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
         hearing.cancel_scope.cancel()

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
+from typing import TypeAlias
 
 import trio
 
@@ -25,6 +26,9 @@ VANISHED = {
 """After how many seconds of silence the system asks whether a peer is there, how often, and how
 many questions without an answer mean that it is not; and, where something is on its way, after how
 many milliseconds without a sign that it came."""
+
+Listeners: TypeAlias = Sequence[trio.SocketListener]
+"""What a server listens on, all on one port."""
 
 QUEUE = 4096
 """Connections that the system holds until we accept them."""
@@ -77,7 +81,7 @@ async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
     return listeners
 
 
-def port_of(listeners: Sequence[trio.SocketListener]) -> int:
+def port_of(listeners: Listeners) -> int:
     """The port on which these listeners listen."""
     port: int = listeners[0].socket.getsockname()[1]
     return port

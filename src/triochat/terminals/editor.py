@@ -12,6 +12,7 @@ import os
 import signal
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -19,6 +20,7 @@ from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer, ValidationState
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, InMemoryHistory
+from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
 from prompt_toolkit.keys import Keys
@@ -183,14 +185,7 @@ def key_bindings(desk: Desk) -> KeyBindings:
     @bindings.add("c-z")
     def _(event: KeyPressEvent) -> None:
         """Take the line away, stop, and draw it again."""
-
-        def suspend() -> None:
-            desk.continued.clear()
-            with type(event.app.input).cooked_mode(event.app.input):  # for other programs
-                os.kill(0, signal.SIGTSTP)
-                desk.continued.wait(1)  # the signal stops another thread first, this one soon after
-
-        run_in_terminal(suspend)
+        run_in_terminal(partial(suspend, desk, event.app.input))
 
     @bindings.add("c-c", eager=True)
     def _(event: KeyPressEvent) -> None:
@@ -201,6 +196,14 @@ def key_bindings(desk: Desk) -> KeyBindings:
             os.kill(os.getpid(), signal.SIGINT)
 
     return bindings
+
+
+def suspend(desk: Desk, keyboard: Input) -> None:
+    """Stop the process, as Ctrl-Z does; return when it goes on."""
+    desk.continued.clear()
+    with type(keyboard).cooked_mode(keyboard):  # for other programs
+        os.kill(0, signal.SIGTSTP)
+        desk.continued.wait(1)  # the signal stops another thread first, this one soon after
 
 
 def _repeat_nothing(event: KeyPressEvent) -> None:
