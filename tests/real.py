@@ -1,15 +1,19 @@
 """The program as it is installed, run for real: servers, clients at a pty, plain sockets."""
 
+import atexit
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +30,14 @@ ENVIRONMENT = {
 PATIENCE = 20.0  # seconds, for machines that are busy with something else
 
 
+@cache
+def state_home() -> str:
+    """Where the servers of all tests keep their key."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
 class Server:
     """A running ``triochat server``, without a terminal."""
 
@@ -36,6 +48,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=ENVIRONMENT | {"XDG_STATE_HOME": state_home()},
             start_new_session=True,  # or a hang-up of the terminal of the tests were its own
         )
         self.port = int(self.wait_line(r"Listening on \S+ port (\d+)"))

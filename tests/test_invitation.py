@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from seals import identity, make_tls
 from triochat.invitation import addresses, invitation, program
+from triochat.tls import Tls
 
 
 def start(monkeypatch: pytest.MonkeyPatch, argv: str, typed: str = "python") -> None:
@@ -48,8 +50,35 @@ def test_who_listens_everywhere_names_its_addresses(
     known = {socket.AF_INET: ["10.0.0.7", "10.0.0.7"], socket.AF_INET6: ["fd00::7"]}
     monkeypatch.setattr("triochat.invitation.addresses", known.__getitem__)
     lines = invitation("*", 9999, bound).splitlines()[1:-1]
-    assert lines[::2] == [f"  triochat client {name} 9999" for name in expected]
+    *others, _ = expected
+    ways = [f"  triochat client {name} 9999 --insecure" for name in others]
+    assert lines[::2] == [*ways, f"  triochat client {expected[-1]} 9999"]
     assert lines[1::2] == [f"  nc {name} 9999" for name in expected]
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_other_machines_are_told_the_fingerprint(
+    monkeypatch: pytest.MonkeyPatch, is_required: bool
+) -> None:
+    """Who comes from elsewhere is invited to TLS, and to nc only where that gets in."""
+    start(monkeypatch, "triochat")
+    monkeypatch.setattr("triochat.invitation.addresses", lambda _: ["10.0.0.7"])
+    lines = invitation("0.0.0.0", 9999, [ALL_4], make_tls(is_required=is_required))  # noqa: S104
+    known = identity().fingerprint
+    assert lines.splitlines()[1:-1] == [
+        f"  triochat client 10.0.0.7 9999 --fingerprint {known}",
+        *([] if is_required else ["  nc 10.0.0.7 9999"]),
+        "  triochat client 127.0.0.1 9999",
+        "  nc 127.0.0.1 9999",
+    ]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_on_one_machine_no_key_is_needed(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """To invite nobody from elsewhere neither reads a certificate nor makes one."""
+    start(monkeypatch, "triochat")
+    tls = Tls(lambda: pytest.fail("it was loaded"))
+    assert "--" not in invitation(host, 9999, [(socket.AF_INET, "127.0.0.1")], tls)
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         RemoteProtocolError,
         TriochatError,
         UnreachableError,
+        UntrustedError,
     )
     from triochat.hub import Hub
     from triochat.program import Client, join
@@ -31,6 +32,7 @@ __all__ = [
     "Room",
     "TriochatError",
     "UnreachableError",
+    "UntrustedError",
     "join",
     "open_client",
     "serve",

@@ -7,115 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from triochat import __version__
+from triochat import __version__, epilogs
 from triochat.addresses import HOME, any_port_of, split_address
 from triochat.process import deliver, say
 
 LEVELS = ("debug", "info", "warning", "error")
-
-_EPILOG = """\
-examples:
-  triochat server 9999                            open a room
-  triochat client 9999                            join it from this machine
-  triochat client 192.168.1.7 9999                or from another one
-  triochat send 9999 --handle cron "backup done"  say one thing
-  triochat tail 9999 --handle log --json          print what is said
-
-"triochat COMMAND --help" tells more about each.
-"""
-
-_SERVER = """\
-examples:
-  triochat server 9999                          on this machine only
-  triochat server 9999 --host 0.0.0.0           for other machines too
-  triochat server 0 --headless --log-file log   any free port, no operator
-
-A terminal on standard input is the operator's; without one the server only
-shows, with times, and forwards. Ctrl-C or SIGTERM says good-bye to everybody
-and ends it; after SIGTERM terminals come back as soon as there is a server.
-
-exit codes:
-  0  stopped as asked
-  1  it cannot listen there, or cannot log
-  2  wrong arguments
-  130 a second Ctrl-C
-"""
-
-_CLIENT = """\
-examples:
-  triochat client 9999
-  triochat client 192.168.1.7 9999 --handle Jimmy
-  triochat client fd00::7 9999
-  tail -f deploy.log | triochat client 9999 --handle deploybot
-
-\\help in the room lists what can be typed there. Where standard input is no
-terminal each of its lines is a message; see also "triochat send" and "tail".
-
-exit codes:
-  0  all went well
-  1  it could not be done, or not all was delivered; also Ctrl-C while it tries
-     to come back to a server that is lost
-  2  wrong arguments
-  130 Ctrl-C, 143 SIGTERM
-"""
-
-_SEND = """\
-examples:
-  triochat send 192.168.1.7 9999 --handle cron "backup done"
-  triochat send 9999 --handle cron --to Ann -- "$MESSAGE"
-  df -h | triochat send 9999 --handle df || echo "not delivered"
-
-A first word that is a port, or ends in ":" and a number, is the whole address;
-else it is HOST, and the next word PORT. All other words are TEXT.
-
-Each line of standard input is a message as it stands; blank ones are skipped.
-Put -- before a TEXT that may start with "-". Nothing is printed but problems,
-on standard error; after a line that is refused the others are still sent.
-
-exit codes:
-  0  the server has confirmed every message
-  1  it could not be done (for example, no triochat server answers there)
-  2  wrong arguments
-  3  unreachable: nobody listens there, or the host is not known
-  4  refused: the handle, or at least one message
-  5  lost: the connection ended, or a confirmation took too long
-  130 Ctrl-C, 143 SIGTERM
-"""
-
-_TAIL = """\
-examples:
-  triochat tail 192.168.1.7 9999 --handle log
-  triochat tail 9999 --handle bot --json | jq --unbuffered -r .text
-  triochat tail 9999 --handle bot --count 1
-
-It prints public messages ("Ann> hi") and whispers to it ("[Ann -> you] psst"),
-each at once. It ends after N messages, when the server closes, and when nobody
-reads its output any more.
-
-exit codes:
-  0  ended as above
-  1  it could not be done (for example, no triochat server answers there)
-  2  wrong arguments
-  3  unreachable: nobody listens there, or the host is not known
-  4  refused: the handle
-  5  lost: the connection ended without a good-bye
-  130 Ctrl-C, 143 SIGTERM
-"""
-
-_COMPLETION = """\
-examples:
-  triochat completion zsh > "${fpath[1]}/_triochat"
-  triochat completion fish > ~/.config/fish/completions/triochat.fish
-  triochat completion bash \\
-    > ~/.local/share/bash-completion/completions/triochat
-
-It needs shtab: pip install 'triochat[completion]'
-
-exit codes:
-  0  printed
-  1  shtab is not installed, or too old
-  2  wrong arguments
-"""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -125,9 +21,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     ``port``, and ``text`` is what follows.
     """
     options, rest = build_parser().parse_known_args(arguments)
-    if options.command not in ("client", "send", "tail"):
+    if options.command not in ("client", "send", "tail", "forget"):
         if rest:
             options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        if options.command == "server":
+            _check_tls(options)
         return options
     end = rest.index("--") if "--" in rest else len(rest)  # argparse takes words before an option
     for word in rest[:end]:
@@ -149,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="triochat",
         description="One command opens a chat room, another joins it.",
-        epilog=_EPILOG,
+        epilog=epilogs.EPILOG,
         formatter_class=_FORMATTER,
     )
     parser.add_argument("--version", action="version", version=f"triochat {__version__}")
@@ -163,25 +61,22 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(parser=command)
         return command
 
-    _add_server(add("server", "open a room", _SERVER))
-    client = add("client", "join a room", _CLIENT)
+    _add_server(add("server", "open a room", epilogs.SERVER))
+    client = add("client", "join a room", epilogs.CLIENT)
     _add_words(client, "[options] [HOST] PORT")
     client.add_argument("--handle", **_NAME, help="your name; asked for if left out")
+    _add_trust(client)
     _add_terminal(client)
-    _add_send(add("send", "say something, and wait until the server has confirmed it", _SEND))
-    tail = add("tail", "print what is said in a room", _TAIL)
-    _add_words(tail, "--handle NAME [options] [HOST] PORT")
-    option = tail.add_argument
-    option("--handle", **_NAME, required=True, help="who listens")
-    option("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
-    option(
-        "--count",
-        metavar="N",
-        type=partial(_count, what="messages"),
-        default=math.inf,
-        help="end after this many messages",
+    _add_send(
+        add("send", "say something, and wait until the server has confirmed it", epilogs.SEND)
     )
-    add("completion", "print a script that lets a shell complete", _COMPLETION).add_argument(
+    _add_tail(add("tail", "print what is said in a room", epilogs.TAIL))
+    forget = add(
+        "forget", "forget the key of a server, so that another one is taken", epilogs.FORGET
+    )
+    _add_words(forget, "[options] [HOST] PORT")
+    completion = add("completion", "print a script that lets a shell complete", epilogs.COMPLETION)
+    completion.add_argument(
         "shell", metavar="SHELL", choices=("bash", "fish", "zsh"), help="bash, fish or zsh"
     )
     return parser
@@ -236,11 +131,27 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         default=20,
         help="lines a second that anybody may send after that; 0 for no limit" + _DEFAULT,
     )
+    _add_tls(parser)
     add("--headless", action="store_true", help="only show and forward; no operator")
     add("--log-level", choices=LEVELS, default="warning", help="what is logged" + _DEFAULT)
-    log_file = add("--log-file", metavar="FILE", help="log to FILE (default: standard error)")
-    vars(log_file)["complete"] = "file"  # shtab reads it; it is not loaded here
+    _add_file(parser, "--log-file", "log to FILE (default: standard error)")
     _add_terminal(parser)
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    text = "the server's certificate, PEM, instead of the one that it makes; read again at SIGHUP"
+    _add_file(parser, "--tls-cert", f"{text} where there is no terminal")
+    _add_file(parser, "--tls-key", "its key, PEM, without a password")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--require-tls", action="store_true", help="from other machines only encrypted: no nc"
+    )
+    how.add_argument("--no-tls", action="store_true", help="nothing is encrypted")
+
+
+def _add_file(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    option = parser.add_argument(name, metavar="FILE", help=text)
+    vars(option)["complete"] = "file"  # shtab reads it; it is not loaded here
 
 
 def _add_send(parser: argparse.ArgumentParser) -> None:
@@ -260,6 +171,22 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         help="how long to wait for the connection, for the room (which may be full), and for each "
         "confirmation (default: %(default)g)",
     )
+    _add_trust(parser)
+
+
+def _add_tail(parser: argparse.ArgumentParser) -> None:
+    _add_words(parser, "--handle NAME [options] [HOST] PORT")
+    add = parser.add_argument
+    add("--handle", **_NAME, required=True, help="who listens")
+    add("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
+    add(
+        "--count",
+        metavar="N",
+        type=partial(_count, what="messages"),
+        default=math.inf,
+        help="end after this many messages",
+    )
+    _add_trust(parser)
 
 
 def _add_words(parser: argparse.ArgumentParser, usage: str, text: str = "") -> None:
@@ -273,6 +200,17 @@ def _add_words(parser: argparse.ArgumentParser, usage: str, text: str = "") -> N
     )
 
 
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_mutually_exclusive_group().add_argument
+    add(
+        "--fingerprint",
+        metavar="SHA256:...",
+        type=_fingerprint,
+        help="what the server printed: talk to it alone, and encrypt, also on this machine",
+    )
+    add("--insecure", action="store_true", help="do not encrypt, also to other machines")
+
+
 def _add_terminal(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--plain", action="store_true", help="only print: no colour, no cursor movement, no redraw")
@@ -281,6 +219,13 @@ def _add_terminal(parser: argparse.ArgumentParser) -> None:
 
 
 # ---- the checks
+
+
+def _check_tls(options: argparse.Namespace) -> None:
+    if (options.tls_cert is None) != (options.tls_key is None):
+        options.parser.error("--tls-cert and --tls-key are needed both, or none of them")
+    if options.no_tls and options.tls_cert is not None:
+        options.parser.error("argument --no-tls: not allowed with argument --tls-cert")
 
 
 def _count(text: str, *, what: str, least: int = 1, most: float = math.inf) -> int:
@@ -299,6 +244,15 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds above 0')
     return seconds
+
+
+def _fingerprint(text: str) -> str:
+    from triochat.fingerprints import parse_fingerprint  # noqa: PLC0415  --help is quick without
+
+    try:
+        return parse_fingerprint(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _handle(text: str) -> str:

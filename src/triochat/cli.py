@@ -2,8 +2,8 @@
 
 It loads what a command does only when it is needed. Exit codes: 0 all went well; 1 it could not be
 done, or not all of it was delivered; 2 the arguments are wrong; 128 plus the signal's number where
-a signal ended it (130 for Ctrl-C). ``send`` and ``tail`` tell more apart: 3 unreachable, 4 refused,
-5 lost.
+a signal ended it (130 for Ctrl-C); 3 what answers is not known to be the server. ``send`` and
+``tail`` tell more apart: 3 is unreachable, too, 4 refused, 5 lost.
 """
 
 import os

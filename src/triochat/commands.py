@@ -12,18 +12,20 @@ from functools import partial
 
 import trio
 
+from triochat.certificates import own_identity
 from triochat.chat import Terminal
-from triochat.connect import connect, reason_of
+from triochat.connect import connect, known_hosts, reason_of
+from triochat.connection import Connect
 from triochat.console import run_console, run_relay
-from triochat.exceptions import RemoteProtocolError, UnreachableError
+from triochat.exceptions import RemoteProtocolError, UnreachableError, UntrustedError
 from triochat.folders import state_folder
 from triochat.grammar import Place
 from triochat.hub import Hub
-from triochat.invitation import invitation
+from triochat.invitation import all_addresses, invitation
 from triochat.logs import set_up_log
 from triochat.outbox import LINGER
 from triochat.person import Person
-from triochat.process import allow_many_files, fail, say
+from triochat.process import allow_many_files, deliver, fail, say
 from triochat.program import Client
 from triochat.ratelimit import Limits
 from triochat.room import Room
@@ -33,6 +35,8 @@ from triochat.signals import next_end, open_signals, until_signal
 from triochat.terminals.pipe import InputLines, Output, open_pipe, read, wait_unread
 from triochat.terminals.teletype import Teletype
 from triochat.text import accept_handle
+from triochat.tls import Tls, read_identity
+from triochat.trust import server_at
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,10 @@ async def run_server(options: argparse.Namespace) -> int:
     except OSError as error:
         return fail(f"cannot log to {options.log_file}: {reason_of(error)}")
     files = allow_many_files()
+    try:
+        tls = _open_tls(options)
+    except ValueError as error:
+        return fail(str(error))
     try:
         listeners = await open_listeners(options.host, options.port)
     except (OSError, UnicodeError) as error:
@@ -61,7 +69,7 @@ async def run_server(options: argparse.Namespace) -> int:
         handle_length=options.handle_length,
         place=f"port {port_of(listeners)}",
     )
-    return await _serve_until_signal(listeners, Hub(room, limits=limits), options)
+    return await _serve_until_signal(listeners, Hub(room, limits=limits, tls=tls), options)
 
 
 async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.Namespace) -> int:
@@ -74,11 +82,12 @@ async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.
         nonlocal code
         async with open_signals() as signals:  # all the time, or they could break in anywhere
             task_status.started()
-            heard = await next_end(signals)
+            hang_up = partial(_read_again, options, hub.tls)
+            heard = await next_end(signals, hang_up)
             log.info("stopping: %s", heard.name)
             hub.close("shutting down", retry=heard is signal.SIGTERM)
             doors.cancel()
-            code = 128 + await next_end(signals)
+            code = 128 + await next_end(signals, hang_up)
         hearing.cancel_scope.cancel()
 
     async with trio.open_nursery() as hearing:
@@ -88,12 +97,36 @@ async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.
                 await hearing.start(stop_on_signal, doors)
                 log.info("listening on %s port %d", options.host, port_of(listeners))
                 ends = [(each.socket.family, each.socket.getsockname()[0]) for each in listeners]
-                say(1, invitation(options.host, port_of(listeners), ends))
+                say(1, invitation(options.host, port_of(listeners), ends, hub.tls))
                 nursery.start_soon(_show_room, hub, options)
             nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
         hearing.cancel_scope.cancel()
     log.info("stopped")
     return code
+
+
+def _open_tls(options: argparse.Namespace) -> Tls | None:
+    """How the server encrypts, if it does; `ValueError` if it cannot as it was told to."""
+    if options.no_tls:
+        return None
+    if options.tls_cert is None:
+        own = partial(own_identity, state_folder(), all_addresses)
+        return Tls(own, is_required=options.require_tls)
+    read = partial(read_identity, options.tls_cert, options.tls_key)
+    tls = Tls(read, is_required=options.require_tls)
+    tls.reload()
+    return tls
+
+
+def _read_again(options: argparse.Namespace, tls: Tls | None) -> None:
+    """Somebody says that files have changed: the certificate may have (the log sees by itself)."""
+    if tls is not None and options.tls_cert is not None:
+        try:
+            tls.reload()
+        except ValueError as error:
+            log.warning("the old certificate stays: %s", error)
+        else:
+            log.info("read the certificate again")
 
 
 async def _show_room(hub: Hub, options: argparse.Namespace) -> None:
@@ -115,7 +148,7 @@ async def run_client(options: argparse.Namespace) -> int:
     if options.handle is None and not os.isatty(0):
         options.parser.error("--handle NAME is needed where the input is no terminal")
     where = f"{options.host} port {options.port}"
-    again = partial(connect, options.host, options.port)
+    again = _way_of(options)
 
     person: Person | None = None
 
@@ -178,7 +211,7 @@ async def _visit(
 ) -> int:
     """Do this in the room until it is done, a signal comes, or there is no more reason to."""
     where = f"{options.host} port {options.port}"
-    visit = Visit(partial(connect, options.host, options.port), options.handle, patience)
+    visit = Visit(_way_of(options), options.handle, patience)
 
     async def leave() -> bool:
         visit.leave()
@@ -200,7 +233,34 @@ async def _visit(
     return await _attempt(partial(until_signal, run, leave), where, unreachable=Outcome.UNREACHABLE)
 
 
+# ---- forget
+
+
+async def run_forget(options: argparse.Namespace) -> int:
+    """Forget whom to expect at a server."""
+    await trio.lowlevel.checkpoint()
+    server = server_at(options.host, options.port)
+    try:
+        if not known_hosts().forget(server):
+            return fail(f"nothing is remembered of {server}")
+    except UntrustedError as error:
+        return fail(str(error))
+    return deliver(f"The key of {server} is forgotten; the next one that is seen there is taken.\n")
+
+
 # ---- what they share
+
+
+def _way_of(options: argparse.Namespace) -> Connect:
+    """How these options say to connect, each time."""
+    return partial(
+        connect,
+        options.host,
+        options.port,
+        fingerprint=options.fingerprint,
+        insecure=options.insecure,
+        tell=lambda words: say(2, f"triochat: {words}"),
+    )
 
 
 async def _attempt(act: Callable[[], Awaitable[int]], where: str, *, unreachable: int) -> int:
@@ -212,6 +272,9 @@ async def _attempt(act: Callable[[], Awaitable[int]], where: str, *, unreachable
         fail(f"cannot reach {where}: {reason_of(group)}")
     except* RemoteProtocolError as group:
         code = fail(f"{where}: {reason_of(group)}")
+    except* UntrustedError as group:
+        fail(f"{where}: {reason_of(group)}")
+        code = Outcome.UNREACHABLE  # what is there is not who is meant
     return code
 
 
@@ -233,4 +296,10 @@ async def _open_terminal(options: argparse.Namespace, place: Place) -> AsyncIter
             yield prompt
 
 
-COMMANDS = {"server": run_server, "client": run_client, "send": run_send, "tail": run_tail}
+COMMANDS = {
+    "server": run_server,
+    "client": run_client,
+    "send": run_send,
+    "tail": run_tail,
+    "forget": run_forget,
+}

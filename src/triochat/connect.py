@@ -1,33 +1,84 @@
 """The way to a server: connections are opened here, and why one cannot be is put into words."""
 
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
-from triochat.exceptions import UnreachableError
+from triochat.exceptions import TriochatError, UnreachableError
+from triochat.fingerprints import parse_fingerprint
+from triochat.folders import state_folder
+from triochat.known_hosts import KnownHosts
 from triochat.program import Client, join
+from triochat.sealed import Tell, meet
+from triochat.trust import is_plain, server_at
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_client(host: str, port: int, handle: str) -> AsyncIterator[Client]:
+async def open_client(
+    host: str, port: int, handle: str, *, fingerprint: str | None = None, insecure: bool = False
+) -> AsyncIterator[Client]:
     """Connect and join; leave at the end of the block, after all that was sent is delivered.
 
+    What is on this machine is spoken to as it is, all else encrypted. A server that is met for the
+    first time, for which no authority vouches, is remembered, and logged as a warning.
+
+    Args:
+        host: where the server is.
+        port: where the server is.
+        handle: to join with.
+        fingerprint: of the server's certificate; then it must be this one, also on this machine.
+        insecure: do not encrypt.
+
     Raises:
-        UnreachableError: nobody listens there, or there is no such place.
+        UnreachableError: nobody listens there, there is no such place, or it does not encrypt.
+        UntrustedError: what answers has another key than it had, or than it should have.
         RefusedError: the room does not let us in under this handle, and says why.
         ClosedError: the server closed the connection first; a `RefusedError` too.
         trio.BrokenResourceError: the connection was lost first.
         RemoteProtocolError: what answers is not a triochat server.
+        ValueError: that is no fingerprint, or there is one and no encryption.
     """
-    async with join(await connect(host, port), handle) as client:
+    stream = await connect(host, port, fingerprint=fingerprint, insecure=insecure)
+    async with join(stream, handle) as client:
         yield client
 
 
-async def connect(host: str, port: int) -> trio.SocketStream:
-    """Open a connection to a server. Raises `UnreachableError` as `open_client` does."""
+async def connect(
+    host: str,
+    port: int,
+    *,
+    fingerprint: str | None = None,
+    insecure: bool = False,
+    tell: Tell = log.warning,
+) -> trio.abc.Stream:
+    """Open a connection to a server. Raises what `open_client` does, as far as it is reached.
+
+    ``tell`` is told what the person is to know of whom is trusted.
+    """
+    given = "" if fingerprint is None else parse_fingerprint(fingerprint)
+    if given and insecure:
+        raise ValueError("there is no fingerprint to compare without encryption")
+    server, known = server_at(host, port), known_hosts()
+    pin = "" if given or insecure else known.find(server)
+    open_stream = partial(_open, host, port)
+    if is_plain(server, pin, given, insecure=insecure):
+        return await open_stream()
+    return await meet(open_stream, server, pin=pin, given=given, known=known, tell=tell)
+
+
+def known_hosts() -> KnownHosts:
+    """Those that whoever runs this has met."""
+    return KnownHosts(state_folder() / "known_hosts")
+
+
+async def _open(host: str, port: int) -> trio.abc.Stream:
     try:
         return await trio.open_tcp_stream(host, port)
     except UnicodeError:
@@ -40,6 +91,8 @@ def reason_of(error: BaseException) -> str:
     """Why the system failed us, in a few words; trio wraps one error for each address."""
     if isinstance(error, BaseExceptionGroup):
         return reason_of(error.exceptions[0])
+    if isinstance(error, TriochatError):  # its words are ours
+        return str(error)
     if error.__cause__ is not None:
         return reason_of(error.__cause__)
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):

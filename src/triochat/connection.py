@@ -33,7 +33,7 @@ LOST = 30.0
 """Seconds in which an answer is due and nothing is heard, until the connection counts as lost."""
 
 Connect = Callable[[], Awaitable[trio.abc.Stream]]
-"""Opens a stream to a server, or raises `UnreachableError`."""
+"""Opens a stream to a server, or raises `UnreachableError` or `UntrustedError`."""
 
 _CHUNK = 1 << 16
 _PATIENCE = 1.0  # seconds for a ping to be on its way: nothing else is, so it takes none

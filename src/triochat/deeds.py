@@ -91,7 +91,7 @@ def lose(state: State, peer: Peer, gone: Gone) -> None:
 def expire(state: State, peer: Peer, expired: Expired) -> None:
     """Close a stranger's connection."""
     if state.members.handle_of(peer) is None:
-        state.tell(Closing(expired.reason, retry=True, ask=True), peer)
+        state.tell(Closing(expired.reason, expired.may_return, expired.may_return), peer)
         state.end(peer, expired.reason)
 
 

@@ -9,6 +9,10 @@ class UnreachableError(TriochatError, OSError):
     """There is no way to the server; says why, in a few words."""
 
 
+class UntrustedError(TriochatError):
+    """It is not known that what answers is the server that is meant; says why, and what to do."""
+
+
 class _CodedError(TriochatError):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)

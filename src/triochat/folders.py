@@ -6,11 +6,18 @@ from pathlib import Path
 
 
 def state_folder() -> Path:
-    """This platform's folder for it; nobody need have made it yet."""
+    """This platform's folder for it; nobody need have made it yet, and perhaps nobody can."""
     if sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
+        folder = _home() / "Library" / "Application Support"
     elif os.name == "nt":
-        folder = Path(os.environ.get("LOCALAPPDATA", Path.home()))
+        folder = Path(os.environ.get("LOCALAPPDATA") or _home())
     else:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        folder = Path(os.environ.get("XDG_STATE_HOME") or _home() / ".local" / "state")
     return folder / "triochat"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # nobody knows one: then nothing can be kept
+        return Path(os.devnull)

@@ -14,14 +14,16 @@ from triochat.order import Gone, Order, Peer, arrival
 from triochat.ratelimit import Buckets, Limits
 from triochat.room import Room
 from triochat.telling import Ends, Told
+from triochat.tls import Tls
 
 
 class Hub(Feed):
-    """A feed, and those who are connected to it. Its arguments are those of `Feed`, and limits.
+    """A feed, and those who are connected to it. Its arguments are those of `Feed`, limits, TLS.
 
     Attributes:
         buckets: how much each member may say.
         lobby: those who have not joined.
+        tls: how links are encrypted; None where that cannot be.
     """
 
     _ids = map(f"{token_hex(4)}-{{}}".format, count(1))  # nobody has them on another server
@@ -34,8 +36,10 @@ class Hub(Feed):
         order: Order = arrival,
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
+        tls: Tls | None = None,
     ) -> None:
         super().__init__(room, history, order=order, clock=clock)
+        self.tls = tls
         limits = limits or Limits()
         self.buckets = Buckets(limits)
         self.lobby = Lobby(limits.strangers)

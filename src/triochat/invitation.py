@@ -9,24 +9,38 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from triochat.tls import Tls, is_loopback
+
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """What to listen on all addresses of a family looks like, and the one that is always there."""
 
 
-def invitation(host: str, port: int, bound: Sequence[tuple[socket.AddressFamily, str]]) -> str:
+def invitation(
+    host: str,
+    port: int,
+    bound: Sequence[tuple[socket.AddressFamily, str]],
+    tls: Tls | None = None,
+) -> str:
     """What a server says when it listens there: how to join; from elsewhere, first.
 
     Args:
         host: where it listens, as it was asked for.
         port: where it listens.
         bound: to which addresses, of which families, that led.
+        tls: how it encrypts, if it does. Only who comes from elsewhere needs its fingerprint.
     """
     everywhere = sorted(end for end in bound if end[1] in LOOPBACKS)  # which puts IPv4 first
     names = [name for family, _ in everywhere for name in addresses(family)]
     names += [LOOPBACKS[address] for _, address in everywhere[:1]] or [host]
     lines = [f"Listening on {host} port {port}. To join, run either of:"]
     for name in dict.fromkeys(names):
-        lines += [f"  {program()} client {name} {port}", f"  nc {name} {port}"]
+        how, may_be_plain = "", True
+        if not is_loopback(name):
+            how = f" --fingerprint {tls.identity.fingerprint}" if tls else " --insecure"
+            may_be_plain = not (tls and tls.is_required)
+        lines.append(f"  {program()} client {name} {port}{how}")
+        if may_be_plain:
+            lines.append(f"  nc {name} {port}")
     return "\n".join([*lines, "Ctrl-C stops the server."])
 
 
@@ -40,6 +54,11 @@ def program() -> str:
         if not (found and script.samefile(found)):
             return shlex.quote(sys.argv[0])
     return "triochat"
+
+
+def all_addresses() -> list[str]:
+    """This machine's addresses of both families, as `addresses` finds them."""
+    return [*addresses(socket.AF_INET), *addresses(socket.AF_INET6)]
 
 
 def addresses(family: socket.AddressFamily) -> Iterator[str]:

@@ -1,21 +1,27 @@
 """A link: one connection at the server, and who speaks at its other end.
 
-Who that is tells the first bytes. Whoever has said nothing yet is taken for a person; but then
+Who that is tells the first bytes. Those of TLS tell only that what comes is sealed; who speaks
+tell the first ones inside. Whoever has said nothing yet is taken for a person; but then
 nothing is written past the queue, since what the first bytes are may change what must be sent.
 """
 
 import os
+from collections.abc import Sequence
 from functools import partial
 
 import trio
 
 from triochat.backlog import Backlog
-from triochat.dialects import PlainSpeaker, Speaker, recognise
+from triochat.dialects import HELLO, PlainSpeaker, Speaker, recognise
 from triochat.dialects.plain import greeting
 from triochat.messages import Refused
-from triochat.order import AnyRequest
+from triochat.order import AnyRequest, Expired
 from triochat.outbox import Outbox
 from triochat.sockets import is_socket
+from triochat.tls import Codec, Tls
+
+UNENCRYPTED = "this room wants TLS from other machines; join it with: triochat client HOST PORT"
+"""What a peer is told that does without, where it must not."""
 
 
 class Link:
@@ -25,20 +31,45 @@ class Link:
         backlog: where it is noted when it is far behind.
         stream: what the outbox is sent to.
         speaker: who is known to speak; else the first bytes tell.
+        tls: how to open what is sealed, where that can be.
+        must_seal: whoever does not is told so, and let go.
 
     Attributes:
         outbox: what the peer is still to be sent.
         speaker: how it speaks.
+        has_ended: it has said that it says nothing more, or what it says cannot be opened.
+        problem: why the latter, in words.
     """
 
-    __slots__ = ("_first", "_stream", "outbox", "speaker")
+    __slots__ = (
+        "_codec",
+        "_first",
+        "_must_seal",
+        "_stream",
+        "_tls",
+        "has_ended",
+        "outbox",
+        "problem",
+        "speaker",
+    )
 
     def __init__(
-        self, backlog: Backlog, stream: trio.abc.SendStream, speaker: Speaker | None = None
+        self,
+        backlog: Backlog,
+        stream: trio.abc.SendStream,
+        speaker: Speaker | None = None,
+        tls: Tls | None = None,
+        *,
+        must_seal: bool = False,
     ) -> None:
         self.outbox = Outbox(backlog)
         self.speaker = speaker or PlainSpeaker()
+        self.has_ended = False
+        self.problem = ""
         self._stream = stream
+        self._tls = tls
+        self._must_seal = must_seal
+        self._codec: Codec | None = None
         self._first: bytes | None = b""  # until it is known who speaks
         if speaker is not None:
             self._first = None
@@ -48,8 +79,27 @@ class Link:
         """From now on what is put is sent, by a task in this nursery when there is need of one."""
         self.outbox.send_lazily(partial(nursery.start_soon, self.outbox.send_to, self._stream))
 
+    def unseal(self, data: bytes | bytearray, size: int) -> Sequence[bytes | bytearray]:
+        """What the peer says with these bytes, to be heard piece by piece.
+
+        What was sealed comes in pieces of at most this size: a record ends when the peer wants, and
+        then so much may be in it as nobody would have read at once.
+        """
+        if self._first == b"" and self._tls is not None and data.startswith(HELLO):
+            self._codec, self._tls = self._tls.codec(), None
+            self.outbox.seal_with(self._codec)
+            self._write_through()
+        if self._codec is None:
+            return (data,)
+        plain, answer = self._codec.open(data)
+        self.outbox.put_wire(answer)
+        if self._codec.has_ended:
+            self.has_ended = True
+            self.problem = self._codec.problem
+        return [plain[start : start + size] for start in range(0, len(plain), size)]
+
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
-        """What the peer asks for with these bytes."""
+        """What the peer asks for with these bytes, which are plain."""
         if self._first is not None:
             data = self._first + data
             speaker = recognise(data)
@@ -59,11 +109,14 @@ class Link:
             self._first = None
             self.speaker = speaker
             self._write_through()
+            if self._must_seal and self._codec is None:
+                return [Expired(UNENCRYPTED, may_return=False)]
         return self.speaker.hear(data)
 
     def greet(self, handle_length: int) -> None:
         """Tell who has said nothing yet, and so is taken for a person, what to do."""
-        self.outbox.put(self.speaker.tell([greeting(handle_length)]))
+        if not self._must_seal:
+            self.outbox.put(self.speaker.tell([greeting(handle_length)]))
 
     def end(self) -> Refused | None:
         """The refusal of what was begun, if anything was, when there are no more bytes."""

@@ -44,9 +44,10 @@ class Gone(Message, frozen=True):
 
 
 class Expired(Message, frozen=True):
-    """The time is over in which the peer was to join; nothing, if it has."""
+    """The time is over in which the peer was to join, or it may not; nothing, if it has joined."""
 
     reason: str
+    may_return: bool = True
 
 
 class Settle(Message, frozen=True):

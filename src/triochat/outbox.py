@@ -8,6 +8,7 @@ The contract between the fan-out, which fills outboxes, and the sessions, which 
   socket itself (write-through); what the socket does not take, and everything after it, goes
   through the memory channel to the sender task, until that has caught up. Channel and task
   are made when first needed: without them an idle member takes a third less memory.
+* What a sealed link is told is sealed when it is put: what is queued are wire bytes.
 * The sender takes all that is queued and sends it as one: one `send_all` an event would let a
   burst of talkers outrun it.
 * A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for the next 64 KiB, or
@@ -27,6 +28,7 @@ import trio
 
 from triochat.backlog import Backlog
 from triochat.sockets import end
+from triochat.tls import Codec
 
 _Channel: TypeAlias = tuple[trio.MemorySendChannel[bytes], trio.MemoryReceiveChannel[bytes]]
 
@@ -54,7 +56,10 @@ class Way(Enum):
 
 
 def put_all(outboxes: "Iterable[Outbox]", blob: bytes) -> None:
-    """`Outbox.put` the same bytes into each. A server does nothing as often as this loop."""
+    """`Outbox.put` the same bytes into each. A server does nothing as often as this loop.
+
+    Sealed outboxes are never written to from here, so that the others need not be asked.
+    """
     size = len(blob)
     for outbox in outboxes:
         sent = 0
@@ -65,7 +70,7 @@ def put_all(outboxes: "Iterable[Outbox]", blob: bytes) -> None:
                 if outbox._has_failed(error):
                     continue
         if sent != size:
-            outbox._queue_up(blob[sent:])
+            outbox._take(blob[sent:])
 
 
 class Outbox:
@@ -81,6 +86,7 @@ class Outbox:
 
     __slots__ = (
         "_backlog",
+        "_codec",
         "_direct",
         "_ends",
         "_queued",
@@ -97,6 +103,7 @@ class Outbox:
         self.way = Way.OPEN
         self.why = ""
         self._backlog = backlog
+        self._codec: Codec | None = None
         self._write: Callable[[Any, bytes], int] = os.write
         self._target: object = None
         self._direct: object = None
@@ -134,11 +141,29 @@ class Outbox:
         """
         self._write = write
         self._target = target
-        self._direct = None if self._queued or self.way is not Way.OPEN else target
+        self._clear()
+
+    def seal_with(self, codec: Codec) -> None:
+        """From here on what is put is sealed; what was put before goes out as it is."""
+        self._codec = codec
+        self._direct = None
 
     def put(self, blob: bytes) -> None:
         """Send these bytes after all that was put before; never blocks. Evicts who fell behind."""
         put_all([self], blob)
+
+    def put_wire(self, wire: bytes) -> None:
+        """The same with bytes that are sealed already; there may be none."""
+        if not wire or self.way is not Way.OPEN:
+            return
+        if self._target is not None and not self._queued:
+            try:
+                wire = wire[self._write(self._target, wire) :]
+            except OSError as error:
+                if self._has_failed(error):
+                    return
+        if wire:
+            self._queue_up(wire)
 
     def _has_failed(self, error: OSError) -> bool:
         """Whether to forget bytes that could not be written at once; else they are queued."""
@@ -150,9 +175,21 @@ class Outbox:
             self.evict("connection lost")
         return True
 
-    def _queue_up(self, blob: bytes) -> None:
+    def _take(self, blob: bytes) -> None:
+        """What was not written; where it is to be sealed it was not tried."""
         if self.way is not Way.OPEN:
             return
+        if self._codec is None:
+            self._queue_up(blob)
+            return
+        try:
+            wire = self._codec.seal(blob)
+        except OSError:  # an SSLError is one
+            self.evict("connection lost")
+        else:
+            self.put_wire(wire)
+
+    def _queue_up(self, blob: bytes) -> None:
         self._direct = None
         self._queued += len(blob)
         self._channel()[0].send_nowait(blob)
@@ -163,8 +200,15 @@ class Outbox:
             if self._queued > LIMIT:
                 self.evict("fell behind")
 
+    def _clear(self) -> None:
+        """Let `put` write again, if nothing stands against it."""
+        if not self._queued and self.way is Way.OPEN and self._codec is None:
+            self._direct = self._target
+
     def close(self, reason: str) -> None:
         """Take no more, for this reason; what is queued is still sent, within `LINGER` seconds."""
+        if self._codec is not None and self.way is Way.OPEN:
+            self.put_wire(self._codec.end())
         if self.way is Way.OPEN:
             self.way = Way.ENDING
             self.why = self.why or reason
@@ -221,8 +265,7 @@ class Outbox:
                 self.evict("fell behind")
                 return
             self._queued -= len(piece)
-            if not self._queued and self.way is Way.OPEN:
-                self._direct = self._target
+            self._clear()
             if self._queued < LIMIT // 4:
                 self._backlog.discard(self)
             elif self in self._backlog:

@@ -8,7 +8,7 @@ import trio
 
 from triochat.chat import AWAY, Chat, Role, Terminal, View, Why
 from triochat.connection import Connect, Connection
-from triochat.exceptions import UnreachableError
+from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
 from triochat.words import unsent
@@ -72,6 +72,7 @@ class Person:
         Raises:
             RemoteProtocolError: what answers is not a triochat server.
             UnreachableError: it wanted to come back at once, and could not.
+            UntrustedError: what answers now is not known to be the server.
         """
         while True:
             why = await self._chat_over(stream)
@@ -193,6 +194,9 @@ class Person:
                 stream = await self._connect()
             except UnreachableError as error:
                 self._problem = f"still not there ({error})"
+            except UntrustedError:
+                self.is_lost = False  # it does not try any more
+                raise
             else:
                 self.is_lost = False
                 return stream

@@ -78,6 +78,7 @@ class Visit:
 
         Raises:
             UnreachableError: the server cannot be reached.
+            UntrustedError: it is not known that it is the server.
             RemoteProtocolError: what answers is not a triochat server.
         """
         result = Result(Outcome.DONE)

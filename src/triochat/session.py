@@ -8,7 +8,7 @@ stream is closed.
 =====================================  ==========================================================
 the room ends it (the peer has quit,   what is queued for it is sent, its good-bye last; what the
 or was told to close)                  peer still says is ignored
-its input ends                         the room hears that it left; what is queued for it is sent
+its input ends, or cannot be opened    the room hears that it left; what is queued for it is sent
 the peer says no handle in time        it is told so, and as above
 the peer falls behind                  cancelled at once
 the peer vanishes                      cancelled at once; the room hears "connection lost"
@@ -32,6 +32,7 @@ from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.sockets import is_reset, receiver
 from triochat.telling import refusals
+from triochat.tls import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,10 @@ class Session:
         host: str = "",
         is_operator: bool = False,
     ) -> None:
-        self.link = Link(hub.backlog, stream, NdjsonSpeaker() if is_operator else None)
+        must_seal = hub.tls is not None and hub.tls.is_required
+        must_seal = must_seal and not (is_operator or is_loopback(address.partition(" ")[0]))
+        speaker = NdjsonSpeaker() if is_operator else None
+        self.link = Link(hub.backlog, stream, speaker, hub.tls, must_seal=must_seal)
         self.peer = hub.connect(self.link, address, is_operator=is_operator)
         self._stream = stream
         self._hub = hub
@@ -131,19 +135,25 @@ class Session:
 
     async def _converse(self) -> None:
         """Hear the peer, until it or the room has ended that."""
-        outbox = self.link.outbox
+        link, outbox = self.link, self.link.outbox
         while data := await (
             self._patiently(self._receive, self._allowance.chunk)
             if self._dues
             else self._receive(self._allowance.chunk)
         ):
-            for piece in self._allowance.pieces(data):
-                await self._hear(self.link.hear(piece))
-                if outbox.way is not Way.OPEN:
-                    return
-        if unfinished := self.link.end():
+            for unsealed in link.unseal(data, self._allowance.chunk):
+                for piece in self._allowance.pieces(unsealed):
+                    await self._hear(link.hear(piece))
+                    if outbox.way is not Way.OPEN:
+                        return
+            if link.has_ended:
+                break
+        if unfinished := link.end():
             self._hub.ask(self.peer, (unfinished,))
-        parting = "quit" if self.peer.is_operator else self.link.speaker.parting
+        parting = "quit" if self.peer.is_operator else link.speaker.parting
+        if link.problem:
+            log.info("%s: %s", self.peer.address, link.problem)
+            parting = "connection lost"
         self._ask(Gone(outbox.why or parting))
         outbox.linger()
 

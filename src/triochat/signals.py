@@ -27,16 +27,17 @@ async def open_signals() -> AsyncIterator[AsyncIterator[int]]:
         yield aiter(signals)
 
 
-async def next_end(signals: AsyncIterator[int]) -> signal.Signals:
+async def next_end(signals: AsyncIterator[int], hang_up: Callable[[], object]) -> signal.Signals:
     """The next of these that ends a server.
 
     A hang-up is none where there never was a terminal: then a service manager has sent it, which
-    means to say that a file was moved (and the log sees that by itself).
+    means to say that a file has changed: ``hang_up`` is called, each time.
     """
     while True:
         heard = signal.Signals(await anext(signals))
         if heard.name != "SIGHUP" or _has_terminal():
             return heard
+        hang_up()
 
 
 @cache

@@ -4,16 +4,19 @@ A new way to speak to the room, a *door*, is a `Speaker` and a `Dialect`, and a 
 """
 
 from triochat.dialects.base import Dialect, Speaker
+from triochat.dialects.hello import HELLO, HelloSpeaker
 from triochat.dialects.http import HTTP, METHODS, HttpSpeaker
 from triochat.dialects.ndjson import NDJSON, NdjsonSpeaker
 from triochat.dialects.plain import PLAIN, PlainSpeaker
 
 __all__ = [
     "BEGINNINGS",
+    "HELLO",
     "HTTP",
     "NDJSON",
     "PLAIN",
     "Dialect",
+    "HelloSpeaker",
     "HttpSpeaker",
     "NdjsonSpeaker",
     "PlainSpeaker",
@@ -23,6 +26,7 @@ __all__ = [
 
 BEGINNINGS: dict[bytes, type[Speaker]] = {
     b"{": NdjsonSpeaker,
+    HELLO: HelloSpeaker,
     **{method + b" ": HttpSpeaker for method in METHODS},
 }
 """How those begin who do not speak plain text. None is the beginning of another."""

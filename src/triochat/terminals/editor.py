@@ -218,7 +218,7 @@ def open_history(desk: Desk, path: Path | None) -> InMemoryHistory | FileHistory
     history: InMemoryHistory | FileHistory = InMemoryHistory()
     if path is not None:
         with suppress(OSError):  # then it is kept in memory only
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
             path.touch(0o600)
             path.open("ab+").close()  # it is a file that can be read and written
             history = FileHistory(str(path))

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from triochat.folders import state_folder
+from triochat.known_hosts import KnownHosts
+from triochat.trust import server_at
+
+
+def test_who_has_no_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody knows a home, as in some containers, there is a folder that cannot be made."""
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert KnownHosts(state_folder() / "known_hosts").find(server_at("localhost", 1)) == ""
+    with pytest.raises(NotADirectoryError):
+        state_folder().mkdir(parents=True)
+
+
+def test_a_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`XDG_STATE_HOME` says where, but not on a Mac."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
+    assert state_folder() == Path("/somewhere/triochat")
