@@ -107,7 +107,7 @@ class House:
     async def operator(self) -> Peer:
         """The operator, as the console is: a session of our own, which has read its welcome."""
         ours, theirs = trio.testing.memory_stream_pair()
-        trio.lowlevel.spawn_system_task(Session(theirs, self.hub, is_operator=True).run)
+        trio.lowlevel.spawn_system_task(Session(theirs, self.hub, is_console=True).run)
         peer = Peer(ours)
         await peer.ask({"type": "join", "handle": "Server"})
         assert (await peer.event())["type"] == "welcome"

@@ -56,7 +56,7 @@ class Doors:
 
     def ask(self, peer: str, requests: list[AnyRequest]) -> list[Event]:
         """Ask the room; what anybody is told."""
-        asked = Asked(Peer(peer, is_operator=peer in OPERATORS), requests, NOW)
+        asked = Asked(Peer(peer, is_console=peer in OPERATORS), requests, NOW)
         tellings = self.room.apply(asked)
         return [event for one in tellings if isinstance(one, Told) for event in one.events]
 
@@ -107,7 +107,7 @@ def test_nothing_that_is_sent_makes_anything_raise(
 def clients_of(room: Room) -> list[str]:
     """The handles of those who are no operators, in the room and in the queue."""
     here = [*room.members.items(), *room.members.queue.items()]
-    return [handle for peer, handle in here if not peer.is_operator]
+    return [handle for peer, handle in here if not peer.is_console]
 
 
 def test_several_operators() -> None:

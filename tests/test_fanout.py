@@ -39,7 +39,7 @@ class Hall:
     def __init__(self) -> None:
         self.room = Room(max_clients=3)
         self.fan_out = FanOut()
-        self.peers = [Peer(str(number), "", number == OPERATOR) for number in range(COUNT)]
+        self.peers = [Peer(str(number), is_console=number == OPERATOR) for number in range(COUNT)]
         self.written: defaultdict[Peer, list[bytes]] = defaultdict(list)
         for number, peer in enumerate(self.peers):
             stream, _ = trio.testing.memory_stream_one_way_pair()

@@ -235,7 +235,7 @@ async def test_as_a_handle(hostile: Hostile) -> None:
 @each
 def test_as_a_reason_to_kick(hostile: Hostile) -> None:
     """The operator's own words are cleaned as anybody's."""
-    room, boss = Room(), order.Peer("boss", is_operator=True)
+    room, boss = Room(), order.Peer("boss", is_console=True)
     for peer, handle in ((boss, "Server"), (order.Peer("a"), "Ann"), (order.Peer("j"), "Joe")):
         room.apply(order.Asked(peer, [Join(handle)], 0))
     requests = [Kick("Joe", hostile.sent), parse(f"\\kick Ann {hostile.sent}", Place.CONSOLE)]

@@ -69,13 +69,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 class Member:
     """A member without a connection, and all that is written to it after its welcome."""
 
-    def __init__(self, hub: Hub, *, is_operator: bool = False) -> None:
+    def __init__(self, hub: Hub, *, is_console: bool = False) -> None:
         self.heard: list[bytes] = []
         self._hub = hub
         stream, _ = trio.testing.memory_stream_one_way_pair()
         self.link = Link(hub.backlog, stream, NdjsonSpeaker())
         self.link.outbox.write_through(self._write, self.heard)
-        self.peer = hub.connect(self.link, is_operator=is_operator)
+        self.peer = hub.connect(self.link, is_console=is_console)
 
     @staticmethod
     def _write(heard: list[bytes], blob: bytes) -> int:
@@ -229,7 +229,7 @@ async def test_a_kick_does_not_wait() -> None:
     """What an operator asks for is answered in order in a large room too."""
     async with open_hub(Hub(Room())) as hub:
         ann, _ = await crowd(hub)
-        boss = Member(hub, is_operator=True)
+        boss = Member(hub, is_console=True)
         boss.ask(Join("Server"))
         await trio.sleep(MOMENT * 2)
         boss.events()

@@ -8,7 +8,7 @@ from triochat.order import HOUSE, Peer
 from triochat.text import handle_key
 
 ANN, BOB, CID = Peer("ann"), Peer("bob"), Peer("cid")
-BOSS, MATE = Peer("boss", is_operator=True), Peer("mate", is_operator=True)
+BOSS, MATE = Peer("boss", is_console=True), Peer("mate", is_console=True)
 
 
 def here(*peers: Peer, max_clients: int = 1000) -> Members:

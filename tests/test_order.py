@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from strategies import any_request
 from triochat.order import Asked, Peer, arrival
 
-peers = st.builds(Peer, st.text(), st.text(), st.booleans())
+peers = st.builds(Peer, st.text(), st.text(), st.text(), st.booleans())
 asked = st.builds(Asked, peers, st.lists(any_request, max_size=4), st.floats(0, 2**33))
 
 

@@ -84,7 +84,7 @@ class Stage:
 
     def peer(self, name: str) -> Peer:
         """Who is called so on this stage."""
-        return Peer(name, is_operator=name in self.operators)
+        return Peer(name, is_console=name in self.operators)
 
     def handle_of(self, name: str) -> str | None:
         """What the room calls the peer."""

@@ -75,7 +75,7 @@ class Heard(NamedTuple):
 
 def peer_of(name: str) -> Peer:
     """Who is called so here."""
-    return Peer(name, is_operator=name in OPERATORS)
+    return Peer(name, is_console=name in OPERATORS)
 
 
 handles = st.one_of(

@@ -9,7 +9,7 @@ from triochat.rules import QUEUE, RULES
 from triochat.state import State
 
 ANN, BOB, CID, DAN, EVE = (Peer(name) for name in ("ann", "bob", "cid", "dan", "eve"))
-BOSS, MATE = Peer("boss", is_operator=True), Peer("mate", is_operator=True)
+BOSS, MATE = Peer("boss", is_console=True), Peer("mate", is_console=True)
 WAITING = "the room is full; wait until you are let in"
 
 

@@ -61,13 +61,13 @@ asks = requests(st.one_of(st.sampled_from(["Ann", "Bob", "Server", "Cid", "hi"])
 
 @given(st.lists(asks.filter(lambda request: not isinstance(request, Quit))), st.booleans())
 def test_the_room_answers_each_request_once_and_in_order(
-    asked: list[Request], is_operator: bool
+    asked: list[Request], is_console: bool
 ) -> None:
     """Whatever a member asks for, or the operator, one event answers it, in its turn."""
-    room, stay, me = Room(), Stay(), Peer("me", is_operator=is_operator)
+    room, stay, me = Room(), Stay(), Peer("me", is_console=is_console)
     for handle in ("Ann", "Bob"):
         room.apply(Asked(Peer(handle), [Join(handle)], 0.0))
-    for request in [Join("Server" if is_operator else "Cid"), *asked]:
+    for request in [Join("Server" if is_console else "Cid"), *asked]:
         stay.ask(request)
         for told in room.apply(Asked(me, [request], 0.0)):
             if isinstance(told, Told) and (told.to is None or me in told.to):

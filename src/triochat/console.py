@@ -88,7 +88,7 @@ async def _open_session(hub: Hub) -> AsyncIterator[Connection]:
     ours, theirs = [
         trio.SocketStream(trio.socket.from_stdlib_socket(end)) for end in await _socketpair()
     ]
-    session = Session(theirs, hub, "the console", is_operator=True)
+    session = Session(theirs, hub, "the console", is_console=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(session.run)
         async with Connection(ours) as connection:

@@ -19,7 +19,7 @@ def join(state: State, peer: Peer, request: Join) -> None:
     handle = state.members.check(peer, request.handle)
     if isinstance(handle, Refused):
         state.refuse(peer, handle)
-    elif state.members.is_full and not peer.is_operator:
+    elif state.members.is_full and not peer.is_console:
         state.members.wait(peer, handle)
         state.tell_place(peer, len(state.members.queue))
     else:
@@ -66,11 +66,11 @@ def kick(state: State, peer: Peer, request: Kick) -> None:
 
 def leave(state: State, peer: Peer, _: Quit) -> None:
     """Let it go; all others, if the operator asks."""
-    if not peer.is_operator:
+    if not peer.is_console:
         state.leave(peer, "quit")
         return
     reason = "the operator ended the chat"
-    clients = [one for one in state.members if not one.is_operator] + [*state.members.queue]
+    clients = [one for one in state.members if not one.is_console] + [*state.members.queue]
     state.telling.append(Told([Closing(reason, retry=True, ask=True)], tuple(clients)))
     handles = []
     for one in clients:

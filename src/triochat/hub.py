@@ -44,9 +44,11 @@ class Hub(Feed):
         self.buckets = Buckets(limits)
         self.lobby = Lobby(limits.strangers)
 
-    def connect(self, link: Link, address: str = "", *, is_operator: bool = False) -> Peer:
+    def connect(
+        self, link: Link, address: str = "", host: str = "", *, is_console: bool = False
+    ) -> Peer:
         """A connection was opened; from now on it may be told something. Returns who that is."""
-        peer = Peer(next(self._ids), address, is_operator)
+        peer = Peer(next(self._ids), address, host, is_console)
         self.fan_out.links[peer] = link
         if self.is_closed:
             link.outbox.close("shutting down")

@@ -58,7 +58,7 @@ class Members(dict[Peer, str]):
 
     def check(self, peer: Peer, wanted: str) -> str | Refused:
         """A handle as it will be kept, if this peer may have it; else why not."""
-        is_own = peer.is_operator and normalise_handle(wanted) == self.server
+        is_own = peer.is_console and normalise_handle(wanted) == self.server
         handle = self.server if is_own else accept_handle(wanted, self.handle_length)
         if isinstance(handle, Refused):
             return handle
@@ -75,7 +75,7 @@ class Members(dict[Peer, str]):
 
     def enter(self, peer: Peer, handle: str) -> None:
         """Make a peer a member; it is in no queue."""
-        self.clients += not peer.is_operator
+        self.clients += not peer.is_console
         self._note(peer, handle)
 
     def rename(self, peer: Peer, handle: str) -> None:
@@ -88,7 +88,7 @@ class Members(dict[Peer, str]):
         if handle := self.queue.pop(peer, ""):
             del self._taken[handle_key(handle)]
         else:
-            self.clients -= not peer.is_operator
+            self.clients -= not peer.is_console
             handle = self.pop(peer)
             self._forget(handle)
         return handle

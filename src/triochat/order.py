@@ -19,15 +19,17 @@ class Peer(NamedTuple):
     Attributes:
         id: nobody else has it, now or later.
         address: where it comes from, in words; empty if not known.
-        is_operator: it may take the server's own handle, and kick.
+        host: with whom it shares what one host may have; empty if not known.
+        is_console: it is the operator at the server's own terminal, who has the server's handle.
     """
 
     id: str
     address: str = ""
-    is_operator: bool = False
+    host: str = ""
+    is_console: bool = False
 
 
-HOUSE = Peer("", is_operator=True)
+HOUSE = Peer("", is_console=True)
 """Who asks for what no peer asked for."""
 
 

@@ -50,7 +50,7 @@ def is_new(state: State, peer: Peer, _: Join) -> Refused | None:
 
 def has_place(state: State, peer: Peer, _: Join) -> Refused | None:
     """A queue ends somewhere."""
-    if state.members.is_full and len(state.members.queue) >= QUEUE and not peer.is_operator:
+    if state.members.is_full and len(state.members.queue) >= QUEUE and not peer.is_console:
         return Refused("queue-full", "the room is full, and so is the line; try again later")
     return None
 
@@ -80,14 +80,14 @@ def has_reader(state: State, _: Peer, whisper: Whisper) -> Refused | None:
 
 def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
     """The operator is known by its handle."""
-    if peer.is_operator:
+    if peer.is_console:
         return Refused("not-allowed", "the operator keeps the server's handle")
     return None
 
 
 def may_kick(state: State, peer: Peer, kick: Kick) -> Refused | None:
-    """Only the operator kicks, and only others."""
-    if not peer.is_operator:
+    """Only operators kick, and only others."""
+    if not state.is_operator(peer):
         return Refused("not-allowed", "only the operator can kick")
     target = state.members.find(kick.handle)
     if target == HOUSE:

@@ -63,7 +63,7 @@ class Session:
         hub: the room.
         address: where the peer comes from, in words.
         host: with whom it shares what one host may have.
-        is_operator: the peer is our own console: it speaks NDJSON, and need not join in time.
+        is_console: the peer is our own console: it speaks NDJSON, and need not join in time.
 
     Attributes:
         link: the connection over which the peer is here.
@@ -77,22 +77,21 @@ class Session:
         address: str = "a peer",
         *,
         host: str = "",
-        is_operator: bool = False,
+        is_console: bool = False,
     ) -> None:
         must_seal = hub.tls is not None and hub.tls.is_required
-        must_seal = must_seal and not (is_operator or is_loopback(address.partition(" ")[0]))
-        speaker = NdjsonSpeaker() if is_operator else None
+        must_seal = must_seal and not (is_console or is_loopback(address.partition(" ")[0]))
+        speaker = NdjsonSpeaker() if is_console else None
         self.link = Link(hub.backlog, stream, speaker, hub.tls, must_seal=must_seal)
-        self.peer = hub.connect(self.link, address, is_operator=is_operator)
+        self.peer = hub.connect(self.link, address, host, is_console=is_console)
         self._stream = stream
         self._hub = hub
         self._receive = receiver(stream)
-        self._host = host
         self._tokens: TokenBucket | None = None  # a member's
         self._allowance = Allowance(TokenBucket(*STRANGER), is_stranger=True)
         self._level = logging.DEBUG  # of what is logged when it is gone: strangers come and go
         self._dues: list[tuple[float, Callable[[], None]]] = []  # of strangers
-        if is_operator:
+        if is_console:
             self._let_in()
         else:
             now = trio.current_time()
@@ -114,8 +113,8 @@ class Session:
         finally:
             reason = outbox.why or self._reason
             outbox.abandon()
-            self._hub.lobby.leave(self, self._host)
-            self._hub.buckets.give_back(self._host, self._tokens, trio.current_time())
+            self._hub.lobby.leave(self, self.peer.host)
+            self._hub.buckets.give_back(self.peer.host, self._tokens, trio.current_time())
             self._hub.disconnect(self.peer, reason)
             log.log(self._level, "%s: gone (%s)", address, reason)
             await trio.aclose_forcefully(self._stream)
@@ -150,7 +149,7 @@ class Session:
                 break
         if unfinished := link.end():
             self._hub.ask(self.peer, (unfinished,))
-        parting = "quit" if self.peer.is_operator else link.speaker.parting
+        parting = "quit" if self.peer.is_console else link.speaker.parting
         if link.problem:
             log.info("%s: %s", self.peer.address, link.problem)
             parting = "connection lost"
@@ -216,12 +215,12 @@ class Session:
         del self._dues[:-1]
         if handle := self._hub.room.members.handle_of(self.peer):
             self._dues.clear()
-            self._hub.lobby.leave(self, self._host)
+            self._hub.lobby.leave(self, self.peer.host)
             self._let_in()
             log.info("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
 
     def _let_in(self) -> None:
         """From now on it may ask what a member may."""
         self._level = logging.INFO
-        self._tokens = self._hub.buckets.take(self._host)
+        self._tokens = self._hub.buckets.take(self.peer.host)
         self._allowance = Allowance(self._tokens)

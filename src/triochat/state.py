@@ -31,7 +31,9 @@ class State:
     Attributes:
         members: who is here, and who waits.
         telling: what is said of it that nobody has been told yet.
-        at: what time it is, as it stands on the wire.
+        now: what time it is, in seconds since the epoch.
+        at: the same, as it stands on the wire.
+        operators: members that were made operators; the console is one without that.
         last_id: the newest id that was given to anything.
         last_speaker: who may not speak now, if there are turns; the house stands for operators.
         ended: peers whose connection has been said to end; they are not heard.
@@ -51,7 +53,9 @@ class State:
         self.has_turns = turns
         self.place = place
         self.telling: list[Telling] = []
+        self.now = 0.0
         self.at = ""
+        self.operators: set[Peer] = set()
         self.last_id = 0
         self.last_speaker: Peer | None = None
         self.ended: set[Peer] = set()
@@ -65,9 +69,13 @@ class State:
         """The handles that are in the room, sorted without regard to case."""
         return self.members.roster
 
+    def is_operator(self, peer: Peer) -> bool:
+        """Whether this peer may put others out, and the like."""
+        return peer.is_console or peer in self.operators
+
     def spoke_last(self, peer: Peer) -> bool:
         """Whether it is for others to speak, where there are turns."""
-        return peer == self.last_speaker or (peer.is_operator and self.last_speaker == HOUSE)
+        return peer == self.last_speaker or (peer.is_console and self.last_speaker == HOUSE)
 
     def next_id(self) -> int:
         """An id that is newer than all."""
@@ -76,6 +84,7 @@ class State:
 
     def set_time(self, now: float) -> None:
         """From here on it is now, in seconds since the epoch."""
+        self.now = now
         milliseconds = round(now * 1000)
         if milliseconds == self._milliseconds:
             return
@@ -137,6 +146,7 @@ class State:
             return None
         if self.last_speaker == peer:
             self.last_speaker = None
+        self.operators.discard(peer)
         self.telling.append(Unfollows(peer))
         return self.members.remove(peer)
 
