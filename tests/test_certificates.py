@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from seals import write_certificate
 from triochat.certificates import own_identity
 from triochat.fingerprints import fingerprint
-from triochat.tls import Tls, is_loopback, read_identity
+from triochat.hosts import is_loopback
+from triochat.tls import Tls, read_identity
 
 
 def here() -> list[str]:

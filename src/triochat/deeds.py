@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from triochat import messages
 from triochat.messages import Closing, Join, Kick, Left, Notice, Quit, Refused, Rename, Whisper
-from triochat.order import Expired, Gone, Peer, Settle
+from triochat.order import Expired, Exposed, Gone, Peer, Settle
 from triochat.state import State
 from triochat.telling import Told
 from triochat.text import accept_text
@@ -86,6 +86,7 @@ def lose(state: State, peer: Peer, gone: Gone) -> None:
     """It is not here any more; if it was not before either, nobody hears of it."""
     state.leave(peer, gone.reason)
     state.ended.discard(peer)
+    state.exposed.discard(peer)
 
 
 def expire(state: State, peer: Peer, expired: Expired) -> None:
@@ -110,6 +111,7 @@ DEEDS: dict[type, Deed] = {
     Quit: leave,
     Gone: lose,
     Expired: expire,
+    Exposed: lambda state, peer, _: state.exposed.add(peer),
     Settle: lambda state, _peer, _: state.settle(),
     Notice: pass_on,
     Refused: pass_on,

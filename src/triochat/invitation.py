@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from triochat.tls import Tls, is_loopback
+from triochat.hosts import is_loopback
+from triochat.tls import Tls
 
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """What to listen on all addresses of a family looks like, and the one that is always there."""

@@ -15,7 +15,7 @@ from triochat.backlog import Backlog
 from triochat.dialects import HELLO, PlainSpeaker, Speaker, recognise
 from triochat.dialects.plain import greeting
 from triochat.messages import Refused
-from triochat.order import AnyRequest, Expired
+from triochat.order import AnyRequest, Expired, Exposed
 from triochat.outbox import Outbox
 from triochat.sockets import is_socket
 from triochat.tls import Codec, Tls
@@ -32,7 +32,8 @@ class Link:
         stream: what the outbox is sent to.
         speaker: who is known to speak; else the first bytes tell.
         tls: how to open what is sealed, where that can be.
-        must_seal: whoever does not is told so, and let go.
+        is_remote: what it carries crosses a network. Whoever must seal that and does not is told
+            so, and let go; of others the room is told that they are exposed.
 
     Attributes:
         outbox: what the peer is still to be sent.
@@ -44,6 +45,7 @@ class Link:
     __slots__ = (
         "_codec",
         "_first",
+        "_is_remote",
         "_must_seal",
         "_stream",
         "_tls",
@@ -60,7 +62,7 @@ class Link:
         speaker: Speaker | None = None,
         tls: Tls | None = None,
         *,
-        must_seal: bool = False,
+        is_remote: bool = False,
     ) -> None:
         self.outbox = Outbox(backlog)
         self.speaker = speaker or PlainSpeaker()
@@ -68,7 +70,8 @@ class Link:
         self.problem = ""
         self._stream = stream
         self._tls = tls
-        self._must_seal = must_seal
+        self._is_remote = is_remote
+        self._must_seal = is_remote and tls is not None and tls.is_required
         self._codec: Codec | None = None
         self._first: bytes | None = b""  # until it is known who speaks
         if speaker is not None:
@@ -109,8 +112,10 @@ class Link:
             self._first = None
             self.speaker = speaker
             self._write_through()
-            if self._must_seal and self._codec is None:
-                return [Expired(UNENCRYPTED, may_return=False)]
+            if self._is_remote and self._codec is None:
+                if self._must_seal:
+                    return [Expired(UNENCRYPTED, may_return=False)]
+                return [Exposed(), *speaker.hear(data)]
         return self.speaker.hear(data)
 
     def greet(self, handle_length: int) -> None:

@@ -52,11 +52,15 @@ class Expired(Message, frozen=True):
     may_return: bool = True
 
 
+class Exposed(Message, frozen=True):
+    """What this peer says and is told crosses a network, and can be read there."""
+
+
 class Settle(Message, frozen=True):
     """Tell those who wait for a place in the room where they stand now. The house's."""
 
 
-AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Settle
+AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Exposed | Settle
 """What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
 
 

@@ -8,11 +8,11 @@ linger. To stop at once, cancel `serve`.
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import ip_address, ip_network
 from typing import TypeAlias
 
 import trio
 
+from triochat.hosts import host_of
 from triochat.hub import Hub
 from triochat.outbox import LINGER
 from triochat.session import Session
@@ -98,14 +98,9 @@ def watch(stream: trio.abc.Stream) -> None:
 
 
 def peer_of(stream: trio.abc.Stream) -> tuple[str, str]:
-    """The host at the other end, and its address in words.
-
-    Who has one address of IPv6 has its whole network: that is one host.
-    """
+    """The host at the other end, and its address in words."""
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError, ValueError):
             name, port, *_ = stream.socket.getpeername()
-            address = ip_address(name.partition("%")[0])
-            network = ip_network((address, 64 if address.version == 6 else 32), strict=False)
-            return str(network), f"{name} port {port}"
+            return host_of(name), f"{name} port {port}"
     return "", "a peer"

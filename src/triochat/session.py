@@ -25,6 +25,7 @@ import trio
 
 from triochat.allowance import SIP, Allowance, size_of
 from triochat.dialects import NdjsonSpeaker
+from triochat.hosts import is_loopback
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.order import AnyRequest, Expired, Gone
@@ -32,7 +33,6 @@ from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.sockets import is_reset, receiver
 from triochat.telling import refusals
-from triochat.tls import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +79,9 @@ class Session:
         host: str = "",
         is_console: bool = False,
     ) -> None:
-        must_seal = hub.tls is not None and hub.tls.is_required
-        must_seal = must_seal and not (is_console or is_loopback(address.partition(" ")[0]))
+        is_remote = not (is_console or is_loopback(address.partition(" ")[0]))
         speaker = NdjsonSpeaker() if is_console else None
-        self.link = Link(hub.backlog, stream, speaker, hub.tls, must_seal=must_seal)
+        self.link = Link(hub.backlog, stream, speaker, hub.tls, is_remote=is_remote)
         self.peer = hub.connect(self.link, address, host, is_console=is_console)
         self._stream = stream
         self._hub = hub

@@ -33,6 +33,7 @@ class State:
         telling: what is said of it that nobody has been told yet.
         now: what time it is, in seconds since the epoch.
         at: the same, as it stands on the wire.
+        exposed: peers whose connections cross a network unencrypted.
         operators: members that were made operators; the console is one without that.
         last_id: the newest id that was given to anything.
         last_speaker: who may not speak now, if there are turns; the house stands for operators.
@@ -55,6 +56,7 @@ class State:
         self.telling: list[Telling] = []
         self.now = 0.0
         self.at = ""
+        self.exposed: set[Peer] = set()
         self.operators: set[Peer] = set()
         self.last_id = 0
         self.last_speaker: Peer | None = None

@@ -6,7 +6,6 @@ them for the whole server: whoever fills one empties it before anybody else has 
 here waits.
 """
 
-import ipaddress
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -153,14 +152,6 @@ class Codec:
             with suppress(ssl.SSLError):  # the peer has not said so itself, and need not
                 self._tls.unwrap()
         return self._outgoing.read()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this host, a name or an address, is this machine, and no network is in between."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _words(error: ssl.SSLError) -> str:

@@ -1,0 +1,21 @@
+"""Hosts: which peers come from one place, and which of them from this machine. Pure."""
+
+from ipaddress import ip_address, ip_network
+
+
+def host_of(address: str) -> str:
+    """The host with this address, as a network: who has one address of IPv6 has all of its /64.
+
+    Raises:
+        ValueError: this is no address.
+    """
+    found = ip_address(address.partition("%")[0])
+    return str(ip_network((found, 64 if found.version == 6 else 32), strict=False))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host, a name or an address, is this machine, and no network is in between."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
