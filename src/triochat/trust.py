@@ -8,6 +8,8 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from triochat.hosts import is_loopback
+
 AUTHORITY = "authority"
 """The pin of a server for which the authorities vouch: they may do so for another certificate."""
 
@@ -26,10 +28,7 @@ class Server(NamedTuple):
     @property
     def is_here(self) -> bool:
         """Whether it is on this machine: nobody else sees what is said to it."""
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def server_at(host: str, port: int) -> Server:
