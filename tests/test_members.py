@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from triochat.members import Members
 from triochat.messages import Refused
 from triochat.order import HOUSE, Peer
-from triochat.text import handle_key
+from triochat.text import handle_key, skeletons
 
 ANN, BOB, CID = Peer("ann"), Peer("bob"), Peer("cid")
 BOSS, MATE = Peer("boss", is_console=True), Peer("mate", is_console=True)
@@ -170,6 +170,71 @@ def test_a_taken_handle(wanted: str) -> None:
     assert here(ANN).check(ANN, wanted) == shown
 
 
+@pytest.mark.parametrize("wanted", ["Ann.", "Ann-", "aNn.", "\u0251nn", "Ann\ua78f"])
+def test_a_handle_that_looks_taken(wanted: str) -> None:
+    """What readers would take for somebody who is here is refused to others, not to that one."""
+    problem = f'handle "{wanted}" looks like "Ann", who is here; try another'
+    members = here(ANN)
+    assert members.check(BOB, wanted) == Refused("handle-confusable", problem)
+    assert members.check(ANN, wanted) == wanted
+    members.remove(ANN)
+    assert members.check(BOB, wanted) == wanted
+
+
+def test_a_handle_that_looks_like_one_in_the_queue() -> None:
+    """Who waits has a handle that nobody else looks like."""
+    members = here(ANN, max_clients=1)
+    members.wait(BOB, "Bob")
+    problem = 'handle "B0b" looks like "Bob", who waits; try another'
+    assert members.check(CID, "B0b") == Refused("handle-confusable", problem)
+    members.remove(BOB)
+    assert members.check(CID, "B0b") == "B0b"
+
+
+def test_to_look_like_oneself() -> None:
+    """Who calls itself by what looks like its old handle leaves nothing behind."""
+    members = here(ANN)
+    for handle in ("ann", "Ann.", "\u0251nn", "Bob"):
+        assert members.check(ANN, handle) == handle
+        members.rename(ANN, handle)
+    assert members.check(CID, "Ann") == "Ann"
+    assert members.find("Ann") == HOUSE
+
+
+def test_whom_somebody_means_is_exact() -> None:
+    """Nobody is found under a name that only looks like theirs."""
+    members = here(ANN)
+    for name in ("Ann.", "\u0251nn", "Ann_"):
+        assert members.find(name) == HOUSE
+
+
+def test_numbered_members() -> None:
+    """Two thousand who are numbered all get in."""
+    members = Members("Server", 9999)
+    for number in range(2000):
+        assert members.check(Peer(str(number)), f"user{number}") == f"user{number}"
+        members.enter(Peer(str(number)), f"user{number}")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["_Server", "Server_", "Server.", "Server-", "__server._", "SERVER-", "Serv\u1d07r", "5erver"],
+)
+def test_what_looks_like_the_server(wanted: str) -> None:
+    """Nobody passes for the operator, also while it is away, and not with a frame around it."""
+    problem = f'handle "{wanted}" looks like "Server", which is reserved; try another'
+    is_other = wanted in ("Serv\u1d07r", "5erver")  # people see that, and Unicode has it so
+    expected = wanted if is_other else Refused("handle-reserved", problem)
+    assert here(ANN).check(ANN, wanted) == expected
+    assert here(BOSS).check(ANN, wanted) == expected
+
+
+def test_a_frame_around_others() -> None:
+    """Only the server's handle is guarded against ``_``: IRC clients call themselves so."""
+    assert here(ANN).check(BOB, "Ann_") == "Ann_"
+    assert here(ANN).check(BOB, "_Ann") == "_Ann"
+
+
 def test_the_server_s_handle() -> None:
     """The server's handle is the operator's, as it is spelt there, and nobody else's."""
     members = here(ANN)
@@ -230,13 +295,18 @@ PEERS = (ANN, BOB, CID, BOSS, MATE)
 deeds = st.tuples(
     st.sampled_from(PEERS),
     st.sampled_from(["enter", "wait", "rename", "remove"]),
-    st.sampled_from(["Ann", "ANN", "bob", "Bob", "Cid", "Stra\u00dfe", "STRASSE", "Server"]),
+    st.sampled_from(
+        ["Ann", "ANN", "Ann.", "\u0251nn", "bob", "B0b", "Cid", "Stra\u00dfe", "STRASSE", "Server"]
+    )
+    | st.sampled_from(
+        ["_server", "Iain", "lain", "LAIN", "Ian", "Lan", "\u0441\u043e\u0441\u043e", "coco"]
+    ),
 )
 
 
 @given(st.lists(deeds, max_size=30))
 def test_any_story(story: list[tuple[Peer, str, str]]) -> None:
-    """Whoever comes, waits, is renamed and goes: each handle is one's, and the roster is sorted."""
+    """Whoever comes, waits, is renamed and goes: each handle, and its look, is one's alone."""
     members = Members("Server", 2)
     worn: dict[Peer, str] = {}
     queue: dict[Peer, str] = {}
@@ -264,4 +334,6 @@ def test_any_story(story: list[tuple[Peer, str, str]]) -> None:
         assert members.clients == len({*worn} & {ANN, BOB, CID})
         keys = [handle_key(handle) for handle in (worn | queue).values()]
         assert len(set(keys)) == len(keys)
+        for looks in zip(*map(skeletons, (worn | queue).values()), strict=True):
+            assert len(set(looks)) == len(keys)
         assert all(members.find(handle) == peer for peer, handle in (worn | queue).items())

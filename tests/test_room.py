@@ -225,6 +225,43 @@ def test_a_taken_handle() -> None:
     """)
 
 
+def test_a_handle_that_looks_like_another() -> None:
+    """Nobody joins, or is renamed, to what readers would take for somebody who is here."""
+    transcript("""
+        ann: Ann
+            ann | * Server connected. You are Ann. 1 here: Ann
+        bob: Ann.
+            bob | ! handle "Ann." looks like "Ann", who is here; try another
+        bob: \u0410nn
+            bob | ! handle "\u0410nn" mixes alphabets: "\u0410" is Cyrillic,
+                "nn" is Latin; try another
+        bob: Ann\u1433
+            bob | ! handle "Ann\u1433" mixes alphabets: "Ann" is Latin,
+                "\u1433" is Canadian Aboriginal; try another
+        bob: _Server
+            bob | ! handle "_Server" looks like "Server", which is reserved; try another
+        bob: coco
+            ann | * coco joined
+            bob | * Server connected. You are coco. 2 here: Ann, coco
+        cid: \u0441\u043e\u0441\u043e
+            cid | ! handle "\u0441\u043e\u0441\u043e" looks like "coco", who is here; try another
+        cid: \u0410\u043d\u044f
+            ann, bob | * \u0410\u043d\u044f joined
+            cid | * Server connected. You are \u0410\u043d\u044f.
+                3 here: Ann, coco, \u0410\u043d\u044f
+        bob: \\nick ann-
+            bob | ! handle "ann-" looks like "Ann", who is here; try another
+        bob: psst > ann-
+            bob | ! nobody here is called "ann-"; nothing was sent
+        ann: \\nick Ann.
+            ann, bob, cid | * Ann is now Ann.
+        (ann is cut off)
+            bob, cid | * Ann. left (connection lost)
+        bob: \\nick ann-
+            bob, cid | * coco is now ann-
+    """)
+
+
 @pytest.mark.parametrize("handle", ["you", "YOU", "\uff59ou", "Server", "sERVER"])
 def test_a_reserved_handle(handle: str) -> None:
     """Nobody is called ``you``, and no client like the server, with or without an operator."""

@@ -2,13 +2,22 @@
 
 from bisect import bisect_left, insort
 
+from triochat.lookalikes import skeleton
 from triochat.messages import Refused, Roster
 from triochat.order import HOUSE, Peer
-from triochat.text import HANDLE_LENGTH, accept_handle, handle_key, normalise_handle
+from triochat.text import (
+    HANDLE_LENGTH,
+    accept_handle,
+    handle_key,
+    normalise_handle,
+    skeletons,
+)
 
 
 class Members(dict[Peer, str]):
     """The handles of those who are in a room. One that somebody has, or waits with, is no other's.
+
+    Neither is one that looks like it.
 
     Args:
         server: the operator's handle, which nobody else may take.
@@ -28,6 +37,8 @@ class Members(dict[Peer, str]):
         self.clients = 0
         self._max_clients = max_clients
         self._taken: dict[str, Peer] = {}
+        self._looks: tuple[dict[str, Peer], dict[str, Peer]] = {}, {}
+        self._reserved = [*map(_bare, skeletons(server))]
         self._sorted: list[str] = []
         self._who: Roster | None = None
 
@@ -64,13 +75,26 @@ class Members(dict[Peer, str]):
             return handle
         if self.find(handle) not in (peer, HOUSE):
             return Refused("handle-taken", f'handle "{handle}" is taken; try another')
-        if handle_key(handle) == handle_key(self.server) and not is_own:
-            return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
-        return handle
+        return handle if is_own else self._check_looks(peer, handle) or handle
+
+    def _check_looks(self, peer: Peer, handle: str) -> Refused | None:
+        """Whether readers could take this handle for the server's, or for another's."""
+        both = skeletons(handle)
+        if any(map(str.__eq__, map(_bare, both), self._reserved)):
+            is_same = handle_key(handle) == handle_key(self.server)
+            like = "" if is_same else f'looks like "{self.server}", which '
+            return Refused("handle-reserved", f'handle "{handle}" {like}is reserved; try another')
+        for looks, look in zip(self._looks, both, strict=True):
+            other = looks.get(look, peer)
+            if other != peer:
+                where = "is here" if other in self else "waits"
+                like = f'looks like "{self.handle_of(other)}", who {where}'
+                return Refused("handle-confusable", f'handle "{handle}" {like}; try another')
+        return None
 
     def wait(self, peer: Peer, handle: str) -> None:
         """Put a peer at the end of the queue."""
-        self._taken[handle_key(handle)] = peer
+        self._take(peer, handle)
         self.queue[peer] = handle
 
     def enter(self, peer: Peer, handle: str) -> None:
@@ -86,7 +110,7 @@ class Members(dict[Peer, str]):
     def remove(self, peer: Peer) -> str:
         """Take a peer out of the room, or out of the queue; return its handle."""
         if handle := self.queue.pop(peer, ""):
-            del self._taken[handle_key(handle)]
+            self._free(handle)
         else:
             self.clients -= not peer.is_console
             handle = self.pop(peer)
@@ -95,11 +119,27 @@ class Members(dict[Peer, str]):
 
     def _note(self, peer: Peer, handle: str) -> None:
         self[peer] = handle
-        self._taken[handle_key(handle)] = peer
+        self._take(peer, handle)
         insort(self._sorted, handle, key=handle_key)
         self._who = None
 
     def _forget(self, handle: str) -> None:
+        self._free(handle)
         key = handle_key(handle)
-        del self._taken[key], self._sorted[bisect_left(self._sorted, key, key=handle_key)]
+        del self._sorted[bisect_left(self._sorted, key, key=handle_key)]
         self._who = None
+
+    def _take(self, peer: Peer, handle: str) -> None:
+        self._taken[handle_key(handle)] = peer
+        for looks, look in zip(self._looks, skeletons(handle), strict=True):
+            looks[look] = peer
+
+    def _free(self, handle: str) -> None:
+        del self._taken[handle_key(handle)]
+        for looks, look in zip(self._looks, skeletons(handle), strict=True):
+            del looks[look]
+
+
+def _bare(look: str) -> str:
+    """What is compared with the server's handle: a ``_`` more or less makes no other there."""
+    return skeleton(look.replace("_", "")) if "_" in look else look

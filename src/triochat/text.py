@@ -19,6 +19,7 @@ is for who draws it to prevent, whatever fills it.
 import re
 import unicodedata
 
+from triochat.lookalikes import mixture, skeleton
 from triochat.messages import Refused
 
 HANDLE_LENGTH = 10
@@ -110,19 +111,31 @@ def handle_key(handle: str) -> str:
     return normalise_handle(normalise_handle(handle).casefold())
 
 
+def skeletons(handle: str) -> tuple[str, str]:
+    """Two handles look alike if the first of these are equal, or the second.
+
+    The first is of the handle as it is written (``Iain`` and ``lain``, but not ``Ian`` and
+    ``Lan``), the second of it in small letters (``B0b`` and ``bob``). What is the same to the room
+    always looks alike; whom somebody means is never decided by this.
+    """
+    handle = handle[:_LOOKED_AT]
+    return skeleton(normalise_handle(handle)), skeleton(handle_key(handle)).casefold()
+
+
 def accept_handle(handle: str, length: int = HANDLE_LENGTH) -> str | Refused:
-    """A handle as a room takes it: NFKC, 1 to ``length`` characters; else what is wrong with it."""
+    """A handle as a room takes it: 1 to ``length`` characters, NFKC, one alphabet; or why not."""
     handle = normalise_handle(handle)
     if not handle:
         problem = f"a handle has 1 to {length} characters, no spaces"
         return Refused("handle-invalid", f"{problem}; try another")
-    if handle_key(handle) == _RESERVED:
-        return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
     problem = _character_problem(handle) or ""
     if not problem and len(handle) > length:
         problem = f"has {len(handle)} characters; at most {length} are allowed"
+    problem = problem or mixture(handle) or ""
     if problem:
         return Refused("handle-invalid", f'handle "{excerpt(handle)}" {problem}; try another')
+    if _RESERVED in skeletons(handle):
+        return Refused("handle-reserved", f'handle "{handle}" is reserved; try another')
     return handle
 
 
