@@ -25,7 +25,7 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.order import AnyRequest, Expired, Typed
+from triochat.order import AnyRequest, Expired, Exposed, Typed
 
 CONTROLS = "\x00\x07\x08\t\n\v\f\r\x1b\x1c\x7f\x85\x9b"
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202d\u202e\u2066\u2067\u2069"
@@ -76,13 +76,13 @@ def events(text: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
     handles = st.lists(text, max_size=3).map(tuple)
     ids = st.integers(min_value=0, max_value=2**53)
     return st.one_of(
-        st.builds(Welcome, text, text, handles, ids),
-        st.builds(Joined, text, ids, text),
+        st.builds(Welcome, text, text, handles, ids, unencrypted=handles),
+        st.builds(Joined, text, ids, text, st.booleans()),
         st.builds(Said, ids, text, text, text),
         st.builds(Whispered, ids, text, text, text, text),
         st.builds(Renamed, text, text, ids, text),
         st.builds(Left, text, text, ids, text),
-        st.builds(Roster, handles),
+        st.builds(Roster, handles, handles),
         st.builds(Notice, text),
         st.builds(Refused, text, text, ids),
         st.just(Pong()),
@@ -110,6 +110,8 @@ typed_lines = st.sampled_from(
 any_request: st.SearchStrategy[AnyRequest] = st.one_of(
     requests(any_text),
     st.builds(Typed, st.one_of(any_text, typed_lines)),
-    st.sampled_from([Notice("an answer"), Refused("no", "an answer"), Expired("too late")]),
+    st.sampled_from(
+        [Notice("an answer"), Refused("no", "an answer"), Expired("too late"), Exposed()]
+    ),
 )
 """Whatever a peer, or its connection, may ask the room for before it is gone."""

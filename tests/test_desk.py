@@ -58,6 +58,13 @@ def problem(view: View, line: str, columns: int = 80) -> str:
 HERE = View("127.0.0.1 port 9", "Ann", {"Ann", "Bob"}, 0.001)
 
 
+def test_the_status_line_counts_who_can_be_overheard() -> None:
+    """Whoever types sees it at that moment; where there is nobody, nothing is said of it."""
+    assert status(HERE) == "127.0.0.1 port 9 · 2 here · lag 1 ms"
+    one = HERE._replace(unencrypted={"Bob"})
+    assert status(one) == "127.0.0.1 port 9 · 2 here, 1 plain · lag 1 ms"
+
+
 def test_the_status_line() -> None:
     """Where one is, how many are here, the lag; in its place what is wrong, if anything is."""
     assert status(HERE) == "127.0.0.1 port 9 · 2 here · lag 1 ms"

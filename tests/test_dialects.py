@@ -419,6 +419,20 @@ def test_plain_lines_are_lines(event: Event) -> None:
             ),
         ),
         (
+            Welcome("J", "S", ("J", "T"), 0, 10, ("T",)),
+            (
+                '{"type":"welcome","handle":"J","server":"S","roster":["J","T"],"last":0,'
+                '"handle_length":10,"unencrypted":["T"]}'
+            ),
+        ),
+        (
+            Joined("Timmy", 41, AT, unencrypted=True),
+            (
+                '{"type":"joined","handle":"Timmy","id":41,"at":"2026-01-02T03:04:05.678Z",'
+                '"unencrypted":true}'
+            ),
+        ),
+        (
             Joined("Timmy", 41, AT),
             '{"type":"joined","handle":"Timmy","id":41,"at":"2026-01-02T03:04:05.678Z"}',
         ),
@@ -448,6 +462,10 @@ def test_plain_lines_are_lines(event: Event) -> None:
             ),
         ),
         (Roster(("Jimmy",)), '{"type":"roster","handles":["Jimmy"]}'),
+        (
+            Roster(("Jimmy",), ("Jimmy",)),
+            '{"type":"roster","handles":["Jimmy"],"unencrypted":["Jimmy"]}',
+        ),
         (Notice("a\nb"), '{"type":"notice","text":"a\\nb"}'),
         (Refused("handle-taken", "no"), '{"type":"refused","code":"handle-taken","text":"no"}'),
         (

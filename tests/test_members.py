@@ -308,6 +308,7 @@ deeds = st.tuples(
 def test_any_story(story: list[tuple[Peer, str, str]]) -> None:
     """Whoever comes, waits, is renamed and goes: each handle, and its look, is one's alone."""
     members = Members("Server", 2)
+    members.exposed |= {BOB, MATE}
     worn: dict[Peer, str] = {}
     queue: dict[Peer, str] = {}
     for peer, deed, wanted in story:
@@ -331,6 +332,8 @@ def test_any_story(story: list[tuple[Peer, str, str]]) -> None:
         assert {peer: members[peer] for peer in members} == worn
         assert members.queue == queue
         assert [*members.roster] == sorted(worn.values(), key=handle_key)
+        exposed = {worn[peer] for peer in worn if peer in members.exposed}
+        assert [*members.who.unencrypted] == sorted(exposed, key=handle_key)
         assert members.clients == len({*worn} & {ANN, BOB, CID})
         keys = [handle_key(handle) for handle in (worn | queue).values()]
         assert len(set(keys)) == len(keys)

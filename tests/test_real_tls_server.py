@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, running_server
+from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, member, running_server
 from seals import any_context, write_certificate
 from triochat.fingerprints import fingerprint
+from triochat.hosts import is_loopback
+from triochat.link import EXPOSED
 
 
 class SealedPeer(Peer):
@@ -51,6 +53,22 @@ def test_sealed_and_plain_peers_share_a_port() -> None:
         ann.close()
         bob.close()
         assert server.process.wait(PATIENCE) == 0
+
+
+def test_who_is_unencrypted_from_another_machine_is_marked() -> None:
+    """By an address that is not loopback a plain peer is marked, a sealed one is not."""
+    with running_server("--host", "0.0.0.0") as server:  # noqa: S104
+        far = [host for host in server.invited if not is_loopback(host)]
+        if not far:
+            pytest.skip("this machine has no address but loopback")
+        ann = member(server.port, "Ann")
+        joe, sue = Peer(server.port, far[0]), SealedPeer(server.port, far[0])
+        joe.type("Joe")
+        assert joe.line() == f"* {EXPOSED}; triochat client HOST PORT encrypts"
+        assert joe.line().endswith("You are Joe. 2 here: Ann, Joe (plain)")
+        assert ann.line() == "* Joe (plain) joined"
+        sue.type("Sue")
+        assert sue.line().endswith("You are Sue. 3 here: Ann, Joe (plain), Sue")
 
 
 def test_a_slow_reader_misses_nothing() -> None:

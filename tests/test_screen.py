@@ -320,6 +320,8 @@ def test_many_comings_and_goings_are_one_line() -> None:
     """Four and more in a row are one line, with what they come to."""
     crowd: list[Event] = [Joined("A"), Joined("B"), Left("C", "connection lost"), Joined("D")]
     assert draw(*crowd) == "21:07 * A, B, D joined; C left (connection lost)"
+    crowd[0] = Joined("A", unencrypted=True)
+    assert draw(*crowd) == "21:07 * A (plain), B, D joined; C left (connection lost)"
 
 
 def test_a_fold_tells_what_is_so_now() -> None:

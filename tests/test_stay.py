@@ -127,6 +127,24 @@ def test_who_waits_in_line_is_answered() -> None:
     assert stay.handle == "Bob"
 
 
+def test_a_stay_knows_who_can_be_overheard() -> None:
+    """From the welcome, or a newcomer, to the last: under each name, and of a server without it."""
+    stay = Stay()
+    stay.hear(Welcome("Bob", "Server", ("Ann", "Bob"), unencrypted=("Ann",)))
+    assert stay.unencrypted == {"Ann"}
+    stay.hear(Joined("Cid", unencrypted=True))
+    stay.hear(Joined("Dan"))
+    stay.hear(Renamed("Ann", "Eve"))
+    stay.hear(Renamed("Dan", "Ann"))
+    assert stay.unencrypted == {"Cid", "Eve"}
+    stay.hear(Left("Eve", "quit"))
+    assert stay.unencrypted == {"Cid"}
+    stay.hear(Roster(("Bob", "Fay"), ("Fay",)))
+    assert stay.unencrypted == {"Fay"}
+    stay.hear(WELCOME)
+    assert stay.unencrypted == set()
+
+
 def test_a_stay_knows_who_is_here() -> None:
     """Who comes, goes, and is called something else; one's own handle among them."""
     stay = a_stay()

@@ -27,7 +27,12 @@ NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800
 
 EVENTS: list[tuple[Event, str]] = [
     (Welcome("Ann", "Server", ("Ann",)), "* Server connected. You are Ann. 1 here: Ann"),
+    (
+        Welcome("Ann", "Server", ("Ann", "Bob"), unencrypted=("Bob",)),
+        "* Server connected. You are Ann. 2 here: Ann, Bob (plain)",
+    ),
     (Joined("Ann"), "* Ann joined"),
+    (Joined("Ann", unencrypted=True), "* Ann (plain) joined"),
     (Said(1, AT, "Ann", "hi"), "Ann> hi"),
     (Whispered(1, AT, "Ann", "Bob", "psst"), "[Ann -> you] psst"),
     (Renamed("Ann", "Anna"), "* Ann is now Anna"),
@@ -35,6 +40,7 @@ EVENTS: list[tuple[Event, str]] = [
     (Left("Ann", "kicked: too loud"), "* Ann left (kicked: too loud)"),
     (Roster(()), "* 0 here: "),
     (Roster(("Ann", "Bob")), "* 2 here: Ann, Bob"),
+    (Roster(("Ann", "Bob"), ("Ann",)), "* 2 here: Ann (plain), Bob"),
     (Notice("one\ntwo"), "* one\n* two"),
     (Refused("code", "no; try again"), "! no; try again"),
     (Pong(), "* pong"),

@@ -94,7 +94,7 @@ def price(count: int, told: Iterable[Telling]) -> float:
             if isinstance(event, Refused):
                 cost += REFUSED
             elif isinstance(event, Roster):
-                cost += len(event.handles) / NAMES
+                cost += (len(event.handles) + len(event.unencrypted)) / NAMES
             elif isinstance(event, Pong):
                 cost += PING - 1
     return cost

@@ -55,6 +55,7 @@ class View(NamedTuple):
         state: what is wrong with the connection, in words; empty if nothing is.
         holds: why no line can be taken just now: Enter leaves it where it is, and says this.
         handle_length: the most characters in a handle.
+        unencrypted: who of the roster can be overheard.
     """
 
     where: str | None = None
@@ -66,6 +67,7 @@ class View(NamedTuple):
     state: str = ""
     holds: str = ""
     handle_length: int = 10
+    unencrypted: Collection[str] = ()
 
 
 class Terminal(Protocol):
@@ -235,6 +237,7 @@ class Chat:
             where=None if is_away else self._where,
             handle=self.handle if is_away else stay.handle,
             roster=stay.roster,
+            unencrypted=stay.unencrypted,
             lag=self._connection.lag,
             question=self._question,
             offer=self._offer if self._question else "",

@@ -96,6 +96,12 @@ def expire(state: State, peer: Peer, expired: Expired) -> None:
         state.end(peer, expired.reason)
 
 
+def expose(state: State, peer: Peer, _: Exposed) -> None:
+    """Mark it as one that can be overheard. It is known from its first bytes on, or never."""
+    if peer not in state.members:
+        state.exposed.add(peer)
+
+
 def pass_on(state: State, peer: Peer, answer: messages.Answer) -> None:
     """Tell it what it would have been told without the room, in its place."""
     state.tell(answer, peer)
@@ -111,7 +117,7 @@ DEEDS: dict[type, Deed] = {
     Quit: leave,
     Gone: lose,
     Expired: expire,
-    Exposed: lambda state, peer, _: state.exposed.add(peer),
+    Exposed: expose,
     Settle: lambda state, _peer, _: state.settle(),
     Notice: pass_on,
     Refused: pass_on,

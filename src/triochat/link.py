@@ -6,7 +6,7 @@ nothing is written past the queue, since what the first bytes are may change wha
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import trio
@@ -14,11 +14,16 @@ import trio
 from triochat.backlog import Backlog
 from triochat.dialects import HELLO, PlainSpeaker, Speaker, recognise
 from triochat.dialects.plain import greeting
-from triochat.messages import Refused
+from triochat.messages import Notice, Refused
 from triochat.order import AnyRequest, Expired, Exposed
 from triochat.outbox import Outbox
 from triochat.sockets import is_socket
 from triochat.tls import Codec, Tls
+
+EXPOSED = "your connection is not encrypted; others on the network can read it"
+"""What a person is told that is let in without TLS, over a network."""
+
+_WAY_OUT = "; triochat client HOST PORT encrypts"
 
 UNENCRYPTED = "this room wants TLS from other machines; join it with: triochat client HOST PORT"
 """What a peer is told that does without, where it must not."""
@@ -32,8 +37,9 @@ class Link:
         stream: what the outbox is sent to.
         speaker: who is known to speak; else the first bytes tell.
         tls: how to open what is sealed, where that can be.
-        is_remote: what it carries crosses a network. Whoever must seal that and does not is told
-            so, and let go; of others the room is told that they are exposed.
+        must_seal: who speaks without TLS is told that it must, and let go.
+        is_remote: what it carries crosses a network. Where that is not sealed the room is told
+            that the peer is exposed; so is a person.
 
     Attributes:
         outbox: what the peer is still to be sent.
@@ -62,6 +68,7 @@ class Link:
         speaker: Speaker | None = None,
         tls: Tls | None = None,
         *,
+        must_seal: bool = False,
         is_remote: bool = False,
     ) -> None:
         self.outbox = Outbox(backlog)
@@ -71,7 +78,7 @@ class Link:
         self._stream = stream
         self._tls = tls
         self._is_remote = is_remote
-        self._must_seal = is_remote and tls is not None and tls.is_required
+        self._must_seal = must_seal
         self._codec: Codec | None = None
         self._first: bytes | None = b""  # until it is known who speaks
         if speaker is not None:
@@ -112,10 +119,10 @@ class Link:
             self._first = None
             self.speaker = speaker
             self._write_through()
-            if self._is_remote and self._codec is None:
-                if self._must_seal:
-                    return [Expired(UNENCRYPTED, may_return=False)]
-                return [Exposed(), *speaker.hear(data)]
+            if self._codec is None and self._must_seal:
+                return [Expired(UNENCRYPTED, may_return=False)]
+            if self._codec is None and self._is_remote:
+                return [Exposed(), *self._warn(), *speaker.hear(data)]
         return self.speaker.hear(data)
 
     def greet(self, handle_length: int) -> None:
@@ -128,6 +135,12 @@ class Link:
         if self._first:
             self.speaker.hear(self._first)
         return self.speaker.end()
+
+    def _warn(self) -> Iterator[Notice]:
+        if isinstance(
+            self.speaker, PlainSpeaker
+        ):  # programs do not read, and browsers are sent away
+            yield Notice(EXPOSED + _WAY_OUT * (self._tls is not None))
 
     def _write_through(self) -> None:
         if is_socket(self._stream):

@@ -27,6 +27,7 @@ class Members(dict[Peer, str]):
     Attributes:
         queue: who waits, with the handle that each will have, in the order of their turns.
         clients: how many members are not operators.
+        exposed: peers that can be overheard. Nobody becomes one who is here already.
     """
 
     def __init__(self, server: str, max_clients: int, handle_length: int = HANDLE_LENGTH) -> None:
@@ -35,18 +36,20 @@ class Members(dict[Peer, str]):
         self.handle_length = handle_length
         self.queue: dict[Peer, str] = {}
         self.clients = 0
+        self.exposed: set[Peer] = set()
         self._max_clients = max_clients
         self._taken: dict[str, Peer] = {}
         self._looks: tuple[dict[str, Peer], dict[str, Peer]] = {}, {}
         self._reserved = [*map(_bare, skeletons(server))]
         self._sorted: list[str] = []
+        self._unencrypted: list[str] = []
         self._who: Roster | None = None
 
     @property
     def who(self) -> Roster:
         """The answer to who is here: the same object until that changes, however many ask."""
         if self._who is None:
-            self._who = Roster(tuple(self._sorted))
+            self._who = Roster(tuple(self._sorted), tuple(self._unencrypted))
         return self._who
 
     @property
@@ -104,7 +107,7 @@ class Members(dict[Peer, str]):
 
     def rename(self, peer: Peer, handle: str) -> None:
         """Give a member another handle."""
-        self._forget(self[peer])
+        self._forget(peer)
         self._note(peer, handle)
 
     def remove(self, peer: Peer) -> str:
@@ -113,21 +116,28 @@ class Members(dict[Peer, str]):
             self._free(handle)
         else:
             self.clients -= not peer.is_console
-            handle = self.pop(peer)
-            self._forget(handle)
+            handle = self._forget(peer)
+            del self[peer]
         return handle
 
     def _note(self, peer: Peer, handle: str) -> None:
         self[peer] = handle
         self._take(peer, handle)
-        insort(self._sorted, handle, key=handle_key)
+        for names in self._lists_of(peer):
+            insort(names, handle, key=handle_key)
         self._who = None
 
-    def _forget(self, handle: str) -> None:
+    def _forget(self, peer: Peer) -> str:
+        handle = self[peer]
         self._free(handle)
         key = handle_key(handle)
-        del self._sorted[bisect_left(self._sorted, key, key=handle_key)]
+        for names in self._lists_of(peer):
+            del names[bisect_left(names, key, key=handle_key)]
         self._who = None
+        return handle
+
+    def _lists_of(self, peer: Peer) -> list[list[str]]:
+        return [self._sorted, self._unencrypted] if peer in self.exposed else [self._sorted]
 
     def _take(self, peer: Peer, handle: str) -> None:
         self._taken[handle_key(handle)] = peer

@@ -12,7 +12,7 @@ room and grow, for each member too. What can be asked again (`Roster`, `Pong`, `
 
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Name: TypeAlias = Annotated[str, Meta(max_length=256)]
 """A handle in an event: longer than any room allows. An event with one that is longer still is
@@ -82,26 +82,28 @@ Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Quit
 # ---- events
 
 
-class Welcome(Message, frozen=True):
+class Welcome(Message, frozen=True, omit_defaults=True):
     """You are in, under this handle, with these people (you among them); ``last`` is the newest id.
 
     Whatever follows with an id of at most ``last`` is past. A handle has at most ``handle_length``
-    characters here.
+    characters here. Who is ``unencrypted`` can be overheard, as in `Roster`.
     """
 
     handle: Name
     server: Name
     roster: Names
-    last: int = 0
-    handle_length: int = 10
+    last: int = field(default_factory=lambda: 0)  # so that it is written also when it is that
+    handle_length: int = field(default_factory=lambda: 10)
+    unencrypted: Names = ()
 
 
-class Joined(Message, frozen=True):
-    """Somebody came in."""
+class Joined(Message, frozen=True, omit_defaults=True):
+    """Somebody came in; what is said to who is ``unencrypted`` can be read on the network."""
 
     handle: Name
     id: int = 0
     at: Time = ""
+    unencrypted: bool = False
 
 
 class Said(Message, frozen=True):
@@ -141,10 +143,11 @@ class Left(Message, frozen=True):
     at: Time = ""
 
 
-class Roster(Message, frozen=True):
-    """Who is here, sorted."""
+class Roster(Message, frozen=True, omit_defaults=True):
+    """Who is here, sorted; and who of them can be overheard on a network."""
 
     handles: Names
+    unencrypted: Names = ()
 
 
 class Notice(Message, frozen=True):

@@ -62,7 +62,8 @@ class Session:
         stream: the connection; the session closes it.
         hub: the room.
         address: where the peer comes from, in words.
-        host: with whom it shares what one host may have.
+        host: with whom it shares what one host may have; empty if that is not known. Then it is
+            not known either that a network is in between; but nor that none is.
         is_console: the peer is our own console: it speaks NDJSON, and need not join in time.
 
     Attributes:
@@ -79,9 +80,16 @@ class Session:
         host: str = "",
         is_console: bool = False,
     ) -> None:
-        is_remote = not (is_console or is_loopback(address.partition(" ")[0]))
-        speaker = NdjsonSpeaker() if is_console else None
-        self.link = Link(hub.backlog, stream, speaker, hub.tls, is_remote=is_remote)
+        is_here = is_console or is_loopback(address.partition(" ")[0])
+        must_seal = not is_here and hub.tls is not None and hub.tls.is_required
+        self.link = Link(
+            hub.backlog,
+            stream,
+            NdjsonSpeaker() if is_console else None,
+            hub.tls,
+            must_seal=must_seal,
+            is_remote=bool(host) and not is_here,
+        )
         self.peer = hub.connect(self.link, address, host, is_console=is_console)
         self._stream = stream
         self._hub = hub

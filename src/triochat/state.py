@@ -33,7 +33,7 @@ class State:
         telling: what is said of it that nobody has been told yet.
         now: what time it is, in seconds since the epoch.
         at: the same, as it stands on the wire.
-        exposed: peers whose connections cross a network unencrypted.
+        exposed: peers whose connections cross a network unencrypted. Those of `members`.
         operators: members that were made operators; the console is one without that.
         last_id: the newest id that was given to anything.
         last_speaker: who may not speak now, if there are turns; the house stands for operators.
@@ -56,7 +56,7 @@ class State:
         self.telling: list[Telling] = []
         self.now = 0.0
         self.at = ""
-        self.exposed: set[Peer] = set()
+        self.exposed = self.members.exposed
         self.operators: set[Peer] = set()
         self.last_id = 0
         self.last_speaker: Peer | None = None
@@ -120,10 +120,15 @@ class State:
         if not members.clients:
             self.last_speaker = HOUSE
         members.enter(peer, handle)
-        joined = Joined(handle, self.next_id(), self.at)
+        joined = Joined(handle, self.next_id(), self.at, peer in self.exposed)
         self.telling += [Told([joined], can_wait=True), Follows(peer)]
         welcome = Welcome(
-            handle, members.server, members.roster, self.last_id, members.handle_length
+            handle,
+            members.server,
+            members.roster,
+            self.last_id,
+            members.handle_length,
+            members.who.unencrypted,
         )
         self.tell(welcome, peer)
 

@@ -20,6 +20,7 @@ class Stay:
     Attributes:
         handle: one's own, as it is now; empty before the welcome.
         roster: who is here now.
+        unencrypted: who of them can be overheard.
         last_id: the newest id that was seen.
         unanswered: what was asked and has no answer yet, in order.
         is_taken: the room has taken our handle: we are in, or in the queue.
@@ -29,6 +30,7 @@ class Stay:
         self.is_taken = False
         self.handle = ""
         self.roster: set[str] = set()
+        self.unencrypted: set[str] = set()
         self.last_id = 0
         self.unanswered: deque[messages.Request] = deque()
 
@@ -44,22 +46,33 @@ class Stay:
         if isinstance(answered, messages.Join):
             self.is_taken = self.is_taken or not isinstance(event, messages.Refused)
         self.last_id = max(self.last_id, getattr(event, "id", 0))
+        self._follow(event)
+        return answered
+
+    def _follow(self, event: messages.Event) -> None:
+        """Know who is here."""
         match event:
             case messages.Welcome(handle=handle, roster=roster, last=last):
                 self.handle, self.roster = handle, set(roster)
+                self.unencrypted = set(event.unencrypted)
                 self.last_id = self.last_id or last
             case messages.Joined(handle=handle) if len(self.roster) < MANY:
                 self.roster.add(handle)
+                if event.unencrypted:
+                    self.unencrypted.add(handle)
             case messages.Left(handle=handle):
                 self.roster.discard(handle)
+                self.unencrypted.discard(handle)
             case messages.Renamed(handle=old, new=new):
                 self.roster.discard(old)
                 self.roster.add(new)
+                if old in self.unencrypted:
+                    self.unencrypted.remove(old)
+                    self.unencrypted.add(new)
                 if old == self.handle:
                     self.handle = new
             case messages.Roster(handles=handles):
-                self.roster = set(handles)
-        return answered
+                self.roster, self.unencrypted = set(handles), set(event.unencrypted)
 
 
 def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> bool:

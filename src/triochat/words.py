@@ -37,18 +37,19 @@ def words_of(event: messages.Event, me: str = "") -> str:
 def statement_of(event: messages.Event) -> str:
     """What the room states by anything else, in words."""
     match event:
-        case messages.Joined(handle=handle):
-            words = f"{handle} joined"
+        case messages.Joined(handle=handle, unencrypted=unencrypted):
+            words = f"{marked(handle) if unencrypted else handle} joined"
         case messages.Left(handle=handle, reason="quit"):
             words = f"{handle} left"
         case messages.Left(handle=handle, reason=reason):
             words = f"{handle} left ({reason})"
         case messages.Renamed(handle=handle, new=new):
             words = f"{handle} is now {new}"
-        case messages.Roster(handles=handles):
-            return _roster(handles)
-        case messages.Welcome(handle=handle, server=server, roster=roster):
-            return f"{clean(f'{server} connected. You are {handle}.')} {_roster(roster)}"
+        case messages.Roster(handles=handles, unencrypted=unencrypted):
+            return _roster(handles, unencrypted)
+        case messages.Welcome(handle=handle, server=server, roster=roster, unencrypted=unencrypted):
+            who = _roster(roster, unencrypted)
+            return f"{clean(f'{server} connected. You are {handle}.')} {who}"
         case messages.Closing(reason=reason):
             words = f"Server closed the connection: {reason}"
         case messages.Pong():
@@ -56,6 +57,11 @@ def statement_of(event: messages.Event) -> str:
         case _:
             raise AssertionError(event)
     return clean(words)
+
+
+def marked(handle: str) -> str:
+    """How somebody is named who can be overheard; no handle looks like that."""
+    return f"{handle} (plain)"
 
 
 def unsent(
@@ -81,6 +87,8 @@ def _line_of(said: str | messages.Say | messages.Whisper) -> str:
     return said
 
 
-def _roster(handles: tuple[str, ...]) -> str:
-    names = map(clean, handles)  # one by one: most are cleaned by a glance
-    return f"{len(handles)} here: {', '.join(names)}"
+def _roster(handles: tuple[str, ...], unencrypted: tuple[str, ...]) -> str:
+    exposed = {*unencrypted}
+    names = (marked(handle) if handle in exposed else handle for handle in handles)
+    cleaned = map(clean, names)  # one by one: most are cleaned by a glance
+    return f"{len(handles)} here: {', '.join(cleaned)}"

@@ -94,7 +94,8 @@ class Desk(Validator):
         elif not view.state:
             parts.append(("", "not connected"))
         if view.where and view.handle:
-            parts.append(("", f"{len(view.roster)} here"))
+            plain = f", {len(view.unencrypted)} plain" if view.unencrypted else ""
+            parts.append(("", f"{len(view.roster)} here{plain}"))
         if view.state:
             parts.append(("bold fg:ansired", clean(view.state)))
         elif view.where and view.lag is not None:

@@ -207,13 +207,14 @@ class Folded(NamedTuple):
                 last[event.handle] = event
         changes: dict[str, list[str]] = {"joined": [], "came back": [], "came and went": []}
         for handle, event in first.items():
-            was_here, is_here = isinstance(event, Left), isinstance(last[handle], Joined)
-            if is_here:
+            was_here, now, name = isinstance(event, Left), last[handle], clean(handle)
+            words = statement_of(now)
+            if isinstance(now, Joined):
                 change = "came back" if was_here else "joined"
+                name = words.removesuffix(" joined")  # as it is marked
             else:
-                gone = statement_of(last[handle]).removeprefix(f"{clean(handle)} ")
-                change = gone if was_here else "came and went"
-            changes.setdefault(change, []).append(clean(handle))
+                change = words.removeprefix(f"{name} ") if was_here else "came and went"
+            changes.setdefault(change, []).append(name)
         return "; ".join(
             f"{_names(handles)} {change}" for change, handles in changes.items() if handles
         )
