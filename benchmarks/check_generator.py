@@ -1,20 +1,24 @@
 """Is the load generator fooled? `python benchmarks/check_generator.py` shows it servers that lie.
 
 Each wrong server is a chat of a few lines with one fault: it loses, doubles, changes or reorders a
-message for one member. The generator must call each of those runs void, and the faultless one not.
+message for one member. The generator must call each of those runs void, and the faultless one not;
+also over TLS, where that can be.
 """
 
 import socket
+import ssl
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import product
 from os import getpid
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
-from generator import generate
+from generator import can_encrypt, generate
+from lineup import make_certificate
 
 Fault = Callable[[list[bytes]], list[bytes]]
 """What becomes of the lines of one chunk on their way to one of the members."""
@@ -41,17 +45,18 @@ def reorder(lines: list[bytes]) -> list[bytes]:
 
 
 FAULTS: tuple[Fault, ...] = (lose, double, change, reorder)
-CHUNKS = 200
+CHUNKS = 20
 """Chunks of several lines that are told rightly before the fault."""
 
 
 class Chat:
     """A broadcast server in a thread, with at most one fault."""
 
-    def __init__(self, fault: Fault | None) -> None:
+    def __init__(self, fault: Fault | None, tls: ssl.SSLContext | None) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.stopped = False
         self._fault = fault
+        self._tls = tls
         self._chunks = 0
         self._clients: list[socket.socket] = []
         self._selector = DefaultSelector()
@@ -69,6 +74,8 @@ class Chat:
 
     def _let_in(self) -> None:
         client, _ = self.listener.accept()
+        if self._tls:
+            client = self._tls.wrap_socket(client, server_side=True)
         self._selector.register(client, EVENT_READ, len(self._clients))
         self._clients.append(client)
         client.sendall(b"* welcome\n")
@@ -84,9 +91,9 @@ class Chat:
 
 
 @contextmanager
-def run_chat(fault: Fault | None) -> Iterator[int]:
+def run_chat(fault: Fault | None, tls: ssl.SSLContext | None) -> Iterator[int]:
     """Run such a server; gives its port."""
-    chat = Chat(fault)
+    chat = Chat(fault, tls)
     thread = threading.Thread(target=chat.run, daemon=True)
     thread.start()
     try:
@@ -101,13 +108,15 @@ def main() -> int:
     """Show the generator every server; 1 if it was fooled."""
     fooled = 0
     with tempfile.TemporaryDirectory() as name:
-        for fault in (None, *FAULTS):
-            with run_chat(fault) as port:
+        folder = Path(name)
+        for tls, fault in product((None, *_contexts(folder)), (None, *FAULTS)):
+            with run_chat(fault, tls) as port:
                 result = generate(
-                    Path(name),
+                    folder,
                     port=port,
                     pid=getpid(),
                     dialect="line",
+                    tls=int(tls is not None),
                     members=5,
                     talkers=5,
                     window=16,
@@ -118,8 +127,17 @@ def main() -> int:
             fooled += not right
             what = fault.__name__ if fault else "no fault"
             verdict = "as it should be" if right else "FOOLED"
-            print(f"{what:10} {verdict}: {result.get('why', 'valid')}")
+            where = " over TLS" if tls else ""
+            print(f"{what + where:17} {verdict}: {result.get('why', 'valid')}")
     return 1 if fooled else 0
+
+
+def _contexts(folder: Path) -> Iterator[ssl.SSLContext]:
+    """With what to encrypt, if that can be."""
+    if can_encrypt():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*make_certificate(folder))
+        yield context
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import HERE, NoCompilerError, compile_c
+from generator import HERE, NoCompilerError, can_encrypt, compile_c
 
 SERVERS = HERE / "servers"
 
@@ -43,14 +43,26 @@ Command = Callable[[int, Path], list[str]]
 
 @dataclass(frozen=True)
 class Server:
-    """A server under test."""
+    """A server under test.
+
+    Attributes:
+        dialect: what is spoken to it; see `load.c`.
+        command: starts it.
+        find_missing: says what it needs and is not here; nothing if all is.
+        is_sealed: it is spoken to over TLS.
+    """
 
     name: str
     title: str
     dialect: str
     command: Command
     find_missing: Callable[[], str] = str
-    """What it needs and is not here; empty if nothing."""
+    is_sealed: bool = False
+
+    @property
+    def reference(self) -> str:
+        """The server against which its ratios are taken."""
+        return "protocol-tls" if self.is_sealed else "protocol"
 
 
 def find_program(name: str) -> str:
@@ -60,6 +72,30 @@ def find_program(name: str) -> str:
 
 def _python(script: str, *words: str) -> Command:
     return lambda port, _: [sys.executable, str(SERVERS / script), str(port), *words]
+
+
+def _sealed_python(script: str) -> Command:
+    return lambda port, folder: [*_python(script)(port, folder), *make_certificate(folder)]
+
+
+def make_certificate(folder: Path) -> list[str]:
+    """A certificate and its key, as files in this folder."""
+    files = [str(folder / "cert.pem"), str(folder / "key.pem")]
+    if not Path(files[1]).exists():
+        made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=benchmark"
+        words = [find_program("openssl"), *made.split(), "-out", files[0], "-keyout", files[1]]
+        subprocess.run(words, check=True, capture_output=True)
+    return files
+
+
+def _sealed_triochat(port: int, folder: Path) -> list[str]:
+    certificate, key = make_certificate(folder)
+    return [*_triochat()(port, folder), "--tls-cert", certificate, "--tls-key", key]
+
+
+def _needs_tls() -> str:
+    missing = _needs_program("openssl")()
+    return missing or ("" if can_encrypt() else "OpenSSL's headers (libssl-dev) are not installed")
 
 
 def _triochat(python: str = sys.executable) -> Command:
@@ -116,6 +152,22 @@ LINEUP = (
         _python("asyncio_protocol.py", "uvloop"),
         _needs_module("uvloop"),
     ),
+    Server(
+        "tls",
+        "triochat (NDJSON) over TLS",
+        "ndjson",
+        _sealed_triochat,
+        _needs_tls,
+        is_sealed=True,
+    ),
+    Server(
+        "protocol-tls",
+        "asyncio Protocol over TLS",
+        "line",
+        _sealed_python("asyncio_protocol.py"),
+        _needs_tls,
+        is_sealed=True,
+    ),
     Server("streams", "asyncio streams", "line", _python("asyncio_streams.py")),
     Server(
         "tutorial",
@@ -137,10 +189,6 @@ def other_triochat(python: str) -> tuple[Server, ...]:
         Server("other", "another triochat (NDJSON)", "ndjson", _triochat(python)),
         Server("other-plain", "another triochat (plain lines)", "plain", _triochat(python)),
     )
-
-
-REFERENCE = "protocol"
-"""The server that ratios are taken against."""
 
 
 class DidNotStartError(Exception):

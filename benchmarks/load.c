@@ -14,6 +14,8 @@
  * alone knows everybody's order when all others talk. A message is then `members` deliveries in every
  * dialect. A message is answered when half of the room has heard it; a talker has at most `window`
  * unanswered ones.
+ *
+ * With `tls=1` all of it goes through TLS, whatever the server's certificate: compiled with -DWITH_TLS.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -32,6 +34,9 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef WITH_TLS
+#include <openssl/ssl.h>
+#endif
 
 enum { TEXT = 64, LINE = 320, CHUNK = 1 << 18, BUFFER = 1 << 23, EVENTS = 1024, SENT = 1024 };
 static const char FILLER[] = "the quick brown fox jumps over the lazy dog, twice";
@@ -63,10 +68,11 @@ static const struct dialect DIALECTS[] = {
 
 /* ---- what there is */
 
-enum state { CONNECTING, JOINING, JOINED };
+enum state { CONNECTING, SHAKING, JOINING, JOINED };
 
 struct conn {
     int fd;
+    struct ssl_st *tls; /* NULL where nothing is encrypted */
     unsigned number;
     enum state state;
     bool hears, talks, leads, stalled, ready, blocked;
@@ -87,7 +93,7 @@ struct entry { /* of the log; a slot is used again when all have heard its messa
 };
 
 static struct {
-    int port, pid, members, talkers, window, stalled, fill, deadline;
+    int port, pid, members, talkers, window, stalled, fill, deadline, tls;
     double warmup, seconds, rate, idle;
     const char *workload;
 } option = {.members = 100, .talkers = 1, .window = 64, .deadline = 120, .warmup = 0.5, .seconds = 2,
@@ -204,6 +210,71 @@ static void print_samples(void) {
            samples[(size_t)((double)sample_count * 0.99)], samples[sample_count - 1]);
 }
 
+/* ---- the wire: `recv` and `send`, or the same through TLS */
+
+#ifdef WITH_TLS
+static SSL_CTX *context;
+
+static void seal(struct conn *c) {
+    if (!context) {
+        context = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+        SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+        SSL_CTX_set_default_read_buffer_len(context, 1 << 16);
+        SSL_CTX_set_read_ahead(context, 1); /* or each record would take two system calls */
+    }
+    c->tls = SSL_new(context);
+    if (!c->tls || !SSL_set_fd(c->tls, c->fd)) fail("out of memory");
+    SSL_set_connect_state(c->tls);
+}
+
+/* What came of an SSL function: so many bytes, or what `recv` and `send` would return. */
+static ssize_t outcome(struct conn *c, int n) {
+    if (n > 0) return n;
+    int error = SSL_get_error(c->tls, n);
+    if (error == SSL_ERROR_ZERO_RETURN) return 0;
+    errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return -1;
+}
+
+static bool shake_hands(struct conn *c) {
+    if (outcome(c, SSL_do_handshake(c->tls)) > 0) return true;
+    if (errno != EAGAIN) fail("member %u: no TLS handshake", c->number);
+    return false;
+}
+
+static ssize_t put_on_wire(struct conn *c, const char *bytes, size_t length) {
+    if (!c->tls) return send(c->fd, bytes, length, MSG_NOSIGNAL);
+    return outcome(c, SSL_write(c->tls, bytes, (int)length));
+}
+
+/* All that is there: nothing may stay in the library, of which epoll does not know. */
+static ssize_t take_from_wire(struct conn *c, char *bytes, size_t room) {
+    if (!c->tls) return recv(c->fd, bytes, room, 0);
+    size_t there = 0;
+    ssize_t n = 0;
+    while (there < room && (n = outcome(c, SSL_read(c->tls, bytes + there, (int)(room - there)))) > 0)
+        there += (size_t)n;
+    return there ? (ssize_t)there : n;
+}
+#else
+static void seal(struct conn *c) {
+    fail("member %u: compiled without TLS", c->number);
+}
+
+static bool shake_hands(struct conn *c) {
+    return c->tls == NULL;
+}
+
+static ssize_t put_on_wire(struct conn *c, const char *bytes, size_t length) {
+    return send(c->fd, bytes, length, MSG_NOSIGNAL);
+}
+
+static ssize_t take_from_wire(struct conn *c, char *bytes, size_t room) {
+    return recv(c->fd, bytes, room, 0);
+}
+#endif
+
 /* ---- talking */
 
 static void watch(struct conn *c, unsigned events) {
@@ -213,7 +284,7 @@ static void watch(struct conn *c, unsigned events) {
 
 static void flush(struct conn *c) {
     while (c->out_start < c->out_end) {
-        ssize_t n = send(c->fd, c->out + c->out_start, c->out_end - c->out_start, MSG_NOSIGNAL);
+        ssize_t n = put_on_wire(c, c->out + c->out_start, c->out_end - c->out_start);
         if (n < 0 && errno == EAGAIN) {
             watch(c, EPOLLIN | EPOLLOUT);
             return;
@@ -420,14 +491,17 @@ static void digest(struct conn *c, const char *bytes, size_t length) {
 }
 
 static void hear(struct conn *c) {
-    if (c->blocked) return;
-    if (c->rest_length + CHUNK > BUFFER) fail("member %u: a line without an end", c->number);
-    if (c->rest_length) memcpy(buffer, c->rest, c->rest_length);
-    ssize_t n = recv(c->fd, buffer + c->rest_length, CHUNK, 0);
-    if (n < 0 && errno == EAGAIN) return;
-    if (n <= 0) fail("member %u: the server closed the connection", c->number);
-    if (measuring_latency || !windowed) now = clock_now();
-    digest(c, buffer, c->rest_length + (size_t)n);
+    ssize_t n;
+    do {
+        if (c->blocked) return;
+        if (c->rest_length + CHUNK > BUFFER) fail("member %u: a line without an end", c->number);
+        if (c->rest_length) memcpy(buffer, c->rest, c->rest_length);
+        n = take_from_wire(c, buffer + c->rest_length, CHUNK);
+        if (n < 0 && errno == EAGAIN) return;
+        if (n <= 0) fail("member %u: the server closed the connection", c->number);
+        if (measuring_latency || !windowed) now = clock_now();
+        digest(c, buffer, c->rest_length + (size_t)n);
+    } while (c->tls && n == CHUNK);
 }
 
 static void unblock(void) {
@@ -437,17 +511,23 @@ static void unblock(void) {
         struct conn *c = blocked[i];
         c->blocked = false;
         digest(c, c->rest, c->rest_length);
+        if (c->tls) hear(c);
     }
 }
 
 /* ---- one turn of the loop */
 
-static void say_hello(struct conn *c) {
+static void start(struct conn *c) {
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error) fail("member %u cannot connect: %s", c->number, strerror(error));
     watch(c, EPOLLIN);
+    c->state = SHAKING;
+    if (option.tls) seal(c);
+}
+
+static void say_hello(struct conn *c) {
     c->state = JOINING;
     if (!c->hears) {
         c->state = JOINED;
@@ -466,8 +546,11 @@ static void react(struct conn *c, unsigned events) {
     if (!c) {
         uint64_t times;
         timer_fired = read(timer, &times, sizeof times) > 0;
-    } else if (c->state == CONNECTING) {
+    } else if (c->state == CONNECTING || c->state == SHAKING) {
+        if (c->state == CONNECTING) start(c);
+        if (c->tls && !shake_hands(c)) return;
         say_hello(c);
+        if (c->tls) hear(c);
     } else {
         if (events & EPOLLOUT) {
             watch(c, EPOLLIN);
@@ -703,7 +786,7 @@ static void set(const char *key, const char *value) {
         {"port", &option.port, NULL}, {"pid", &option.pid, NULL}, {"members", &option.members, NULL},
         {"talkers", &option.talkers, NULL}, {"window", &option.window, NULL},
         {"stalled", &option.stalled, NULL}, {"fill", &option.fill, NULL},
-        {"deadline", &option.deadline, NULL}, {"warmup", NULL, &option.warmup},
+        {"deadline", &option.deadline, NULL}, {"tls", &option.tls, NULL}, {"warmup", NULL, &option.warmup},
         {"seconds", NULL, &option.seconds}, {"rate", NULL, &option.rate}, {"idle", NULL, &option.idle},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

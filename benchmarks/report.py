@@ -19,21 +19,17 @@ BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 COLOURS = {"triochat": "#d7263d", "plain": "#f46036", "limit": "#8a8a8a"}
 
 
-def table(
-    workload: Workload, servers: Sequence[Server], results: Mapping[str, Result], reference: str
-) -> str:
+def table(workload: Workload, servers: Sequence[Server], results: Mapping[str, Result]) -> str:
     """A table for a terminal."""
-    rows = _rows(workload, servers, results, reference)
+    rows = _rows(workload, servers, results)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(_align, row, widths, range(len(row)))) for row in rows]
     return "\n".join(["", workload.title, *lines, *_notes(servers, results)])
 
 
-def markdown(
-    workload: Workload, servers: Sequence[Server], results: Mapping[str, Result], reference: str
-) -> str:
+def markdown(workload: Workload, servers: Sequence[Server], results: Mapping[str, Result]) -> str:
     """The same table in Markdown."""
-    head, *rows = _rows(workload, servers, results, reference)
+    head, *rows = _rows(workload, servers, results)
     rule = ["---", *("---:" for _ in head[1:])]
     lines = ["| " + " | ".join(row) + " |" for row in (head, rule, *rows)]
     title = workload.title[0].upper() + workload.title[1:]
@@ -89,11 +85,14 @@ def draw_plot(
 
 
 def _rows(
-    workload: Workload, servers: Sequence[Server], results: Mapping[str, Result], reference: str
+    workload: Workload, servers: Sequence[Server], results: Mapping[str, Result]
 ) -> list[list[str]]:
-    against = results.get(reference, {})
     head = ["server", *(figure.heading for figure in workload.figures)]
-    return [head, *(_row(workload, server, results[server.name], against) for server in servers)]
+    rows = [
+        _row(workload, server, results[server.name], results.get(server.reference, {}))
+        for server in servers
+    ]
+    return [head, *rows]
 
 
 def _row(workload: Workload, server: Server, result: Result, against: Result) -> list[str]:

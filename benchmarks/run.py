@@ -16,10 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
-from generator import NoCompilerError, Result, compile_c, generate
+from generator import NoCompilerError, Result, compile_generator, generate
 from lineup import (
     LINEUP,
-    REFERENCE,
     DidNotStartError,
     Server,
     other_triochat,
@@ -57,7 +56,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="triochat-benchmark-") as name:
         folder = Path(name)
         try:
-            compile_c(Path(__file__).with_name("load.c"), folder)
+            compile_generator(folder)
         except NoCompilerError as error:
             sys.exit(f"the load generator is written in C, and {error}")
         results = {
@@ -127,7 +126,7 @@ def _measure(
             rounds[server.name].append(_run(workload, server, folder, quick=quick))
     _progress("")
     merged = {name: _merge(results) for name, results in rounds.items()}
-    print(table(workload, servers, merged, REFERENCE), flush=True)
+    print(table(workload, servers, merged), flush=True)
     return merged
 
 
@@ -172,7 +171,8 @@ def _other_load(result: Result) -> float:
 def _run_once(server: Server, folder: Path, options: Options) -> Result:
     try:
         with run_server(server, folder) as (port, pid):
-            return generate(folder, port=port, pid=pid, dialect=server.dialect, **options)
+            speaks: Options = {"dialect": server.dialect, "tls": int(server.is_sealed)}
+            return generate(folder, port=port, pid=pid, **speaks, **options)
     except DidNotStartError as error:
         return {"why": str(error)}
 
@@ -214,7 +214,7 @@ def _write(
     results: Results,
     skipped: dict[str, str],
 ) -> None:
-    text = [markdown(work, servers, results[work.name], REFERENCE) for work in workloads]
+    text = [markdown(work, servers, results[work.name]) for work in workloads]
     text += [f"{title}: skipped, {why}.\n" for title, why in skipped.items()]
     replace_tables(page, "\n".join(text))
     print(f"written: {page}")

@@ -1,9 +1,10 @@
 """A chat on asyncio's Protocol: `transport.write` for each message and client. On uvloop if asked.
 
-Usage: asyncio_protocol.py PORT [uvloop]
+Usage: asyncio_protocol.py PORT [uvloop | CERTIFICATE KEY]
 """
 
 import asyncio
+import ssl
 import sys
 from typing import cast
 
@@ -33,10 +34,14 @@ class Chat(asyncio.Protocol):
         clients.discard(self.transport)
 
 
-async def main(port: int) -> None:
-    """Serve until cancelled."""
+async def main(port: int, *files: str) -> None:
+    """Serve until cancelled; over TLS, if a certificate and its key are given."""
+    tls = None
+    if files:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*files)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Chat, "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(Chat, "127.0.0.1", port, backlog=4096, ssl=tls)
     await server.serve_forever()
 
 
@@ -46,4 +51,4 @@ if __name__ == "__main__":
 
         uvloop.run(main(int(sys.argv[1])))
     else:
-        asyncio.run(main(int(sys.argv[1])))
+        asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))
