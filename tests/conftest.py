@@ -1,5 +1,6 @@
 """What every test has."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
@@ -7,11 +8,43 @@ import trio
 import trio.testing
 from hypothesis import HealthCheck, settings
 
+from faults import Road
 from real import Peer, Server, member, running_server
 
 # How fast the machine is, and how busy, is no property of what is tested.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+ROUGH = ("test_session", "test_hub", "test_tls", "test_program", "test_script", "test_hostile")
+"""The tests of sessions: each runs over rough streams as well, and must end the same."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """More of what is drawn by a seed."""
+    parser.addoption("--roads", type=int, default=1, help="rough roads for each test of sessions")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the tests of sessions run over smooth and rough streams."""
+    is_rough = metafunc.module.__name__ in ROUGH and not metafunc.definition.get_closest_marker(
+        "smooth"
+    )
+    if is_rough and inspect.iscoroutinefunction(metafunc.function):
+        count = metafunc.config.getoption("--roads")
+        roads = [pytest.param(seed, id=f"rough{seed}") for seed in range(1, count + 1)]
+        metafunc.parametrize("road", [pytest.param(0, id="smooth"), *roads], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Road | None:
+    """The way to a room over memory streams, where it is rough."""
+    seed = getattr(request, "param", 0)
+    if not seed:
+        return None
+    road = Road(seed)
+    road.pave(monkeypatch)
+    return road
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,9 +1,10 @@
 """A room over memory streams, and peers that speak either dialect."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial, wraps
+from typing import Any, ParamSpec
 
 import trio
 import trio.testing
@@ -17,6 +18,19 @@ from triochat.testing import MemoryListener, open_memory_room
 
 EPOCH = 1767322984.678  # 2026-01-02T03:03:04.678Z
 UNLIMITED = Limits(rate=0)
+
+P = ParamSpec("P")
+
+
+def in_virtual_time(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """Let hypothesis run this; it would otherwise run asynchronous tests in real time."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        trio.run(partial(test, *args, **kwargs), clock=clock)
+
+    return run
 
 
 class Peer:
@@ -57,9 +71,16 @@ class Peer:
     async def heard_nothing(self) -> bool:
         """Whether there is nothing to hear once everybody has done all they can."""
         await trio.testing.wait_all_tasks_blocked()
-        with trio.move_on_after(0) as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen, nursery.cancel_scope)
+            await trio.testing.wait_all_tasks_blocked()  # to read what is there takes a moment
+            nursery.cancel_scope.cancel()
+        return not self._heard
+
+    async def _listen(self, scope: trio.CancelScope) -> None:
+        with suppress(EOFError):
             self._heard.insert(0, await self.line())
-        return scope.cancelled_caught
+        scope.cancel()
 
     async def heard_by_now(self) -> list[str]:
         """What there is to hear once everybody has done all they can."""

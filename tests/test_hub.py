@@ -608,6 +608,7 @@ async def test_a_chunk_of_blank_lines_waits_unread() -> None:
         assert 0 < max(understood) <= LINES
 
 
+@pytest.mark.smooth
 async def test_those_who_flood_have_equal_shares() -> None:
     """Of twenty who always have more to say nobody is heard much less than others."""
     async with open_house(limits=UNLIMITED) as house:
@@ -693,6 +694,7 @@ async def test_a_batch_is_bounded() -> None:
         assert await ann.hear(len(lines)) == [f"Bob> {line}" for line in lines]
 
 
+@pytest.mark.smooth
 async def test_a_batch_is_bounded_however_many_talk() -> None:
     """The longest messages of many at once are told in batches that no outbox is too small for."""
     async with open_house(limits=UNLIMITED) as house:

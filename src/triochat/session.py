@@ -121,7 +121,6 @@ class Session:
             reason = outbox.why or self._reason
             outbox.abandon()
             self._hub.lobby.leave(self, self.peer.host)
-            self._hub.buckets.give_back(self.peer.host, self._tokens, trio.current_time())
             self._hub.disconnect(self.peer, reason)
             log.log(self._level, "%s: gone (%s)", address, reason)
             await trio.aclose_forcefully(self._stream)
@@ -134,6 +133,7 @@ class Session:
                 try:
                     await self._converse()
                 finally:  # even when it fails: until it is disconnected something may be queued
+                    self._hub.buckets.give_back(self.peer.host, self._tokens, trio.current_time())
                     outbox.start_sender()
                 left = DRAIN  # closing with bytes unread would reset the connection, and lose the
                 while left > 0 and (data := await self._receive(SIP)):  # peer what is on its way
@@ -150,7 +150,7 @@ class Session:
             for unsealed in link.unseal(data, self._allowance.chunk):
                 for piece in self._allowance.pieces(unsealed):
                     await self._hear(link.hear(piece))
-                    if outbox.way is not Way.OPEN:
+                    if outbox.way is not Way.OPEN or self._has_ended():
                         return
             if link.has_ended:
                 break
@@ -192,7 +192,7 @@ class Session:
                 self._note_handle()
             now = trio.current_time()
             delay = self._allowance.spend(count, told, now)
-            if hub.room.ended and peer in hub.room.ended:
+            if self._has_ended():
                 return
             if delay:
                 await self._patiently(trio.sleep_until, now + delay)
@@ -200,6 +200,11 @@ class Session:
                     raise trio.BrokenResourceError
             if hub.backlog:
                 await hub.backlog.wait_room(sum(map(size_of, told)))
+
+    def _has_ended(self) -> bool:
+        """Whether the room hears it no more; it may not have been told so yet."""
+        ended = self._hub.room.ended
+        return bool(ended) and self.peer in ended
 
     def _ask(self, request: AnyRequest) -> None:
         self._hub.ask(self.peer, (request,))
