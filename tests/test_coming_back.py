@@ -207,6 +207,32 @@ async def test_who_has_no_handle_yet_is_asked_again() -> None:
         assert await last.asked() == [Ping(), Join("Bob")]
 
 
+async def test_who_thinks_for_long_about_a_handle_notices_nothing() -> None:
+    """Where the server has not waited for the handle the client connects again, and joins."""
+    first, last, typist = Stub(), Stub(), Typist()
+    async with sitting(typist, Street(first, last).connect):
+        await first.tell(Pong(), Closing("no handle within 20 seconds", retry=True, ask=True))
+        await first.ours.aclose()
+        await trio.sleep(3600)
+        assert (typist.prompt, typist.view.state, typist.screen) == ("Your handle? ", "", [])
+        await typist.type("Bob")
+        assert await last.asked() == [Join("Bob")]
+        await last.tell(WELCOME)
+        assert typist.prompt == "Bob> "
+
+
+async def test_who_thinks_for_long_can_leave() -> None:
+    """Ctrl-D ends it then as well."""
+    server, typist = Stub(), Typist()
+    async with sitting(typist, Street(server).connect) as bob:
+        await server.tell(Pong(), Closing("no handle within 20 seconds", retry=True, ask=True))
+        await server.ours.aclose()
+        await trio.sleep(60)
+        typist.keys.close()
+        await trio.sleep(3)
+        assert bob.ended == [True]
+
+
 # ---- the server closes
 
 

@@ -12,7 +12,8 @@ from house import open_house
 from triochat.order import Asked
 from triochat.outbox import LINGER
 from triochat.ratelimit import Limits
-from triochat.session import HANDSHAKE, Session
+from triochat.session import Session
+from triochat.stranger import PERSON, PROGRAM, TRIES
 from triochat.telling import Telling
 
 AT = "2026-01-02T03:03:04.678Z"
@@ -86,18 +87,90 @@ async def test_a_stranger_has_a_limited_time() -> None:
     async with open_house() as house:
         slow = await house.connect()
         lines = await slow.rest()
-        assert trio.current_time() == pytest.approx(HANDSHAKE)
-        assert lines[1:] == ["* Server closed the connection: no handle within 120 seconds"]
+        assert trio.current_time() == pytest.approx(PERSON)
+        assert lines[1:] == ["* Server closed the connection: no handle within 60 seconds"]
+
+
+@pytest.mark.parametrize("first", [b'{"type":', b'{"type":"ping"}\n'])
+async def test_a_program_has_less_time(first: bytes) -> None:
+    """Who begins like a program and does not join is closed soon, however it drips or pings."""
+    async with open_house() as house:
+        slow = await house.connect()
+        await trio.sleep(5)
+        await slow.stream.send_all(first)
+
+        async def drip() -> None:
+            with suppress(trio.BrokenResourceError):
+                while True:
+                    await trio.sleep(3)
+                    await slow.stream.send_all(b" ")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drip)
+            lines = await slow.rest()
+            nursery.cancel_scope.cancel()
+        assert trio.current_time() == pytest.approx(5 + PROGRAM)
+        assert "no handle within 20 seconds" in lines[-1]
+
+
+async def test_to_drip_gives_no_time() -> None:
+    """A person's line that comes letter by letter must be there in time."""
+    async with open_house() as house:
+        slow = await house.connect()
+        for _ in range(int(PERSON)):
+            await trio.sleep(0.99)
+            await slow.stream.send_all(b"a")
+        await slow.rest()
+        assert trio.current_time() == pytest.approx(PERSON)
+
+
+@pytest.mark.parametrize("dialect", ["plain", "ndjson"])
+async def test_who_is_asked_again_has_time_again(dialect: str) -> None:
+    """Whose handle is refused has a minute for the next, whoever it is; a few times."""
+    async with open_house() as house:
+        slow = await house.connect()
+        for _ in range(TRIES - 1):
+            await trio.sleep(PERSON - 1 if dialect == "plain" else PROGRAM - 1)
+            bad = {"plain": "!!", "ndjson": json.dumps({"type": "join", "handle": "!!"})}
+            await slow.type(bad[dialect])
+        await trio.sleep(PERSON - 1)
+        good = {"plain": "Ann", "ndjson": json.dumps({"type": "join", "handle": "Ann"})}
+        await slow.type(good[dialect])
+        await trio.testing.wait_all_tasks_blocked()
+        assert house.room.roster == ("Ann",)
+
+
+async def test_all_tries_together_have_a_limit() -> None:
+    """Where more than a handle is asked for all is to be done in so many seconds."""
+    async with open_house(limits=Limits(patience=120)) as house:
+        slow = await house.connect()
+        for _ in range(3):
+            await trio.sleep(35)
+            await slow.type("!!")
+        assert "no handle within 120 seconds" in (await slow.rest())[-1]
+        assert trio.current_time() == 120
+
+
+async def test_who_is_refused_too_often_is_told_so() -> None:
+    """The eighth line that is no handle is answered like the others, and then it is over."""
+    async with open_house() as house:
+        eve = await house.connect()
+        await eve.type(*["!!"] * TRIES, "Eve")
+        lines = await eve.rest()
+        assert len(lines) == TRIES + 1
+        closed = "* Server closed the connection: 8 lines, and none that lets you in"
+        assert lines[-1] == closed
+        assert house.room.roster == ()
 
 
 async def test_a_member_has_all_the_time() -> None:
-    """The deadline of the handshake does not hold for who has joined, nor who is in line."""
+    """The deadline of strangers does not hold for who has joined, nor who is in line."""
     async with open_house(max_clients=1) as house:
         ann = await house.plain("Ann")
         bob = await house.connect()
         await bob.type("Bob")
         assert await bob.line() == "* The room is full; you are number 1 in line"
-        await trio.sleep(HANDSHAKE * 3)
+        await trio.sleep(PERSON * 3)
         assert await bob.heard_nothing()
         await ann.type("\\quit")
         assert await bob.line() == "* Server connected. You are Bob. 1 here: Bob"
@@ -369,5 +442,5 @@ async def test_the_log_tells_who_came_and_went(caplog: pytest.LogCaptureFixture)
             "a peer: is Ann (plain)",
             "a peer: refused (no-such-handle)",
             "a peer: gone (quit)",
-            "a peer: gone (no handle within 120 seconds)",
+            "a peer: gone (no handle within 60 seconds)",
         ]

@@ -20,7 +20,8 @@ from triochat.link import Link
 from triochat.messages import Quit
 from triochat.order import AnyRequest, Typed
 from triochat.outbox import LINGER, Way
-from triochat.session import HANDSHAKE, Session
+from triochat.session import Session
+from triochat.stranger import GREETING_DELAY, PROGRAM
 from triochat.tls import Codec, Tls
 
 GREETING = "* triochat: what is your handle? (1-10 characters, no spaces)"
@@ -318,7 +319,29 @@ async def test_a_silent_handshake(autojump_clock: trio.testing.MockClock, size: 
         stream = await house.listener.connect()
         await stream.send_all(Sealer().hello()[:size])
         assert await stream.receive_some() == b""
-        assert trio.current_time() == pytest.approx(HANDSHAKE)
+        assert trio.current_time() == pytest.approx(PROGRAM)
+
+
+async def test_a_slow_handshake_is_greeted_when_it_is_done(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A person behind TLS has a person's time, and is greeted half a second after it can be."""
+    async with open_house() as house:
+        house.hub.tls = make_tls()
+        stream, client = await house.listener.connect(), Sealer()
+        hello = client.hello()
+        await stream.send_all(hello[:100])
+        await trio.sleep(PROGRAM - 1)
+        await stream.send_all(hello[100:])
+        while not client.heard:
+            if answer := client.hear(bytes(await stream.receive_some())):
+                await stream.send_all(answer)
+        assert client.heard.decode() == f"{GREETING}\n"
+        assert trio.current_time() == pytest.approx(PROGRAM - 1 + GREETING_DELAY)
+        await trio.sleep(PROGRAM * 1.5)
+        await stream.send_all(client.say(b"Ann\n"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert house.room.roster == ("Ann",)
 
 
 async def test_a_stop_says_nothing_plain_into_a_handshake(

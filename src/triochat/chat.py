@@ -118,6 +118,7 @@ class Why(Enum):
     CLOSED = auto()
     RESTARTING = auto()  # the server, which may be back soon
     DISCONNECTED = auto()  # and may come back
+    EXPIRED = auto()  # the server has not waited for the handle; now there is one
     REFUSED = auto()
     LOST = auto()
 
@@ -173,6 +174,7 @@ class Chat:
         self._handle_length = View().handle_length
         self._view = View()
         self._unsent: Request | None = None
+        self._answered = trio.Event()  # a question, or the person leaves
         self._welcomed = trio.Event()
         self._is_leaving = self._has_quit = False
         self._why = Why.LOST
@@ -193,6 +195,8 @@ class Chat:
                 with suppress(trio.EndOfChannel, *_LOST):
                     while self.refused is None:
                         await self._hear(*await self._connection.receive_answer())
+                if self._why is Why.EXPIRED:
+                    await self._answered.wait()
                 self._scope.cancel()
         if self._terminal.is_person:
             holds = OVER if self._why is Why.CLOSED else AWAY
@@ -213,6 +217,7 @@ class Chat:
         if is_interrupted or (is_first and self._terminal.is_person):
             in_time = trio.current_time() + (0 if self._has_quit else QUIT_TIMEOUT)
             self._scope.deadline = min(self._scope.deadline, in_time)
+        self._answered.set()
         if is_first:
             self._update()
             await self._send(messages.Quit())
@@ -302,6 +307,7 @@ class Chat:
             case _:
                 if isinstance(asked, messages.Join):
                     self._wanted, self._question = asked.handle, ""
+                    self._answered.set()
                     self._update()
                 self._unsent = asked
                 await self._send(asked)
@@ -327,9 +333,9 @@ class Chat:
                 is_hidden = self._role is Role.OPERATOR
             case messages.Closing(retry=retry, ask=ask):
                 if not self._is_leaving:
-                    why = Why.DISCONNECTED if ask else Why.RESTARTING
-                    self._why = why if retry else Why.CLOSED
-                is_hidden = self._role is Role.OPERATOR  # whose server it is
+                    over = Why.EXPIRED if self._question else Why.DISCONNECTED
+                    self._why = (over if ask else Why.RESTARTING) if retry else Why.CLOSED
+                is_hidden = self._role is Role.OPERATOR or self._why is Why.EXPIRED
             case Refused() if isinstance(asked, messages.Join):
                 self._hear_no(event)
                 is_hidden = self._role is Role.RETURNING  # the state says so

@@ -21,6 +21,7 @@ class Hub(Feed):
     """A feed, and those who are connected to it. Its arguments are those of `Feed`, limits, TLS.
 
     Attributes:
+        limits: what anybody may have.
         buckets: how much each member may say.
         lobby: those who have not joined.
         tls: how links are encrypted; None where that cannot be.
@@ -40,9 +41,9 @@ class Hub(Feed):
     ) -> None:
         super().__init__(room, history, order=order, clock=clock)
         self.tls = tls
-        limits = limits or Limits()
-        self.buckets = Buckets(limits)
-        self.lobby = Lobby(limits.strangers)
+        self.limits = limits or Limits()
+        self.buckets = Buckets(self.limits)
+        self.lobby = Lobby(self.limits.strangers, self.limits.connections)
 
     def connect(
         self, link: Link, address: str = "", host: str = "", *, is_console: bool = False

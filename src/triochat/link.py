@@ -12,7 +12,7 @@ from functools import partial
 import trio
 
 from triochat.backlog import Backlog
-from triochat.dialects import HELLO, PlainSpeaker, Speaker, recognise
+from triochat.dialects import HELLO, PLAIN, PlainSpeaker, Speaker, recognise
 from triochat.dialects.plain import greeting
 from triochat.messages import Notice, Refused
 from triochat.order import AnyRequest, Expired, Exposed
@@ -85,6 +85,16 @@ class Link:
             self._first = None
             self._write_through()
 
+    @property
+    def is_person(self) -> bool:
+        """Whether a person may be there, as far as what was said tells."""
+        is_shaking = self._codec is not None and not self._codec.is_open
+        return self.speaker.dialect is PLAIN and not is_shaking
+
+    def begins_to_seal(self, data: bytes | bytearray) -> bool:
+        """Whether with these bytes, the next ones that were read, TLS begins."""
+        return self._first == b"" and self._tls is not None and data.startswith(HELLO)
+
     def open(self, nursery: trio.Nursery) -> None:
         """From now on what is put is sent, by a task in this nursery when there is need of one."""
         self.outbox.send_lazily(partial(nursery.start_soon, self.outbox.send_to, self._stream))
@@ -95,7 +105,7 @@ class Link:
         What was sealed comes in pieces of at most this size: a record ends when the peer wants, and
         then so much may be in it as nobody would have read at once.
         """
-        if self._first == b"" and self._tls is not None and data.startswith(HELLO):
+        if self._tls is not None and self.begins_to_seal(data):
             self._codec, self._tls = self._tls.codec(), None
             self.outbox.seal_with(self._codec)
             self._write_through()

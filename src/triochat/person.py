@@ -82,6 +82,8 @@ class Person:
                 if again is None:
                     return False
                 stream = again
+            elif why is Why.EXPIRED:
+                stream = await self._connect()
             elif await self._wants_back(why):
                 self._handle, self._tries = "", 0
                 stream = await self._connect()

@@ -4,6 +4,7 @@ A token bucket: it holds `burst` tokens, `rate` come back each second, every lin
 never refuses, it says how long the peer must wait for what it has taken beyond its tokens.
 """
 
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -14,13 +15,16 @@ class Limits(NamedTuple):
     Attributes:
         burst: lines that a member may send at once: a long paste.
         rate: lines a second after that; 0 for as many as the readers take.
-        strangers: connections that have not joined; for one more the oldest of the host that has
-            most is closed.
+        strangers: connections that have not joined; for one more another is closed (see `lobby`).
+        connections: that there may be in all; what comes beyond is let wait.
+        patience: seconds that a stranger has in all, however often it is asked again.
     """
 
     burst: float = 200.0
     rate: float = 20.0
     strangers: int = 200
+    connections: float = math.inf
+    patience: float = math.inf
 
 
 STRANGER = (20.0, 4.0)

@@ -9,7 +9,8 @@ stream is closed.
 the room ends it (the peer has quit,   what is queued for it is sent, its good-bye last; what the
 or was told to close)                  peer still says is ignored
 its input ends, or cannot be opened    the room hears that it left; what is queued for it is sent
-the peer says no handle in time        it is told so, and as above
+the peer does not join in time, or is  it is told so, and as above
+refused too often, or turned away
 the peer falls behind                  cancelled at once
 the peer vanishes                      cancelled at once; the room hears "connection lost"
 a bug in this session                  logged; the room hears "server error", everybody else
@@ -18,7 +19,8 @@ a bug in this session                  logged; the room hears "server error", ev
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -28,19 +30,15 @@ from triochat.dialects import NdjsonSpeaker
 from triochat.hosts import is_loopback
 from triochat.hub import Hub
 from triochat.link import Link
+from triochat.messages import Answer
 from triochat.order import AnyRequest, Expired, Gone
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.sockets import is_reset, receiver
-from triochat.telling import refusals
+from triochat.stranger import TRIES, Stranger
+from triochat.telling import Telling, Told, refusals
 
 log = logging.getLogger(__name__)
-
-GREETING_DELAY = 0.5
-"""Seconds of silence after which a peer is taken for a person and greeted."""
-
-HANDSHAKE = 120.0
-"""Seconds in which a peer must have joined."""
 
 DRAIN = 1 << 18
 """Bytes that a peer may still send when its connection ends; nobody reads them."""
@@ -97,13 +95,11 @@ class Session:
         self._tokens: TokenBucket | None = None  # a member's
         self._allowance = Allowance(TokenBucket(*STRANGER), is_stranger=True)
         self._level = logging.DEBUG  # of what is logged when it is gone: strangers come and go
-        self._dues: list[tuple[float, Callable[[], None]]] = []  # of strangers
+        self._stranger: Stranger | None = None
         if is_console:
             self._let_in()
         else:
-            now = trio.current_time()
-            self._dues = [(now + GREETING_DELAY, self._greet), (now + HANDSHAKE, self._expire)]
-            hub.lobby.enter(self, host, self._turn_away)
+            self._stranger = Stranger(trio.current_time(), hub.limits.patience)
         self._reason = "connection lost"
 
     async def run(self) -> None:
@@ -111,6 +107,8 @@ class Session:
         address, outbox = self.peer.address, self.link.outbox
         log.debug("%s: connected", address)
         try:
+            if self._stranger:
+                self._hub.lobby.enter(self, self.peer.host, self._turn_away)
             await self._run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
@@ -120,7 +118,7 @@ class Session:
         finally:
             reason = outbox.why or self._reason
             outbox.abandon()
-            self._hub.lobby.leave(self, self.peer.host)
+            self._hub.lobby.leave(self)
             self._hub.disconnect(self.peer, reason)
             log.log(self._level, "%s: gone (%s)", address, reason)
             await trio.aclose_forcefully(self._stream)
@@ -142,16 +140,14 @@ class Session:
     async def _converse(self) -> None:
         """Hear the peer, until it or the room has ended that."""
         link, outbox = self.link, self.link.outbox
-        while data := await (
-            self._patiently(self._receive, self._allowance.chunk)
-            if self._dues
-            else self._receive(self._allowance.chunk)
-        ):
+        while data := await self._patiently(self._receive, self._allowance.chunk):
             for unsealed in link.unseal(data, self._allowance.chunk):
                 for piece in self._allowance.pieces(unsealed):
                     await self._hear(link.hear(piece))
                     if outbox.way is not Way.OPEN or self._has_ended():
                         return
+            if self._stranger:
+                self._stranger.hear(trio.current_time(), is_person=link.is_person)
             if link.has_ended:
                 break
         if unfinished := link.end():
@@ -165,12 +161,15 @@ class Session:
 
     async def _patiently(self, wait: Callable[[_A], Awaitable[_T]], argument: _A) -> _T:
         """Wait for this. A stranger meanwhile is greeted, if it has said nothing, or closed."""
-        while self._dues:
-            due, act = self._dues[0]
-            with trio.move_on_at(due):
+        while stranger := self._stranger:
+            deadline, seconds = stranger.deadline
+            with trio.move_on_at(min(stranger.greeting, deadline)):
                 return await wait(argument)
-            del self._dues[0]
-            act()
+            if trio.current_time() >= deadline:
+                self._expire(f"no handle within {seconds:.0f} seconds")
+                break
+            stranger.greeting = math.inf
+            self.link.greet(self._hub.room.members.handle_length)
         return await wait(argument)
 
     async def _hear(self, requests: list[AnyRequest]) -> None:
@@ -188,8 +187,8 @@ class Session:
             if log.isEnabledFor(logging.INFO):
                 for refused in refusals(told):
                     log.info("%s: refused (%s)", peer.address, refused.code)
-            if self._dues:
-                self._note_handle()
+            if self._stranger:
+                self._look_in(self._stranger, told)
             now = trio.current_time()
             delay = self._allowance.spend(count, told, now)
             if self._has_ended():
@@ -210,10 +209,20 @@ class Session:
         self._hub.ask(self.peer, (request,))
         self._hub.flush()
 
-    def _greet(self) -> None:
-        self.link.greet(self._hub.room.members.handle_length)
+    def _look_in(self, stranger: Stranger, told: Sequence[Telling]) -> None:
+        """Whether the room has taken its handle, and if not, whether to ask it again."""
+        if handle := self._hub.room.members.handle_of(self.peer):
+            self._stranger = None
+            self._hub.lobby.let_in(self)
+            self._let_in()
+            log.info("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
+        elif any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
+            stranger.fail(trio.current_time())
+            self._hub.lobby.note(self)
+            if stranger.tries >= TRIES:
+                self._expire(f"{TRIES} lines, and none that lets you in")
 
-    def _expire(self, reason: str = f"no handle within {HANDSHAKE:.0f} seconds") -> None:
+    def _expire(self, reason: str) -> None:
         self._level = logging.INFO
         self._ask(Expired(reason))
 
@@ -221,15 +230,6 @@ class Session:
         """Others need the place of this stranger now."""
         self._expire("too many others are waiting to join")
         self.link.outbox.linger(BRIEF)
-
-    def _note_handle(self) -> None:
-        """Once the room has taken its handle, the peer may stay as long as it likes."""
-        del self._dues[:-1]
-        if handle := self._hub.room.members.handle_of(self.peer):
-            self._dues.clear()
-            self._hub.lobby.leave(self, self.peer.host)
-            self._let_in()
-            log.info("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
 
     def _let_in(self) -> None:
         """From now on it may ask what a member may."""

@@ -92,18 +92,19 @@ class Codec:
     Both BIOs MUST be empty whenever one of its methods returns: they are everybody's.
 
     Attributes:
+        is_open: the handshake is done, and nothing has gone wrong since.
         has_ended: the peer says nothing more.
         problem: why, in words, where that is not as it should be.
     """
 
-    __slots__ = ("_incoming", "_is_open", "_outgoing", "_tls", "has_ended", "problem")
+    __slots__ = ("_incoming", "_outgoing", "_tls", "has_ended", "is_open", "problem")
 
     def __init__(
         self, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
     ) -> None:
         self.has_ended = False
         self.problem = ""
-        self._is_open = False  # the handshake is done, and nothing has gone wrong since
+        self.is_open = False
         self._tls = tls
         self._incoming = incoming
         self._outgoing = outgoing
@@ -113,19 +114,19 @@ class Codec:
         plain: list[bytes] = []
         self._incoming.write(wire)
         try:
-            if not self._is_open:
+            if not self.is_open:
                 self._tls.do_handshake()
-                self._is_open = True
+                self.is_open = True
             while part := self._tls.read(_RECORD):
                 plain.append(part)
             self.has_ended = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            what = "TLS" if self._is_open else "TLS handshake"
+            what = "TLS" if self.is_open else "TLS handshake"
             self.problem = f"{what} failed ({_words(error)})"
             self.has_ended = True
-            self._is_open = False
+            self.is_open = False
         finally:
             self._incoming.read()
             answer = self._outgoing.read()
@@ -138,7 +139,7 @@ class Codec:
             ssl.SSLError: it cannot be done. A peer can bring that about: one that has sent a part
                 of a handshake's message must send the rest before anything can be written.
         """
-        if not self._is_open:
+        if not self.is_open:
             return b""
         try:
             self._tls.write(plain)
@@ -148,7 +149,7 @@ class Codec:
 
     def end(self) -> bytes:
         """Wire bytes that say that nothing more comes; none where nothing may be said."""
-        if self._is_open:
+        if self.is_open:
             with suppress(ssl.SSLError):  # the peer has not said so itself, and need not
                 self._tls.unwrap()
         return self._outgoing.read()

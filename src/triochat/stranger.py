@@ -1,0 +1,69 @@
+"""A stranger: how long a peer may take that has not joined, and how often it is asked again. Pure.
+
+A program says what it wants at once, a person has to think. So a program has less time, from its
+first byte on, and so has a handshake of TLS; whoever has said a whole line that did not let it in
+is asked again, and has a person's time from then on: behind a program there may be one. Nothing
+else gives more time, however slowly it comes. Times are in seconds, of any clock.
+"""
+
+import math
+
+GREETING_DELAY = 0.5
+"""Seconds of silence after which a peer is taken for a person and greeted."""
+
+PROGRAM = 20.0
+"""Seconds in which a program must have joined, or a handshake be done."""
+
+PERSON = 60.0
+"""Seconds in which a person must have joined, or answered when asked again."""
+
+TRIES = 8
+"""Lines that may fail to let it in; then it is closed."""
+
+
+class Stranger:
+    """A peer that has not joined.
+
+    Args:
+        now: when it came.
+        patience: seconds that it has in all.
+
+    Attributes:
+        greeting: when it is to be greeted, unless it speaks before; never, if infinite.
+        tries: how many lines did not let it in.
+    """
+
+    __slots__ = ("_asked", "_began", "_came", "_patience", "greeting", "tries")
+
+    def __init__(self, now: float, patience: float = math.inf) -> None:
+        self.greeting = now + GREETING_DELAY
+        self.tries = 0
+        self._asked = now
+        self._began = math.inf  # as a program
+        self._came = now
+        self._patience = patience
+
+    @property
+    def deadline(self) -> tuple[float, float]:
+        """When its time is over, and how many seconds that was."""
+        return min(
+            (self._asked + PERSON, PERSON),
+            (self._began + PROGRAM, PROGRAM),
+            (self._came + self._patience, self._patience),
+        )
+
+    def hear(self, now: float, *, is_person: bool) -> None:
+        """It has said something; whether it may be a person, as far as that tells."""
+        if is_person and self._began < math.inf:  # what has begun was a handshake, and it is done
+            self._began = math.inf
+            self.greeting = math.inf if self.tries else now + GREETING_DELAY
+        elif not is_person:
+            self.greeting = math.inf
+            if not self.tries:
+                self._began = min(self._began, now)
+
+    def fail(self, now: float) -> None:
+        """It has said a line that did not let it in, and is asked again."""
+        self.tries += 1
+        self._asked = now
+        self._began = self.greeting = math.inf
