@@ -17,6 +17,7 @@ from triochat.dialects import NDJSON, NdjsonSpeaker
 from triochat.history import History
 from triochat.hub import Hub
 from triochat.link import Link
+from triochat.lobby import TURNED_AWAY
 from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
 from triochat.order import AnyRequest, Asked, Order
 from triochat.outbox import LIMIT, LINGER, Way
@@ -683,6 +684,22 @@ async def test_strangers_make_room_for_others() -> None:
             assert await peer.heard_nothing()
         await ann.type("?")
         assert await ann.line() == "* 2 here: Ann, Bob"
+
+
+async def test_what_does_not_fit_waits_outside() -> None:
+    """While all connections are taken no other one is accepted; one that ends makes room."""
+    async with open_house(limits=Limits(connections=TURNED_AWAY + 2)) as house:
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        others = [await house.connect() for _ in range(50)]
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(house.hub.fan_out.links) <= TURNED_AWAY + 3  # one more was awaited
+        for other in others:
+            assert "too many others" in (await other.rest())[-1]
+            await other.stream.aclose()
+        assert await ann.line() == "* Bob joined"
+        await bob.stream.aclose()
+        assert await ann.line() == "* Bob left"
+        await house.plain("Cat")
 
 
 async def test_a_batch_is_bounded() -> None:

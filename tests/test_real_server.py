@@ -276,6 +276,43 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.endswith(": no such file or directory\n")
 
 
+def test_a_server_with_few_files_never_lacks_one(tmp_path: Path) -> None:
+    """With 64 members get in until it is full, in a flood of silent ones; it says no to the next.
+
+    Whatever comes, it has files to spare, and none of this is in its log.
+    """
+    log = tmp_path / "log"
+    few = f"ulimit -n 64; exec {shlex.join(TRIOCHAT)} server 0 --log-file {log}"
+    with running_server(command=("bash", "-c", few)) as server:
+        silent, members = list[Peer](), list[Peer]()
+        try:
+            while True:
+                silent += [Peer(server.port) for _ in range(20)]
+                assert server.count_files() < 64 - 10
+                handle = f"m{len(members)}"
+                started = time.monotonic()
+                new = Peer(server.port)
+                new.type(handle)
+                if "connected. You are" not in new.line():
+                    break
+                assert time.monotonic() - started < 2
+                members.append(new)
+            assert len(members) == 64 - 24 - 8
+            members[0].type("?")
+            members[0].wait_line(
+                f"* {len(members)} here: "
+                + ", ".join(sorted(f"m{number}" for number in range(len(members))))
+            )
+            members.pop().close()
+            members[0].wait_line(f"* m{len(members)} left")
+            again = member(server.port, "again")
+            members.append(again)
+        finally:
+            for peer in silent:
+                peer.close()
+        assert [line for line in log.read_text().splitlines() if "fewer than" not in line] == []
+
+
 def test_silent_connections_let_others_in() -> None:
     """Where few files may be open, many who say nothing keep nobody out, and put nobody out."""
     few = f"ulimit -n 100; exec {shlex.join(TRIOCHAT)} server 0"

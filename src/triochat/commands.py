@@ -60,8 +60,10 @@ async def run_server(options: argparse.Namespace) -> int:
         where = f"{options.host} port {options.port}"
         reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
         return fail(f"cannot listen on {where}: {reason}")
-    limits = Limits(options.burst, options.rate)
-    limits = limits._replace(strangers=min(limits.strangers, files // 4))  # the rest is members'
+    limits = Limits(options.burst, options.rate).fit(files)
+    if limits.connections < options.max_clients:
+        fit = "%d connections fit, fewer than --max-clients: this process may open %d files"
+        log.warning(fit, limits.connections, files)
     room = Room(
         options.handle,
         max_clients=options.max_clients,

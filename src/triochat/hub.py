@@ -5,7 +5,10 @@ from collections.abc import Callable
 from itertools import count
 from secrets import token_hex
 
+import trio
+
 from triochat.feed import Feed
+from triochat.handshakes import Handshakes
 from triochat.history import History
 from triochat.link import Link
 from triochat.lobby import Lobby
@@ -24,6 +27,7 @@ class Hub(Feed):
         limits: what anybody may have.
         buckets: how much each member may say.
         lobby: those who have not joined.
+        handshakes: who waits to begin one.
         tls: how links are encrypted; None where that cannot be.
     """
 
@@ -44,6 +48,8 @@ class Hub(Feed):
         self.limits = limits or Limits()
         self.buckets = Buckets(self.limits)
         self.lobby = Lobby(self.limits.strangers, self.limits.connections)
+        self.handshakes = Handshakes()
+        self._doors = trio.lowlevel.ParkingLot()
 
     def connect(
         self, link: Link, address: str = "", host: str = "", *, is_console: bool = False
@@ -59,8 +65,14 @@ class Hub(Feed):
         """A connection is gone: nothing more can be told to it. The room hears of it at once."""
         self.fan_out.unfollow(peer)
         del self.fan_out.links[peer]
+        self._doors.unpark_all()
         self.ask(peer, (Gone(reason),))
         self.flush()
+
+    async def wait_place(self) -> None:
+        """Wait until there may be one connection more: some files are not for connections."""
+        while len(self.fan_out.links) >= self.limits.connections:
+            await self._doors.park()
 
     def close(self, reason: str, *, retry: bool = False) -> None:
         """Say so to everybody, and end every connection politely; nobody is heard any more.

@@ -8,6 +8,9 @@ import math
 from collections import deque
 from typing import NamedTuple
 
+RESERVE = 24
+"""Files that are not for connections: listeners, the console, the log, what is kept."""
+
 
 class Limits(NamedTuple):
     """What anybody may have of a server.
@@ -25,6 +28,13 @@ class Limits(NamedTuple):
     strangers: int = 200
     connections: float = math.inf
     patience: float = math.inf
+
+    def fit(self, files: int) -> "Limits":
+        """The same for a process that may open so many files."""
+        return self._replace(
+            strangers=min(self.strangers, files // 4),
+            connections=files - min(RESERVE, files // 2),
+        )
 
 
 STRANGER = (20.0, 4.0)

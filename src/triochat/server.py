@@ -57,9 +57,27 @@ async def serve(
 
         async with trio.open_nursery() as doors:
             task_status.started(doors.cancel_scope)
-            await trio.serve_listeners(serve_stream, list(listeners), handler_nursery=sessions)
+            held = [_Door(listener, hub) for listener in listeners]
+            await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)
         hub.close("shutting down")
         sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
+
+
+class _Door(trio.abc.Listener[trio.abc.Stream]):
+    """A listener that takes connections only while there is room for them."""
+
+    def __init__(self, listener: trio.abc.Listener[trio.abc.Stream], hub: Hub) -> None:
+        self._listener = listener
+        self._hub = hub
+
+    async def accept(self) -> trio.abc.Stream:
+        """The next connection."""
+        await self._hub.wait_place()
+        return await self._listener.accept()
+
+    async def aclose(self) -> None:
+        """Listen no more."""
+        await self._listener.aclose()
 
 
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:

@@ -141,6 +141,9 @@ class Session:
         """Hear the peer, until it or the room has ended that."""
         link, outbox = self.link, self.link.outbox
         while data := await self._patiently(self._receive, self._allowance.chunk):
+            if self._stranger and link.begins_to_seal(data):
+                self._stranger.hear(trio.current_time(), is_person=False)
+                await self._patiently(self._hub.handshakes.wait_turn, self.peer.host)
             for unsealed in link.unseal(data, self._allowance.chunk):
                 for piece in self._allowance.pieces(unsealed):
                     await self._hear(link.hear(piece))
