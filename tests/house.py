@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial, wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypedDict, Unpack
 
 import trio
 import trio.testing
@@ -58,6 +58,12 @@ class Peer:
                 raise EOFError
             self._heard += [str(line) for line in self._lines.feed(data)]
         return self._heard.pop(0)
+
+    async def until(self, beginning: str) -> str:
+        """The first line from here on that begins like this."""
+        while not (line := await self.line()).startswith(beginning):
+            pass
+        return line
 
     async def event(self) -> dict[str, Any]:
         """The next event, from JSON."""
@@ -135,20 +141,25 @@ class House:
         return peer
 
 
+class Rules(TypedDict, total=False):
+    """What a room may be told, beside who runs it and where it is."""
+
+    max_clients: int
+    turns: bool
+    handle_length: int
+    password: str
+
+
 @asynccontextmanager
 async def open_house(
     server: str = "Server",
     *,
-    max_clients: int = 1000,
-    turns: bool = False,
     lockstep: bool = False,
-    handle_length: int = 10,
     limits: Limits = Limits(),  # noqa: B008
+    **rules: Unpack[Rules],
 ) -> AsyncIterator[House]:
-    """A served room with these rules; stopped politely at the end."""
-    room = Room(
-        server, max_clients=max_clients, turns=turns, place="port 9999", handle_length=handle_length
-    )
+    """A served room with these rules, as `Room` takes them; stopped politely at the end."""
+    room = Room(server, place="port 9999", **rules)
     hub = Hub(room, clock=lambda: EPOCH, limits=limits)
     async with open_memory_room(hub, lockstep=lockstep) as listener:
         yield House(hub, listener)

@@ -60,7 +60,7 @@ wire_text = any_text.map(lambda text: text.encode(errors="ignore").decode())
 def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
     """Every kind of request, with these texts in its fields."""
     return st.one_of(
-        st.builds(Join, text),
+        st.builds(Join, text, st.just("") | text.map(lambda password: password[:256])),
         st.builds(Say, text),
         st.builds(Whisper, text, text),
         st.builds(Rename, text),

@@ -141,8 +141,8 @@ async def test_who_is_asked_again_has_time_again(dialect: str) -> None:
 
 
 async def test_all_tries_together_have_a_limit() -> None:
-    """Where more than a handle is asked for all is to be done in so many seconds."""
-    async with open_house(limits=Limits(patience=120)) as house:
+    """Where a password is asked for all is to be done in so many seconds."""
+    async with open_house(password="sesame") as house:
         slow = await house.connect()
         for _ in range(3):
             await trio.sleep(35)

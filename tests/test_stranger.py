@@ -53,7 +53,7 @@ def test_each_line_that_fails_gives_a_minute(is_person: bool) -> None:
 
 def test_all_is_to_be_done_in_its_time() -> None:
     """However often it is asked again, it has so much time in all."""
-    stranger = Stranger(0.0, patience=120.0)
+    stranger = Stranger(0.0, may_guess=True)
     stranger.fail(59.0)
     assert stranger.deadline == (119.0, PERSON)
     stranger.fail(118.0)

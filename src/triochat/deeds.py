@@ -15,7 +15,10 @@ Deed: TypeAlias = Callable[[State, Peer, Any], None]
 
 
 def join(state: State, peer: Peer, request: Join) -> None:
-    """Let it in, or have it wait."""
+    """Let it in, or have it wait. It knows the password, and may try other handles."""
+    if state.needs_password(peer):
+        state.admitted.add(peer)
+        state.introduced.pop(peer, None)
     handle = state.members.check(peer, request.handle)
     if isinstance(handle, Refused):
         state.refuse(peer, handle)
@@ -87,6 +90,8 @@ def lose(state: State, peer: Peer, gone: Gone) -> None:
     state.leave(peer, gone.reason)
     state.ended.discard(peer)
     state.exposed.discard(peer)
+    state.admitted.discard(peer)
+    state.introduced.pop(peer, None)
 
 
 def expire(state: State, peer: Peer, expired: Expired) -> None:

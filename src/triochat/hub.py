@@ -14,7 +14,7 @@ from triochat.link import Link
 from triochat.lobby import Lobby
 from triochat.messages import Closing
 from triochat.order import Gone, Order, Peer, arrival
-from triochat.ratelimit import Buckets, Limits
+from triochat.ratelimit import Buckets, Guesses, Limits
 from triochat.room import Room
 from triochat.telling import Ends, Told
 from triochat.tls import Tls
@@ -26,6 +26,7 @@ class Hub(Feed):
     Attributes:
         limits: what anybody may have.
         buckets: how much each member may say.
+        guesses: what strangers have tried where there is a password.
         lobby: those who have not joined.
         handshakes: who waits to begin one.
         tls: how links are encrypted; None where that cannot be.
@@ -47,6 +48,7 @@ class Hub(Feed):
         self.tls = tls
         self.limits = limits or Limits()
         self.buckets = Buckets(self.limits)
+        self.guesses = Guesses()
         self.lobby = Lobby(self.limits.strangers, self.limits.connections)
         self.handshakes = Handshakes()
         self._doors = trio.lowlevel.ParkingLot()

@@ -14,6 +14,8 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from triochat.passwords import PASSWORD_LENGTH
+
 Name: TypeAlias = Annotated[str, Meta(max_length=256)]
 """A handle in an event: longer than any room allows. An event with one that is longer still is
 none that a client understands."""
@@ -32,10 +34,18 @@ class Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
 # ---- requests
 
 
-class Join(Message, frozen=True):
-    """Let me in under this handle."""
+class Join(Message, frozen=True, omit_defaults=True):
+    """Let me in under this handle; where the room has a password, by this one."""
 
     handle: str
+    password: Annotated[str, Meta(max_length=PASSWORD_LENGTH)] = ""
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        """All but the password, which is nobody's to read."""
+        return [("handle", self.handle)]
+
+    def __repr__(self) -> str:
+        return f"Join(handle={self.handle!r})"
 
 
 class Say(Message, frozen=True):

@@ -20,14 +20,12 @@ class Limits(NamedTuple):
         rate: lines a second after that; 0 for as many as the readers take.
         strangers: connections that have not joined; for one more another is closed (see `lobby`).
         connections: that there may be in all; what comes beyond is let wait.
-        patience: seconds that a stranger has in all, however often it is asked again.
     """
 
     burst: float = 200.0
     rate: float = 20.0
     strangers: int = 200
     connections: float = math.inf
-    patience: float = math.inf
 
     def fit(self, files: int) -> "Limits":
         """The same for a process that may open so many files."""
@@ -39,6 +37,12 @@ class Limits(NamedTuple):
 
 STRANGER = (20.0, 4.0)
 """The burst and the rate of who has not joined."""
+
+GUESSES = (20.0, 10.0)
+"""The same for all of one host together, where there is a password."""
+
+HOSTS = 4096
+"""Hosts of whom it is remembered what they have tried."""
 
 
 class TokenBucket:
@@ -107,6 +111,38 @@ class Buckets:
         if left is not None and not left:
             del self._left[host]
         return True
+
+
+class Guesses:
+    """What strangers have tried, by host, where there is a password: who connects anew is no other.
+
+    The hosts that were heard last are remembered, as many as `HOSTS`.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, tuple[TokenBucket, int]] = {}
+
+    def spend(self, host: str, now: float, lines: int = 1) -> float:
+        """A stranger from this host has said a line; how many seconds it has to wait, unheard.
+
+        Those of one host wait in the order in which they asked. With ``lines=-1`` one that waited
+        is gone, and what it was to pay is not owed.
+        """
+        tokens, count = self._known(host)
+        self._hosts.pop(host, None)  # to be the last again
+        self._hosts[host] = tokens, count
+        if len(self._hosts) > HOSTS:
+            del self._hosts[next(iter(self._hosts))]
+        return tokens.spend(lines, now)
+
+    def count_wrong(self, host: str) -> int:
+        """A stranger from this host has said a wrong password; how many those were so far."""
+        tokens, count = self._known(host)
+        self._hosts[host] = tokens, count + 1
+        return count + 1
+
+    def _known(self, host: str) -> tuple[TokenBucket, int]:
+        return self._hosts.get(host) or (TokenBucket(*GUESSES), 0)
 
 
 _LOOKED_AT = 3  # of those who left first, whenever one leaves: so there are never many

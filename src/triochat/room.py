@@ -13,12 +13,13 @@ What can be missed gets an ``id`` here, one after the other.
 
 from triochat.deeds import DEEDS
 from triochat.grammar import Bell, introduce, parse
-from triochat.messages import Refused, Said, Say, Who
+from triochat.messages import Answer, Join, Notice, Quit, Refused, Request, Said, Say, Who
 from triochat.order import AnyRequest, Asked, Gone, Peer, Typed
-from triochat.rules import RULES
+from triochat.passwords import EXPOSED
+from triochat.rules import RULES, has_password
 from triochat.state import State
 from triochat.telling import Telling, Told
-from triochat.text import accept_text
+from triochat.text import accept_handle, accept_text
 
 
 class Room(State):
@@ -40,9 +41,32 @@ class Room(State):
 
     def _read(self, peer: Peer, line: str) -> AnyRequest | None:
         """What a line means now: a stranger's second one is a message, if the first was taken."""
-        is_known = peer in self.members or peer in self.members.queue
-        meant = parse(line) if is_known else introduce(line)
+        if self.members.handle_of(peer):
+            meant = parse(line)
+        elif handle := self.introduced.get(peer):
+            meant = self._read_password(peer, handle, line)
+        else:
+            meant = introduce(line)
+            if isinstance(meant, Join) and self.needs_password(peer):
+                meant = self._ask_password(peer, meant.handle)
         return None if isinstance(meant, Bell) else meant  # a bell is a terminal's own affair
+
+    def _ask_password(self, peer: Peer, handle: str) -> Answer:
+        """Whatever handle this is: strangers are not to learn who is here."""
+        accepted = accept_handle(handle, self.members.handle_length)
+        if isinstance(accepted, Refused):
+            return accepted
+        self.introduced[peer] = handle
+        warning = f" ({EXPOSED})" if peer in self.exposed else ""
+        return Notice(f"this room has a password; what is it?{warning}")
+
+    def _read_password(self, peer: Peer, handle: str, line: str) -> Request | Answer:
+        r"""A password is taken as it stands; ``\quit`` leaves, unless it is the password."""
+        if not line:
+            return self._ask_password(peer, handle)
+        join = Join(handle, line)
+        asked = introduce(line)
+        return asked if isinstance(asked, Quit) and has_password(self, peer, join) else join
 
     def _obey(self, peer: Peer, request: AnyRequest) -> None:
         for rule in RULES.get(type(request), ()):

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from triochat.messages import Join, Kick, Refused, Rename, Say, Whisper, Who
 from triochat.order import HOUSE, Peer
 from triochat.state import State
-from triochat.text import excerpt
+from triochat.text import accept_handle, excerpt
 
 QUEUE = 1000
 """Peers in the queue for a full room; the next ones are refused."""
@@ -46,6 +46,21 @@ def is_new(state: State, peer: Peer, _: Join) -> Refused | None:
             f'you are "{state.members[peer]}" already; \\nick NAME changes your handle',
         )
     return has_joined(state, peer, _) if peer in state.members.queue else None
+
+
+def has_password(state: State, peer: Peer, join: Join) -> Refused | None:
+    """Only who knows the password learns whether a handle is taken, or the room full."""
+    if state.password is None or not state.needs_password(peer):
+        return None
+    if state.password.is_same(join.password):
+        return None
+    if join.password:
+        return Refused("password-wrong", "that is not the password of this room; try again")
+    handle = accept_handle(join.handle, state.members.handle_length)
+    if isinstance(handle, Refused):
+        return handle
+    how = "triochat takes it by --password-file FILE, or from TRIOCHAT_PASSWORD"
+    return Refused("password-needed", f"this room has a password; join with it ({how})")
 
 
 def has_place(state: State, peer: Peer, _: Join) -> Refused | None:
@@ -107,7 +122,7 @@ def _nobody_called(handle: str, outcome: str) -> Refused:
 
 
 RULES: dict[type, tuple[Rule, ...]] = {
-    Join: (is_new, has_place),
+    Join: (is_new, has_password, has_place),
     Say: (has_joined, has_turn),
     Whisper: (has_joined, has_reader),
     Rename: (has_joined, is_client),

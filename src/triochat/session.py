@@ -20,7 +20,7 @@ a bug in this session                  logged; the room hears "server error", ev
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import trio
@@ -30,8 +30,8 @@ from triochat.dialects import NdjsonSpeaker
 from triochat.hosts import is_loopback
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Answer
-from triochat.order import AnyRequest, Expired, Gone
+from triochat.messages import Answer, Join
+from triochat.order import AnyRequest, Expired, Gone, Typed
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.sockets import is_reset, receiver
@@ -48,6 +48,9 @@ FEW = 10
 
 BRIEF = 0.1
 """Seconds in which a stranger that is turned away may be told so."""
+
+WARNED = (10, 100, 1000)
+"""So many wrong passwords from one host are said aloud."""
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -99,7 +102,7 @@ class Session:
         if is_console:
             self._let_in()
         else:
-            self._stranger = Stranger(trio.current_time(), hub.limits.patience)
+            self._stranger = Stranger(trio.current_time(), may_guess=hub.room.password is not None)
         self._reason = "connection lost"
 
     async def run(self) -> None:
@@ -179,6 +182,9 @@ class Session:
         """Hand on what is asked: in turns with the others, and held to what this peer may ask."""
         hub, peer = self._hub, self.peer
         while requests:
+            if self._stranger:
+                self._stranger.greeting = math.inf
+                await self._wait_turn(requests[0])
             now, members = trio.current_time(), len(hub.room.members)
             wanted = self._allowance.portion(requests, members, now)
             if hub.backlog:
@@ -191,15 +197,14 @@ class Session:
                 for refused in refusals(told):
                     log.info("%s: refused (%s)", peer.address, refused.code)
             if self._stranger:
+                self._count_wrong(told)
                 self._look_in(self._stranger, told)
             now = trio.current_time()
             delay = self._allowance.spend(count, told, now)
             if self._has_ended():
                 return
             if delay:
-                await self._patiently(trio.sleep_until, now + delay)
-                if is_reset(self._stream):
-                    raise trio.BrokenResourceError
+                await self._sleep_until(now + delay)
             if hub.backlog:
                 await hub.backlog.wait_room(sum(map(size_of, told)))
 
@@ -207,6 +212,32 @@ class Session:
         """Whether the room hears it no more; it may not have been told so yet."""
         ended = self._hub.room.ended
         return bool(ended) and self.peer in ended
+
+    async def _sleep_until(self, due: float) -> None:
+        """Wait until then; who has vanished by then has nothing more to ask."""
+        await self._patiently(trio.sleep_until, due)
+        if is_reset(self._stream):
+            raise trio.BrokenResourceError
+
+    async def _wait_turn(self, request: AnyRequest) -> None:
+        """Where there is a password the strangers of a host are heard one after the other."""
+        if self._hub.room.password is None or not isinstance(request, Typed | Join):
+            return
+        guesses, host, now = self._hub.guesses, self.peer.host, trio.current_time()
+        if delay := guesses.spend(host, now):
+            try:
+                await self._sleep_until(now + delay)
+            except trio.Cancelled:
+                guesses.spend(host, trio.current_time(), -1)
+                raise
+
+    def _count_wrong(self, told: Iterable[Telling]) -> None:
+        """Say where somebody guesses."""
+        for refused in refusals(told):
+            if refused.code == "password-wrong":
+                count = self._hub.guesses.count_wrong(self.peer.host)
+                if count in WARNED:
+                    log.warning("%s: %d wrong passwords from its host", self.peer.address, count)
 
     def _ask(self, request: AnyRequest) -> None:
         self._hub.ask(self.peer, (request,))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from triochat.members import Members
 from triochat.messages import Event, Joined, Left, Notice, Refused, Welcome
 from triochat.order import HOUSE, Peer
+from triochat.passwords import Password
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 from triochat.text import HANDLE_LENGTH
 
@@ -27,6 +28,7 @@ class State:
         turns: nobody speaks twice in a row, and a client speaks first.
         place: where it can be reached, told to the operator, e.g. ``port 9999``.
         handle_length: the most characters in a handle, 1 to `text.HANDLE_LIMIT`.
+        password: what who joins must know; empty if nothing.
 
     Attributes:
         members: who is here, and who waits.
@@ -34,6 +36,9 @@ class State:
         now: what time it is, in seconds since the epoch.
         at: the same, as it stands on the wire.
         exposed: peers whose connections cross a network unencrypted. Those of `members`.
+        password: what is kept of the password; None where there is none.
+        admitted: peers that have said it.
+        introduced: peers that are asked for it, with the handle that each has typed before.
         operators: members that were made operators; the console is one without that.
         last_id: the newest id that was given to anything.
         last_speaker: who may not speak now, if there are turns; the house stands for operators.
@@ -49,6 +54,7 @@ class State:
         turns: bool = False,
         place: str = "",
         handle_length: int = HANDLE_LENGTH,
+        password: str = "",
     ) -> None:
         self.members = Members(server, max_clients, handle_length)
         self.has_turns = turns
@@ -57,6 +63,9 @@ class State:
         self.now = 0.0
         self.at = ""
         self.exposed = self.members.exposed
+        self.password = Password(password) if password else None
+        self.admitted: set[Peer] = set()
+        self.introduced: dict[Peer, str] = {}
         self.operators: set[Peer] = set()
         self.last_id = 0
         self.last_speaker: Peer | None = None
@@ -74,6 +83,10 @@ class State:
     def is_operator(self, peer: Peer) -> bool:
         """Whether this peer may put others out, and the like."""
         return peer.is_console or peer in self.operators
+
+    def needs_password(self, peer: Peer) -> bool:
+        """Whether this peer must say the password before it is let in."""
+        return self.password is not None and peer not in self.admitted and not peer.is_console
 
     def spoke_last(self, peer: Peer) -> bool:
         """Whether it is for others to speak, where there are turns."""

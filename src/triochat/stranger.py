@@ -17,6 +17,9 @@ PROGRAM = 20.0
 PERSON = 60.0
 """Seconds in which a person must have joined, or answered when asked again."""
 
+GUESSING = 120.0
+"""Seconds in all where there is a password, however often one is asked again."""
+
 TRIES = 8
 """Lines that may fail to let it in; then it is closed."""
 
@@ -26,7 +29,7 @@ class Stranger:
 
     Args:
         now: when it came.
-        patience: seconds that it has in all.
+        may_guess: there is a password.
 
     Attributes:
         greeting: when it is to be greeted, unless it speaks before; never, if infinite.
@@ -35,13 +38,13 @@ class Stranger:
 
     __slots__ = ("_asked", "_began", "_came", "_patience", "greeting", "tries")
 
-    def __init__(self, now: float, patience: float = math.inf) -> None:
+    def __init__(self, now: float, *, may_guess: bool = False) -> None:
         self.greeting = now + GREETING_DELAY
         self.tries = 0
         self._asked = now
         self._began = math.inf  # as a program
         self._came = now
-        self._patience = patience
+        self._patience = GUESSING if may_guess else math.inf
 
     @property
     def deadline(self) -> tuple[float, float]:

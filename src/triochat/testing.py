@@ -60,7 +60,8 @@ async def open_memory_room(
 ) -> AsyncIterator[MemoryListener]:
     """Serve a room that can only be reached in this process; stop it politely at the end.
 
-    Without a hub it is one with the usual rules; for ``lockstep`` see `MemoryListener`.
+    Without a hub it is one with the usual rules; another room, for example one with a password, is
+    ``Hub(Room(password="..."))``. For ``lockstep`` see `MemoryListener`.
     """
     listener = MemoryListener(lockstep=lockstep)
     async with trio.open_nursery() as nursery:
