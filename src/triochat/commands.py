@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 async def run_server(options: argparse.Namespace) -> int:
     """Serve a room until a signal comes."""
     try:
-        set_up_log(options.log_level, options.log_file)
+        set_up_log(options.log_level, options.log_file, options.log_format)
     except OSError as error:
         return fail(f"cannot log to {options.log_file}: {reason_of(error)}")
     files = allow_many_files()

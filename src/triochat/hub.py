@@ -10,6 +10,7 @@ import trio
 from triochat.feed import Feed
 from triochat.handshakes import Handshakes
 from triochat.history import History
+from triochat.journal import Journal
 from triochat.link import Link
 from triochat.lobby import Lobby
 from triochat.messages import Closing
@@ -27,6 +28,7 @@ class Hub(Feed):
         limits: what anybody may have.
         buckets: how much each member may say.
         guesses: what strangers have tried where there is a password.
+        journal: what is logged of them.
         lobby: those who have not joined.
         handshakes: who waits to begin one.
         tls: how links are encrypted; None where that cannot be.
@@ -49,6 +51,7 @@ class Hub(Feed):
         self.limits = limits or Limits()
         self.buckets = Buckets(self.limits)
         self.guesses = Guesses()
+        self.journal = Journal()
         self.lobby = Lobby(self.limits.strangers, self.limits.connections)
         self.handshakes = Handshakes()
         self._doors = trio.lowlevel.ParkingLot()

@@ -45,7 +45,6 @@ class Link:
         outbox: what the peer is still to be sent.
         speaker: how it speaks.
         has_ended: it has said that it says nothing more, or what it says cannot be opened.
-        problem: why the latter, in words.
     """
 
     __slots__ = (
@@ -57,7 +56,6 @@ class Link:
         "_tls",
         "has_ended",
         "outbox",
-        "problem",
         "speaker",
     )
 
@@ -74,7 +72,6 @@ class Link:
         self.outbox = Outbox(backlog)
         self.speaker = speaker or PlainSpeaker()
         self.has_ended = False
-        self.problem = ""
         self._stream = stream
         self._tls = tls
         self._is_remote = is_remote
@@ -115,7 +112,6 @@ class Link:
         self.outbox.put_wire(answer)
         if self._codec.has_ended:
             self.has_ended = True
-            self.problem = self._codec.problem
         return [plain[start : start + size] for start in range(0, len(plain), size)]
 
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
@@ -139,6 +135,11 @@ class Link:
         """Tell who has said nothing yet, and so is taken for a person, what to do."""
         if not self._must_seal:
             self.outbox.put(self.speaker.tell([greeting(handle_length)]))
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with what seals it, in words; empty if nothing is."""
+        return self._codec.problem if self._codec else ""
 
     def end(self) -> Refused | None:
         """The refusal of what was begun, if anything was, when there are no more bytes."""

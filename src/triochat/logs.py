@@ -1,23 +1,45 @@
 """The log: what of it is written, and where."""
 
+import json
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from typing import TextIO
 
 from triochat.process import fail
 
 
-def set_up_log(level: str, file: str | None) -> None:
+def set_up_log(level: str, file: str | None, form: str = "text") -> None:
     """Log what is at least of this level, to a file or else to standard error.
+
+    A line is text, or, where the form is ``json``, an object.
 
     Raises `OSError` if the file cannot be opened.
     """
     handler = LogFile(file) if file else TerminalHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonFormatter() if form == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("trio.serve_listeners").addFilter(QuietFilter())
+
+
+class JsonFormatter(logging.Formatter):
+    """JSON Lines: time, level, message, and what else is known (see `journal.fields`)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as an object on one line, in ASCII."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "time": f"{time[:-6]}Z",
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
 
 
 class LogFile(WatchedFileHandler):

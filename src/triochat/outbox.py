@@ -44,6 +44,9 @@ AGE = 120.0
 LINGER = 2.0
 """Seconds that a closing session may still drain."""
 
+LOST = "connection lost"
+"""Why a connection ends that nobody has ended."""
+
 _PIECE = 1 << 16  # bytes given to one send_all, so that a slow peer's progress can be seen
 
 
@@ -79,6 +82,7 @@ class Outbox:
     Attributes:
         scope: the cancel scope of the session.
         way: how far it has come.
+        is_evicted: the peer fell behind; so there is more for it, which is lost.
         why: why it ended, as far as this side knows; empty if it does not. That a peer has reset
             the connection the system says once, and perhaps to `put`; who reads sees an ordinary
             end then.
@@ -93,6 +97,7 @@ class Outbox:
         "_start",
         "_target",
         "_write",
+        "is_evicted",
         "scope",
         "way",
         "why",
@@ -101,6 +106,7 @@ class Outbox:
     def __init__(self, backlog: Backlog) -> None:
         self.scope = trio.CancelScope()
         self.way = Way.OPEN
+        self.is_evicted = False
         self.why = ""
         self._backlog = backlog
         self._codec: Codec | None = None
@@ -170,9 +176,9 @@ class Outbox:
         if isinstance(error, BlockingIOError):
             return False
         if isinstance(error, ConnectionResetError):
-            self.why = "connection lost"
+            self.why = LOST
         elif not isinstance(error, ConnectionError):  # the reader hears of the others
-            self.evict("connection lost")
+            self.evict(LOST)
         return True
 
     def _take(self, blob: bytes) -> None:
@@ -185,7 +191,7 @@ class Outbox:
         try:
             wire = self._codec.seal(blob)
         except OSError:  # an SSLError is one
-            self.evict("connection lost")
+            self.evict(LOST)
         else:
             self.put_wire(wire)
 
@@ -224,6 +230,7 @@ class Outbox:
     def evict(self, reason: str) -> None:
         """End the session now, for this reason; what is queued is lost."""
         self.why = reason
+        self.is_evicted = reason != LOST
         self.abandon()
         self.scope.cancel()
 

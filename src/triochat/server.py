@@ -47,20 +47,23 @@ async def serve(
         hub: the room; it is closed when the doors are.
         task_status: is given the doors, a cancel scope: cancel it to stop politely.
     """
-    async with trio.open_nursery() as sessions:
-        sessions.start_soon(hub.run)
 
-        async def serve_stream(stream: trio.abc.Stream) -> None:
-            watch(stream)
-            host, address = peer_of(stream)
-            await Session(stream, hub, address, host=host).run()
+    async def serve_stream(stream: trio.abc.Stream) -> None:
+        watch(stream)
+        host, address = peer_of(stream)
+        await Session(stream, hub, address, host=host).run()
 
-        async with trio.open_nursery() as doors:
-            task_status.started(doors.cancel_scope)
-            held = [_Door(listener, hub) for listener in listeners]
-            await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)
-        hub.close("shutting down")
-        sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
+    async with trio.open_nursery() as journal:
+        journal.start_soon(hub.journal.run)
+        async with trio.open_nursery() as sessions:
+            sessions.start_soon(hub.run)
+            async with trio.open_nursery() as doors:
+                task_status.started(doors.cancel_scope)
+                held = [_Door(listener, hub) for listener in listeners]
+                await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)
+            hub.close("shutting down")
+            sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
+        journal.cancel_scope.cancel()
 
 
 class _Door(trio.abc.Listener[trio.abc.Stream]):

@@ -21,7 +21,7 @@ a bug in this session                  logged; the room hears "server error", ev
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -30,15 +30,13 @@ from triochat.dialects import NdjsonSpeaker
 from triochat.hosts import is_loopback
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Answer, Join
+from triochat.messages import Answer, Closing, Event, Join, Refused, Renamed
 from triochat.order import AnyRequest, Expired, Gone, Typed
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.sockets import is_reset, receiver
 from triochat.stranger import TRIES, Stranger
-from triochat.telling import Telling, Told, refusals
-
-log = logging.getLogger(__name__)
+from triochat.telling import Telling, Told
 
 DRAIN = 1 << 18
 """Bytes that a peer may still send when its connection ends; nobody reads them."""
@@ -51,6 +49,8 @@ BRIEF = 0.1
 
 WARNED = (10, 100, 1000)
 """So many wrong passwords from one host are said aloud."""
+NOTED = {Closing, Refused, Renamed}
+"""Events that are logged when a peer's own asking has led to them."""
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -98,6 +98,7 @@ class Session:
         self._tokens: TokenBucket | None = None  # a member's
         self._allowance = Allowance(TokenBucket(*STRANGER), is_stranger=True)
         self._level = logging.DEBUG  # of what is logged when it is gone: strangers come and go
+        self._handle = ""  # the last one that it had
         self._stranger: Stranger | None = None
         if is_console:
             self._let_in()
@@ -107,23 +108,24 @@ class Session:
 
     async def run(self) -> None:
         """Serve the peer until either side ends it. Raises nothing but cancellation."""
-        address, outbox = self.peer.address, self.link.outbox
-        log.debug("%s: connected", address)
+        outbox = self.link.outbox
+        self._note("connected", level=logging.DEBUG)
         try:
             if self._stranger:
                 self._hub.lobby.enter(self, self.peer.host, self._turn_away)
             await self._run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
-        except* Exception:  # a bug in one session must not end the server
+        except* Exception as bug:  # noqa: BLE001  one in one session must not end the server
             self._reason = "server error"
-            log.exception("%s: a bug ended this session", address)
+            self._note("bug", "a bug ended this session", level=logging.ERROR, error=bug)
         finally:
             reason = outbox.why or self._reason
             outbox.abandon()
             self._hub.lobby.leave(self)
             self._hub.disconnect(self.peer, reason)
-            log.log(self._level, "%s: gone (%s)", address, reason)
+            how = "evicted" if outbox.is_evicted else "gone"
+            self._note(how, f"{how} ({reason})", level=self._level, reason=reason)
             await trio.aclose_forcefully(self._stream)
 
     async def _run(self) -> None:
@@ -135,6 +137,8 @@ class Session:
                     await self._converse()
                 finally:  # even when it fails: until it is disconnected something may be queued
                     self._hub.buckets.give_back(self.peer.host, self._tokens, trio.current_time())
+                    if problem := self.link.problem:
+                        self._note("failed", problem, reason=problem)
                     outbox.start_sender()
                 left = DRAIN  # closing with bytes unread would reset the connection, and lose the
                 while left > 0 and (data := await self._receive(SIP)):  # peer what is on its way
@@ -157,10 +161,9 @@ class Session:
             if link.has_ended:
                 break
         if unfinished := link.end():
-            self._hub.ask(self.peer, (unfinished,))
+            self._note_told(self._hub.ask(self.peer, (unfinished,)))
         parting = "quit" if self.peer.is_console else link.speaker.parting
         if link.problem:
-            log.info("%s: %s", self.peer.address, link.problem)
             parting = "connection lost"
         self._ask(Gone(outbox.why or parting))
         outbox.linger()
@@ -193,11 +196,8 @@ class Session:
             told = hub.ask(peer, requests[:count])
             hub.flush()
             requests = requests[count:]
-            if log.isEnabledFor(logging.INFO):
-                for refused in refusals(told):
-                    log.info("%s: refused (%s)", peer.address, refused.code)
+            self._note_told(told)
             if self._stranger:
-                self._count_wrong(told)
                 self._look_in(self._stranger, told)
             now = trio.current_time()
             delay = self._allowance.spend(count, told, now)
@@ -231,16 +231,8 @@ class Session:
                 guesses.spend(host, trio.current_time(), -1)
                 raise
 
-    def _count_wrong(self, told: Iterable[Telling]) -> None:
-        """Say where somebody guesses."""
-        for refused in refusals(told):
-            if refused.code == "password-wrong":
-                count = self._hub.guesses.count_wrong(self.peer.host)
-                if count in WARNED:
-                    log.warning("%s: %d wrong passwords from its host", self.peer.address, count)
-
     def _ask(self, request: AnyRequest) -> None:
-        self._hub.ask(self.peer, (request,))
+        self._note_told(self._hub.ask(self.peer, (request,)))
         self._hub.flush()
 
     def _look_in(self, stranger: Stranger, told: Sequence[Telling]) -> None:
@@ -249,7 +241,8 @@ class Session:
             self._stranger = None
             self._hub.lobby.let_in(self)
             self._let_in()
-            log.info("%s: is %s (%s)", self.peer.address, handle, self.link.speaker.dialect.name)
+            self._handle, dialect = handle, self.link.speaker.dialect.name
+            self._note("joined", f"is {handle} ({dialect})", dialect=dialect)
         elif any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
             stranger.fail(trio.current_time())
             self._hub.lobby.note(self)
@@ -257,13 +250,40 @@ class Session:
                 self._expire(f"{TRIES} lines, and none that lets you in")
 
     def _expire(self, reason: str) -> None:
-        self._level = logging.INFO
         self._ask(Expired(reason))
 
     def _turn_away(self) -> None:
         """Others need the place of this stranger now."""
         self._expire("too many others are waiting to join")
         self.link.outbox.linger(BRIEF)
+
+    def _note_told(self, told: Iterable[Telling]) -> None:
+        """Log what of this is worth it."""
+        for telling in told:
+            if type(telling) is Told and type(telling.events[0]) in NOTED:
+                self._note_event(telling.events[0])
+
+    def _note_event(self, event: Event) -> None:
+        match event:
+            case Refused(code=code):
+                self._note("refused", f"refused ({code})", code=code)
+                if code == "password-wrong":
+                    self._note_guess()
+            case Closing():  # a stranger that may not stay
+                self._level = logging.INFO
+            case Renamed(handle=old, new=new) if old == self._handle:
+                self._handle = new
+                self._note("renamed", f"is {new} now", before=old)
+
+    def _note_guess(self) -> None:
+        count = self._hub.guesses.count_wrong(self.peer.host)
+        if count in WARNED:
+            words = f"{count} wrong passwords from its host"
+            self._note("guesses", words, level=logging.WARNING, count=count)
+
+    def _note(self, event: str, words: str = "", **more: Any) -> None:  # noqa: ANN401
+        """Log this of the peer; see `Journal.note`."""
+        self._hub.journal.note(self.peer, event, words, handle=self._handle, **more)
 
     def _let_in(self) -> None:
         """From now on it may ask what a member may."""

@@ -1,11 +1,10 @@
 """What the room says: who is told what, who hears what is for all, whose connection ends."""
 
-from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from triochat.messages import Event, Refused
+from triochat.messages import Event
 from triochat.order import Peer
 
 
@@ -45,10 +44,3 @@ class Ends(Struct, frozen=True, gc=False):
 
 
 Telling: TypeAlias = Told | Follows | Unfollows | Ends
-
-
-def refusals(tellings: Iterable[Telling]) -> Iterator[Refused]:
-    """What is refused in these."""
-    for telling in tellings:
-        if isinstance(telling, Told) and isinstance(refused := telling.events[0], Refused):
-            yield refused

@@ -94,7 +94,7 @@ class Codec:
     Attributes:
         is_open: the handshake is done, and nothing has gone wrong since.
         has_ended: the peer says nothing more.
-        problem: why, in words, where that is not as it should be.
+        problem: what is not as it should be, in words; at first, that the handshake is not done.
     """
 
     __slots__ = ("_incoming", "_outgoing", "_tls", "has_ended", "is_open", "problem")
@@ -103,7 +103,7 @@ class Codec:
         self, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
     ) -> None:
         self.has_ended = False
-        self.problem = ""
+        self.problem = "TLS handshake not finished"
         self.is_open = False
         self._tls = tls
         self._incoming = incoming
@@ -117,6 +117,7 @@ class Codec:
             if not self.is_open:
                 self._tls.do_handshake()
                 self.is_open = True
+                self.problem = ""
             while part := self._tls.read(_RECORD):
                 plain.append(part)
             self.has_ended = True
