@@ -120,13 +120,15 @@ HOSTILE = [
             (0x2069, "pop isolate"),
         )
     ),
-    Hostile("bidi mark, right to left (of its own word only)", "a\u200fb", "a\u200fb"),
+    Hostile("bidi mark, right to left", "a\u200fb", "ab"),
+    Hostile("bidi mark, beside Hebrew", "\u05d0!\u200f b", "\u05d0!\u200f b"),
     Hostile("zero-width space", "a\u200bb", "ab"),
     Hostile("word joiner", "a\u2060b", "ab"),
     Hostile("byte order mark", "a\ufeffb", "ab"),
-    Hostile("zero-width joiner (emoji and scripts need it)", "a\u200db", "a\u200db"),
+    Hostile("zero-width joiner", "a\u200db", "ab"),
+    Hostile("zero-width non-joiner, in Persian", "\u06cc\u200c\u062e", "\u06cc\u200c\u062e"),
     Hostile("a family, by zero-width joiners", FAMILY, FAMILY),
-    Hostile("only joiners", "\u200d\u200d", "\u200d\u200d", refused=EMPTY),
+    Hostile("only joiners", "\u200d\u200d", "", refused=EMPTY),
     Hostile("a letter that nobody sees", "a\u3164b", "a b"),
     Hostile("a forged line, by blank Braille cells", "hi\u2800\u2800Bob> hi", "hi  Bob> hi"),
     Hostile("wide and narrow spaces", "a\u3000b\u2009c\xa0d", "a b c d", "a b c d"),
@@ -142,7 +144,8 @@ HOSTILE = [
     Hostile("interlinear annotation", "a\ufff9b\ufffac\ufffbd", "abcd"),
     Hostile("a language tag", "a\U000e0001b", "ab"),
     Hostile("words hidden in tag characters", "a\U000e0068\U000e0069b", "ab"),
-    Hostile("only what chooses a form", "\ufe0f", "\ufe0f", refused=EMPTY),
+    Hostile("only what chooses a form", "\ufe0f", "", refused=EMPTY),
+    Hostile("a letter with what chooses a form", "a\ufe0fb", "ab"),
     Hostile("a flag, by tag characters", FLAG, FLAG),
     Hostile("a noncharacter", "a\ufffeb", "ab"),
     Hostile("rich markup: a close without an open", "[/]", "[/]"),
@@ -184,8 +187,8 @@ async def test_as_a_message(hostile: Hostile) -> None:
         eve = await house.plain("Eve")
         assert await ann.line() == "* Eve joined"
         await eve.type(hostile.sent)
-        if hostile.refused:
-            assert await eve.line() == f"! {hostile.refused}"
+        if hostile.refused:  # to a person it is a blank line
+            assert await eve.heard_nothing()
         else:
             for line in hostile.lines or (hostile.shown,):
                 assert await ann.line() == f"Eve> {line}"
@@ -205,7 +208,7 @@ async def test_as_a_whisper(hostile: Hostile) -> None:
         assert await ann.line() == "* Eve joined"
         await eve.type(f"\\msg Ann {hostile.sent}")
         if hostile.refused:
-            assert await eve.line() == f"! {hostile.refused}"
+            assert await eve.line() == "! the command is \\msg NAME TEXT; nothing was sent"
         elif hostile.lines:
             first, second = hostile.lines
             assert await ann.hear(2) == [f"[Eve -> you] {first}", f"Eve> {second}"]
@@ -341,7 +344,7 @@ async def test_notices_of_a_hostile_server(hostile: Hostile) -> None:
     shown = hostile.lines or (hostile.shown,)
     notice = Notice(hostile.sent)
     assert [line.rstrip() for line in (await printed(notice)).splitlines()] == [
-        f"* {line}" for line in shown
+        f"* {line}".rstrip() for line in shown
     ]
     assert drawn(notice).split() == f"21:07 * {' '.join(shown)}".split()
 
@@ -427,9 +430,11 @@ All that is blank is a space. Runs of spaces stay, since tables and code are mad
 message may be filled up until its rest begins a row of its own. The client's terminal indents that
 row; `nc` cannot.
 
-Joiners, marks of direction, what chooses the form of a character, and the tag characters inside a
-flag stay: emoji and scripts need them, and none of them changes anything beyond the characters
-beside it. A message of nothing else is empty. A plain peer's LF ends its line: what comes
+Joiners stay inside emoji, and after letters that join (Arabic, Persian, the alphabets of India and
+their kin); what chooses the form of a character, after emoji, Han and Mongolian; tag characters
+inside a flag. Marks of direction stay one at a time in a text that has letters from right to left:
+who writes Hebrew or Arabic needs them beside signs and Latin words, and they do no more than such a
+letter could. Elsewhere all of these are removed. A plain peer's LF ends its line: what comes
 after it is that peer's next message, under its own name.
 """
 

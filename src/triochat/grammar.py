@@ -21,7 +21,8 @@ from enum import Flag, auto
 from typing import NamedTuple
 
 from triochat import messages
-from triochat.text import HIDDEN, clean, could_be_handle, strip_invisible
+from triochat.invisible import HIDDEN
+from triochat.text import clean, could_be_handle, strip_invisible
 
 PREFIXES = ("\\", "/")
 """What a command starts with; either may be typed, the first is shown."""

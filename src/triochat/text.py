@@ -8,8 +8,9 @@ other. What it guarantees of its result:
 * no bidirectional override, embedding or isolate, so text reads in the order in which it stands;
 * no line break of any kind, and of all that is blank only the space: tabs, line breaks, wide and
   narrow spaces, and letters and signs that are drawn as nothing have become spaces;
-* no invisible padding: of what Unicode says may be ignored only `HIDDEN` stays, and the tags
-  inside a flag; nor deprecated and interlinear controls, surrogates, noncharacters;
+* no invisible padding: of what Unicode says may be ignored only what `invisible` finds of use where
+  it stands, and the tags inside a flag; nor deprecated and interlinear controls, surrogates,
+  noncharacters;
 * no more than `COMBINING` combining marks in a row, so nothing climbs over the lines around it.
 
 Runs of spaces stay as they are: tables and code are made of them. That a long line looks like two
@@ -19,6 +20,7 @@ is for who draws it to prevent, whatever fills it.
 import re
 import unicodedata
 
+from triochat.invisible import drop_useless
 from triochat.lookalikes import mixture, skeleton
 from triochat.messages import Refused
 
@@ -33,10 +35,6 @@ TEXT_LENGTH = 500
 
 COMBINING = 4
 """The most combining marks in a row."""
-
-HIDDEN = "\u061c\u200c-\u200f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
-"""What nobody sees, and there is reason to keep, as part of a regular expression's set: marks of
-direction, joiners, and what chooses between the forms of the character before it."""
 
 _SPACES = re.compile(
     "\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029"
@@ -55,7 +53,6 @@ _REMOVED = re.compile(
     )
     + "]"
 )
-_VISIBLE = re.compile(f"[^ {HIDDEN}]")
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters that nobody sees
 _MARKS = frozenset(("Mn", "Me", "Mc"))
 _PUNCTUATION = "_.-"
@@ -68,7 +65,11 @@ def clean(text: str) -> str:
     """The text without anything that could do more on a screen than show characters."""
     if text.isascii() and text.isprintable():
         return text
-    text = _REMOVED.sub(r"\1", _SPACES.sub(" ", text))
+    return drop_useless(_cut_towers(_REMOVED.sub(r"\1", _SPACES.sub(" ", text))))
+
+
+def _cut_towers(text: str) -> str:
+    """The text with no more than `COMBINING` marks in a row."""
     kinds = {character: unicodedata.category(character) for character in set(text)}
     if _MARKS.isdisjoint(kinds.values()):  # most texts; what is counted here takes its time
         return text
@@ -93,7 +94,7 @@ def accept_text(text: str) -> str | Refused:
             "message-too-long",
             f"{len(cleaned)} characters; at most {TEXT_LENGTH} are allowed; nothing was sent",
         )
-    if not _VISIBLE.search(cleaned):
+    if not cleaned.strip():
         return Refused("message-empty", "the message is empty; nothing was sent")
     return cleaned
 
