@@ -9,12 +9,14 @@ from typing import Any, ParamSpec, TypedDict, Unpack
 import trio
 import trio.testing
 
+from tls import client_context, make_tls
 from triochat.framing import Lines
 from triochat.hub import Hub
 from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.session import Session
 from triochat.testing import MemoryListener, open_memory_room
+from triochat.tls import Tls
 
 EPOCH = 1767322984.678  # 2026-01-02T03:03:04.678Z
 UNLIMITED = Limits(rate=0)
@@ -108,14 +110,23 @@ class Peer:
 class House:
     """A hub that serves a room over memory streams, with a clock that stands still."""
 
-    def __init__(self, hub: Hub, listener: MemoryListener) -> None:
+    def __init__(self, hub: Hub, listener: MemoryListener, *, is_sealed: bool = False) -> None:
         self.hub = hub
+        self.is_sealed = is_sealed
         self.room = hub.room
         self.listener = listener
 
     async def connect(self) -> Peer:
-        """A peer that has said nothing yet."""
-        return Peer(await self.listener.connect())
+        """A peer that has said nothing yet; over TLS, if all are."""
+        return await self.sealed() if self.is_sealed else Peer(await self.listener.connect())
+
+    async def sealed(self) -> Peer:
+        """The same over TLS; it insists on a good end."""
+        stream: Any = trio.SSLStream(
+            await self.listener.connect(), client_context(), server_hostname="localhost"
+        )
+        await stream.do_handshake()
+        return Peer(stream)
 
     async def plain(self, handle: str) -> Peer:
         """A member that speaks plain lines and has read its welcome."""
@@ -156,10 +167,16 @@ async def open_house(
     *,
     lockstep: bool = False,
     limits: Limits = Limits(),  # noqa: B008
+    tls: Tls | None = None,
+    is_sealed: bool = False,
     **rules: Unpack[Rules],
 ) -> AsyncIterator[House]:
-    """A served room with these rules, as `Room` takes them; stopped politely at the end."""
+    """A served room with these rules, as `Room` takes them; stopped politely at the end.
+
+    Where it is sealed all who connect do so over TLS.
+    """
     room = Room(server, place="port 9999", **rules)
-    hub = Hub(room, clock=lambda: EPOCH, limits=limits)
+    tls = make_tls() if is_sealed else tls
+    hub = Hub(room, clock=lambda: EPOCH, limits=limits, tls=tls)
     async with open_memory_room(hub, lockstep=lockstep) as listener:
-        yield House(hub, listener)
+        yield House(hub, listener, is_sealed=is_sealed)

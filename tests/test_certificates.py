@@ -8,7 +8,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from seals import write_certificate
+from tls import Certificate
 from triochat.certificates import own_identity
 from triochat.fingerprints import fingerprint
 from triochat.hosts import is_loopback
@@ -85,7 +85,7 @@ def test_what_cannot_be_used_is_left_alone(
         (folder / "cert.pem").write_text("")
         (folder / "key.pem").write_text("")
     elif spoilt == "other":
-        write_certificate(tmp_path)
+        Certificate("localhost").write(tmp_path)
         (tmp_path / "server.key").replace(folder / "key.pem")
     else:
         folder = folder / "key.pem" / "triochat"
@@ -126,8 +126,8 @@ def test_files_that_cannot_be_used(
 ) -> None:
     """What is wrong is said in words; nobody is asked for a password."""
     (tmp_path / "other").mkdir()
-    write_certificate(tmp_path)
-    write_certificate(tmp_path / "other")
+    Certificate("localhost").write(tmp_path)
+    Certificate("localhost").write(tmp_path / "other")
     secret = serialization.BestAvailableEncryption(b"secret")
     key_of = serialization.load_pem_private_key((tmp_path / "server.key").read_bytes(), None)
     pkcs8 = serialization.PrivateFormat.PKCS8
@@ -139,10 +139,10 @@ def test_files_that_cannot_be_used(
 
 def test_a_certificate_is_read_again(tmp_path: Path) -> None:
     """It is read when it is first needed, and when asked; what fails changes nothing."""
-    files = write_certificate(tmp_path)
+    files = Certificate("localhost").write(tmp_path)
     tls = Tls(lambda: read_identity(*files))
     first = tls.identity
-    write_certificate(tmp_path)
+    Certificate("localhost").write(tmp_path)
     assert tls.identity is first
     tls.reload()
     second = tls.identity

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from house import House, Peer, open_house
-from seals import client_context, make_tls
+from tls import client_context, make_tls
 from triochat.console import run_relay
 from triochat.link import EXPOSED
 from triochat.session import Session
@@ -50,10 +50,9 @@ class Street:
 async def street(*, has_tls: bool = True, max_clients: int = 1000) -> AsyncIterator[Street]:
     """A house, and the street before it."""
     async with (
-        open_house(max_clients=max_clients) as house,
+        open_house(max_clients=max_clients, tls=make_tls() if has_tls else None) as house,
         trio.open_nursery() as nursery,
     ):
-        house.hub.tls = make_tls() if has_tls else None
         yield Street(house, nursery)
         nursery.cancel_scope.cancel()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seals import identity, make_tls
+from tls import identity, make_tls
 from triochat.invitation import addresses, invitation, program
 from triochat.tls import Tls
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, member, running_server
-from seals import any_context, write_certificate
+from tls import Certificate, any_context
 from triochat.fingerprints import fingerprint
 from triochat.hosts import is_loopback
 from triochat.link import EXPOSED
@@ -112,7 +112,7 @@ def test_a_server_that_can_keep_no_key_serves() -> None:
 
 def test_a_certificate_of_ones_own_is_read_again(tmp_path: Path) -> None:
     """At a hang-up, for those who come from then on; a broken one changes nothing."""
-    certificate, key = write_certificate(tmp_path)
+    certificate, key = Certificate("localhost").write(tmp_path)
     options = ("--tls-cert", str(certificate), "--tls-key", str(key), "--log-level", "info")
     with running_server(*options) as server:
         stderr = server.process.stderr
@@ -120,7 +120,7 @@ def test_a_certificate_of_ones_own_is_read_again(tmp_path: Path) -> None:
         old = SealedPeer(server.port)
         old.type("Old")
         old.line()
-        write_certificate(tmp_path)
+        Certificate("localhost").write(tmp_path)
         server.process.send_signal(signal.SIGHUP)
         while "read the certificate again" not in stderr.readline():
             pass

@@ -18,10 +18,14 @@ from triochat.telling import Telling
 
 AT = "2026-01-02T03:03:04.678Z"
 
+over_both = pytest.mark.parametrize("is_sealed", [False, True], ids=["plain", "tls"])
+"""The same over a plain connection, and over TLS."""
 
-async def test_plain_and_ndjson_share_one_room() -> None:
+
+@over_both
+async def test_plain_and_ndjson_share_one_room(is_sealed: bool) -> None:
     """The first line tells the dialect, and both dialects hear the same messages."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         timmy = await house.plain("Timmy")
         jimmy = await house.ndjson("Jimmy")
         assert await timmy.line() == "* Jimmy joined"
@@ -37,9 +41,10 @@ async def test_plain_and_ndjson_share_one_room() -> None:
         assert await timmy.heard_nothing()
 
 
-async def test_who_says_nothing_is_greeted_once() -> None:
+@over_both
+async def test_who_says_nothing_is_greeted_once(is_sealed: bool) -> None:
     """A peer that is silent for 0.5 s is greeted with a whole line, one that speaks is not."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         quiet = await house.connect()
         with trio.move_on_after(0.499) as early:
             await quiet.line()
@@ -82,9 +87,10 @@ async def test_a_greeted_program_is_still_understood() -> None:
         }  # fmt: skip
 
 
-async def test_a_stranger_has_a_limited_time() -> None:
+@over_both
+async def test_a_stranger_has_a_limited_time(is_sealed: bool) -> None:
     """Who has not joined in time is told so and closed."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         slow = await house.connect()
         lines = await slow.rest()
         assert trio.current_time() == pytest.approx(PERSON)
@@ -163,9 +169,10 @@ async def test_who_is_refused_too_often_is_told_so() -> None:
         assert house.room.roster == ()
 
 
-async def test_a_member_has_all_the_time() -> None:
+@over_both
+async def test_a_member_has_all_the_time(is_sealed: bool) -> None:
     """The deadline of strangers does not hold for who has joined, nor who is in line."""
-    async with open_house(max_clients=1) as house:
+    async with open_house(max_clients=1, is_sealed=is_sealed) as house:
         ann = await house.plain("Ann")
         bob = await house.connect()
         await bob.type("Bob")
@@ -207,9 +214,10 @@ async def test_a_web_page_cannot_speak(cut: int) -> None:
     assert await ann.rest() == ["* Server closed the connection: shutting down"]
 
 
-async def test_a_page_may_be_asked_for_after_the_greeting() -> None:
+@over_both
+async def test_a_page_may_be_asked_for_after_the_greeting(is_sealed: bool) -> None:
     """A browser that was silent, and so was greeted, is sent away all the same."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         page = await house.connect()
         assert (await page.line()).startswith("* triochat: ")
         await page.stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
@@ -224,9 +232,10 @@ async def test_a_handle_like_a_method(handle: str) -> None:
         assert house.room.roster == (handle,)
 
 
-async def test_quit_delivers_first_and_then_ends() -> None:
+@over_both
+async def test_quit_delivers_first_and_then_ends(is_sealed: bool) -> None:
     """What was asked before a quit is answered, what comes after it is not heard."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         ann, bob = await house.ndjson("Ann"), await house.plain("Bob")
         assert (await ann.event())["type"] == "joined"
         await ann.ask(
@@ -239,9 +248,10 @@ async def test_quit_delivers_first_and_then_ends() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["plain", "ndjson"])
-async def test_the_end_of_input_is_a_departure(dialect: str) -> None:
+@over_both
+async def test_the_end_of_input_is_a_departure(dialect: str, is_sealed: bool) -> None:
     """For nc the end is how one leaves; a program that ends without a quit was cut off."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         bob = await house.plain("Bob")
         ann = await getattr(house, dialect)("Ann")
         await ann.stream.aclose()
@@ -277,9 +287,10 @@ BAD_FIRST_LINES = {
 
 
 @pytest.mark.parametrize("line", BAD_FIRST_LINES.values(), ids=BAD_FIRST_LINES)
-async def test_bad_input_is_refused_and_the_connection_lives(line: bytes) -> None:
+@over_both
+async def test_bad_input_is_refused_and_the_connection_lives(line: bytes, is_sealed: bool) -> None:
     """Whatever the first line, it is refused with a sentence, and the next line may be good."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         peer = await house.connect()
         await peer.stream.send_all(line)
         refusal = await peer.line()
@@ -297,12 +308,12 @@ async def test_bad_input_is_refused_and_the_connection_lives(line: bytes) -> Non
             assert await peer.line() == "* Server connected. You are Ann. 1 here: Ann"
 
 
+@over_both
 async def test_a_bug_ends_one_session_only(
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_sealed: bool
 ) -> None:
     """A bug in one session is logged and told as a departure; everybody else goes on."""
-    async with open_house(limits=Limits()) as house:
+    async with open_house(limits=Limits(), is_sealed=is_sealed) as house:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
 
         def fail(*_: object) -> None:
@@ -317,9 +328,10 @@ async def test_a_bug_ends_one_session_only(
         assert await ann.line() == "* 1 here: Ann"
 
 
-async def test_the_server_stops_politely() -> None:
+@over_both
+async def test_the_server_stops_politely(is_sealed: bool) -> None:
     """Closing the doors tells everybody, sends what is queued, and leaves no task behind."""
-    async with open_house(max_clients=1) as house:
+    async with open_house(max_clients=1, is_sealed=is_sealed) as house:
         ann = await house.plain("Ann")
         line, stranger = await house.connect(), await house.connect()
         await line.type("Bob")
@@ -342,9 +354,10 @@ async def test_a_dead_reader_delays_the_stop_by_the_linger_only() -> None:
     assert trio.current_time() - before == pytest.approx(LINGER)
 
 
-async def test_handles_are_free_again() -> None:
+@over_both
+async def test_handles_are_free_again(is_sealed: bool) -> None:
     """Thirty peers that vanish in every way leave an exact roster and no outbox behind."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         ann = await house.plain("Ann")
         for number in range(30):
             peer = await (house.connect() if number % 3 == 0 else house.plain(f"p{number}"))
@@ -358,9 +371,10 @@ async def test_handles_are_free_again() -> None:
         assert (await ann.hear(41))[-1] == "* 1 here: Ann"
 
 
-async def test_a_kicked_peer_hears_why_and_is_not_heard() -> None:
+@over_both
+async def test_a_kicked_peer_hears_why_and_is_not_heard(is_sealed: bool) -> None:
     """Who is kicked is told why, and nothing it sends from then on reaches anybody."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         operator = await house.operator()
         joe = await house.plain("Joe")
         assert await joe.heard_nothing()
@@ -406,9 +420,12 @@ async def test_nothing_is_left_of_an_answer() -> None:
         assert await ping(2000) - before < 1000  # coverage keeps some of its own
 
 
-async def test_what_follows_a_quit_costs_nobody_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+@over_both
+async def test_what_follows_a_quit_costs_nobody_anything(
+    monkeypatch: pytest.MonkeyPatch, is_sealed: bool
+) -> None:
     """Lines after a quit are not handed on, and take no place from what others say."""
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         eve = await house.plain("Eve")
         asked: list[int] = []
         apply = house.room.apply
@@ -423,10 +440,13 @@ async def test_what_follows_a_quit_costs_nobody_anything(monkeypatch: pytest.Mon
     assert sum(asked) < 1000
 
 
-async def test_the_log_tells_who_came_and_went(caplog: pytest.LogCaptureFixture) -> None:
+@over_both
+async def test_the_log_tells_who_came_and_went(
+    caplog: pytest.LogCaptureFixture, is_sealed: bool
+) -> None:
     """At info there is a line for who comes, is refused, goes or is put out, without its words."""
     caplog.set_level("INFO", "triochat")
-    async with open_house() as house:
+    async with open_house(is_sealed=is_sealed) as house:
         ann = await house.plain("Ann")
         await ann.type("secret > Bob", "secret")
         await trio.testing.wait_all_tasks_blocked()

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from house import open_house
-from seals import Sealer, make_tls
+from tls import Sealer, make_tls
 from triochat.logs import JsonFormatter
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from house import UNLIMITED, Peer, open_house
-from seals import Sealer, Sheet, any_context, client_context, make_tls, sealed
+from tls import Sealer, Sheet, any_context, client_context, make_tls
 from triochat.backlog import Backlog
 from triochat.link import Link
 from triochat.messages import Quit
@@ -283,10 +283,9 @@ def seal_handshake(secret: bytes, message: bytes) -> bytes:
 
 async def test_all_dialects_are_spoken_inside(autojump_clock: trio.testing.MockClock) -> None:
     """Inside TLS a peer is recognised as ever, and shares the room with those outside."""
-    async with open_house() as house:
-        house.hub.tls = make_tls()
+    async with open_house(tls=make_tls()) as house:
         bob = await house.plain("Bob")
-        ann, cid, page = await sealed(house), await sealed(house), await sealed(house)
+        ann, cid, page = await house.sealed(), await house.sealed(), await house.sealed()
         await ann.type("Ann")
         assert await ann.line() == "* Server connected. You are Ann. 2 here: Ann, Bob"
         await cid.ask({"type": "join", "handle": "Cid"})
@@ -305,17 +304,15 @@ async def test_all_dialects_are_spoken_inside(autojump_clock: trio.testing.MockC
 
 async def test_a_person_inside_is_greeted(autojump_clock: trio.testing.MockClock) -> None:
     """Who says nothing inside TLS is greeted there."""
-    async with open_house() as house:
-        house.hub.tls = make_tls()
-        ann = await sealed(house)
+    async with open_house(tls=make_tls()) as house:
+        ann = await house.sealed()
         assert await ann.line() == GREETING
 
 
 @pytest.mark.parametrize("size", [1, 5, 100])
 async def test_a_silent_handshake(autojump_clock: trio.testing.MockClock, size: int) -> None:
     """Nothing is said in plain text to who began with TLS; its time ends as any stranger's."""
-    async with open_house() as house:
-        house.hub.tls = make_tls()
+    async with open_house(tls=make_tls()) as house:
         stream = await house.listener.connect()
         await stream.send_all(Sealer().hello()[:size])
         assert await stream.receive_some() == b""
@@ -348,8 +345,7 @@ async def test_a_stop_says_nothing_plain_into_a_handshake(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """A server that stops while somebody shakes hands only ends that connection."""
-    async with open_house() as house:
-        house.hub.tls = make_tls()
+    async with open_house(tls=make_tls()) as house:
         stream = await house.listener.connect()
         await stream.send_all(Sealer().hello()[:50])
         await trio.testing.wait_all_tasks_blocked()
@@ -358,8 +354,7 @@ async def test_a_stop_says_nothing_plain_into_a_handshake(
 
 async def test_a_hello_after_the_greeting(autojump_clock: trio.testing.MockClock) -> None:
     """Who was greeted in plain text may still begin with TLS, if it skips that line."""
-    async with open_house() as house:
-        house.hub.tls = make_tls()
+    async with open_house(tls=make_tls()) as house:
         stream = await house.listener.connect()
         assert await Peer(stream).line() == GREETING
         late: Any = trio.SSLStream(stream, client_context(), server_hostname="localhost")
@@ -374,8 +369,7 @@ async def test_garbage(
 ) -> None:
     """What is no TLS gets an alert, and a line in the log; nothing in it is heard."""
     caplog.set_level(logging.INFO, "triochat")
-    async with open_house() as house:
-        house.hub.tls = make_tls()
+    async with open_house(tls=make_tls()) as house:
         ann, stream = await house.plain("Ann"), await house.listener.connect()
         garbage = b"\x16\x03\x01\0\x05" + b"\nEve\nhello\n" * 9
         await stream.send_all(garbage[:cut])
@@ -395,8 +389,7 @@ async def test_a_client_that_does_not_trust_the_server(
 ) -> None:
     """A client that refuses the certificate is an ordinary thing."""
     caplog.set_level(logging.INFO, "triochat")
-    async with open_house() as house:
-        house.hub.tls = make_tls()
+    async with open_house(tls=make_tls()) as house:
         stream, client = await house.listener.connect(), Sealer(ssl.create_default_context())
         await stream.send_all(client.hello())
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -411,9 +404,8 @@ async def test_a_broken_member(
 ) -> None:
     """A member whose bytes cannot be opened any more is lost; the others go on."""
     caplog.set_level(logging.INFO, "triochat")
-    async with open_house() as house:
-        house.hub.tls = make_tls()
-        ann, bob = await sealed(house), await sealed(house)
+    async with open_house(tls=make_tls()) as house:
+        ann, bob = await house.sealed(), await house.sealed()
         for peer, name in ((ann, "Ann"), (bob, "Bob")):
             await peer.type(name)
             await peer.line()
@@ -431,9 +423,8 @@ async def test_the_end_of_input(
     autojump_clock: trio.testing.MockClock, dialect: str, left: str, says_so: bool
 ) -> None:
     """A peer may end with or without saying so in TLS; it is a departure as any other."""
-    async with open_house() as house:
-        house.hub.tls = make_tls()
-        bob, ann = await house.plain("Bob"), await sealed(house)
+    async with open_house(tls=make_tls()) as house:
+        bob, ann = await house.plain("Bob"), await house.sealed()
         await ann.type("Ann" if dialect == "plain" else '{"type":"join","handle":"Ann"}')
         await ann.line()
         stream: Any = ann.stream
@@ -458,9 +449,8 @@ async def test_who_must_encrypt(
     autojump_clock: trio.testing.MockClock, said: str, heard: str
 ) -> None:
     """Where TLS is required who does without is told so in its dialect, and nothing is heard."""
-    async with open_house() as house:
-        house.hub.tls = make_tls(is_required=True)
-        ann, eve = await sealed(house), await house.connect()
+    async with open_house(tls=make_tls(is_required=True)) as house:
+        ann, eve = await house.sealed(), await house.connect()
         await ann.type("Ann")
         await ann.line()
         await trio.sleep(1)
@@ -487,8 +477,7 @@ async def test_who_need_not_encrypt(
     autojump_clock: trio.testing.MockClock, address: str, may: bool
 ) -> None:
     """Where TLS is required a peer on this machine may do without; nobody else."""
-    async with open_house() as house:
-        house.hub.tls = make_tls(is_required=True)
+    async with open_house(tls=make_tls(is_required=True)) as house:
         ours, theirs = trio.testing.memory_stream_pair()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(Session(ours, house.hub, address).run)
@@ -513,8 +502,7 @@ async def test_where_there_is_no_tls(autojump_clock: trio.testing.MockClock) -> 
 
 async def test_a_slow_reader_gets_all_in_order(autojump_clock: trio.testing.MockClock) -> None:
     """What waits for a sealed peer is sealed already, and comes whole and in order."""
-    async with open_house(lockstep=True, limits=UNLIMITED) as house:
-        house.hub.tls = make_tls()
+    async with open_house(lockstep=True, limits=UNLIMITED, tls=make_tls()) as house:
         bob = await house.plain("Bob")
         async with trio.open_nursery() as nursery:
             stream: Any = trio.SSLStream(
@@ -532,9 +520,8 @@ async def test_a_slow_reader_gets_all_in_order(autojump_clock: trio.testing.Mock
 
 async def test_a_reader_that_takes_nothing(autojump_clock: trio.testing.MockClock) -> None:
     """A sealed peer falls behind as any other, and is put out."""
-    async with open_house(lockstep=True) as house:
-        house.hub.tls = make_tls()
-        bob, ann = await house.plain("Bob"), await sealed(house)
+    async with open_house(lockstep=True, tls=make_tls()) as house:
+        bob, ann = await house.plain("Bob"), await house.sealed()
         await ann.type("Ann")
         assert (await ann.line()).startswith("* Server connected")
         assert await bob.line() == "* Ann joined"

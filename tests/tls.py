@@ -1,13 +1,17 @@
-"""Certificates, and a server that encrypts and writes down what it hears."""
+"""TLS for tests, with no code of ours in it but what reads files: certificates, and both ends."""
 
 import ssl
+import tempfile
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import trio
-import trio.testing
 import trustme
 
 from triochat.fingerprints import fingerprint
+from triochat.link import Link
+from triochat.tls import Identity, Tls, read_identity
 
 
 class Certificate:
@@ -15,16 +19,125 @@ class Certificate:
 
     def __init__(self, *hosts: str) -> None:
         self._authority = trustme.CA()
-        issued = self._authority.issue_cert(*hosts)
+        self._issued = self._authority.issue_cert(*hosts)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        issued.configure_cert(self.context)
-        pem = issued.cert_chain_pems[0].bytes().decode()
+        self._issued.configure_cert(self.context)
+        pem = self._issued.cert_chain_pems[0].bytes().decode()
         self.fingerprint = fingerprint(ssl.PEM_cert_to_DER_cert(pem))
+
+    def write(self, folder: Path) -> tuple[Path, Path]:
+        """Write it and its key into this folder; the files."""
+        certificate, key = folder / "server.pem", folder / "server.key"
+        certificate.write_bytes(b"".join(pem.bytes() for pem in self._issued.cert_chain_pems))
+        self._issued.private_key_pem.write_to_path(str(key))
+        return certificate, key
 
     def write_authority(self, path: Path) -> str:
         """Write the authority's certificate there, for SSL_CERT_FILE; the path."""
         self._authority.cert_pem.write_to_path(str(path))
         return str(path)
+
+    def trusting(self) -> ssl.SSLContext:
+        """What a client trusts that knows its authority."""
+        context = ssl.create_default_context()
+        self._authority.configure_trust(context)
+        return context
+
+
+@cache
+def _certificate() -> Certificate:
+    return Certificate("localhost")
+
+
+@cache
+def identity() -> Identity:
+    """What the servers of tests are known by."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read_identity(*_certificate().write(Path(folder)))
+
+
+def make_tls(*, is_required: bool = False) -> Tls:
+    """How a server of a test encrypts."""
+    return Tls(identity, is_required=is_required)
+
+
+@cache
+def client_context() -> ssl.SSLContext:
+    """What clients of the servers of tests trust."""
+    return _certificate().trusting()
+
+
+def any_context() -> ssl.SSLContext:
+    """What a client trusts that trusts anybody."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Sealer:
+    """A client's end of TLS, without a stream."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = context or client_context()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self.heard = b""
+        self.answer = b""  # the last one, also where `hear` raised
+        self.has_ended = False
+        self._is_ready = False
+
+    def hello(self) -> bytes:
+        """The first bytes."""
+        return self.hear(b"")
+
+    def hear(self, wire: bytes) -> bytes:
+        """Read this into `heard`; what is to be answered."""
+        self._incoming.write(wire)
+        try:
+            if not self._is_ready:
+                self.tls.do_handshake()
+                self._is_ready = True
+            while part := self.tls.read(1 << 16):
+                self.heard += part
+            self.has_ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.has_ended = True
+        finally:
+            self.answer = self._outgoing.read()
+        return self.answer
+
+    def say(self, plain: bytes) -> bytes:
+        """The wire bytes of this."""
+        self.tls.write(plain)
+        return self._outgoing.read()
+
+    def quit(self) -> bytes:
+        """The wire bytes that say that no more comes."""
+        with suppress(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        return self._outgoing.read()
+
+
+class Sheet:
+    """What a link has written, for a client to read."""
+
+    def __init__(self, link: Link) -> None:
+        self.written: list[bytes] = []
+        link.outbox.write_through(Sheet.write, self)
+
+    def write(self, wire: bytes) -> int:
+        """Take it all."""
+        self.written.append(wire)
+        return len(wire)
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        wire = b"".join(self.written)
+        self.written.clear()
+        return wire
 
 
 class Listening:

@@ -93,7 +93,7 @@ class Codec:
 
     Attributes:
         is_open: the handshake is done, and nothing has gone wrong since.
-        has_ended: the peer says nothing more.
+        has_ended: nothing more is said, or nothing that would be heard.
         problem: what is not as it should be, in words; at first, that the handshake is not done.
     """
 
@@ -110,7 +110,12 @@ class Codec:
         self._outgoing = outgoing
 
     def open(self, wire: bytes | bytearray) -> tuple[bytes, bytes]:
-        """Plain bytes, as far as these bytes from the wire tell; and wire bytes to answer with."""
+        """Plain bytes, as far as these bytes from the wire tell; and wire bytes to answer with.
+
+        After the end of either side there are none.
+        """
+        if self.has_ended:
+            return b"", b""
         plain: list[bytes] = []
         self._incoming.write(wire)
         try:
@@ -153,6 +158,7 @@ class Codec:
         if self.is_open:
             with suppress(ssl.SSLError):  # the peer has not said so itself, and need not
                 self._tls.unwrap()
+        self.has_ended = True
         return self._outgoing.read()
 
 
