@@ -172,19 +172,12 @@ class Road:
 
     def pave(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """From now on this is the way to every house."""
-        write_through = Link._write_through
 
         async def connect(listener: MemoryListener) -> trio.abc.HalfCloseableStream:
             return await self.connect(listener)
 
-        def write(link: Link) -> None:
-            if isinstance(link._stream, Rough):
-                link._stream.write_through(link)
-            else:
-                write_through(link)
-
         monkeypatch.setattr(MemoryListener, "connect", connect)
-        monkeypatch.setattr(Link, "_write_through", write)
+        let_links_write(monkeypatch)
 
     async def connect(self, listener: MemoryListener) -> trio.abc.HalfCloseableStream:
         """A connection to this one's house; the client's end."""
@@ -194,3 +187,16 @@ class Road:
         self.streams.append(Rough(theirs, ours, chance, length))
         await listener._send.send(self.streams[-1])
         return ours
+
+
+def let_links_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on links write through to rough streams, as they do to sockets."""
+    write_through = Link._write_through
+
+    def write(link: Link) -> None:
+        if isinstance(link._stream, Rough):
+            link._stream.write_through(link)
+        else:
+            write_through(link)
+
+    monkeypatch.setattr(Link, "_write_through", write)

@@ -417,6 +417,7 @@ async def test_who_closes_first_has_the_last_word() -> None:
     assert blob == NDJSON.encode([Closing("back soon", retry=True)])
 
 
+@pytest.mark.smooth
 async def test_plain_peers_do_not_hear_themselves_in_a_batch() -> None:
     """In one batch of several talkers each plain peer hears all but its own, in order."""
     async with open_house() as house:
@@ -624,6 +625,7 @@ async def test_those_who_flood_have_equal_shares() -> None:
     assert min(heard.values()) > 40_000 / 20 / 2
 
 
+@pytest.mark.smooth
 async def test_a_member_is_heard_among_many_who_flood() -> None:
     """Who says one thing while fifty flood is heard after a turn of each, not after all."""
     async with open_house(limits=UNLIMITED) as house:
