@@ -175,7 +175,27 @@ async def test_a_server_that_answers_with_text(client: Client, text: bytes) -> N
     with pytest.raises(UnreachableError) as caught:
         await client.meet(answer)
     assert str(caught.value) == "it does not encrypt; --insecure if you trust the network"
-    assert client.opened == 1
+    assert client.opened == 2  # as the text might have been the greeting of one that does
+
+
+async def test_a_hello_that_came_too_late(client: Client) -> None:
+    """A server that has greeted a silent peer in text is asked once more, and never in text."""
+    server, heard = Listening(OURS), list[bytes]()
+
+    async def answer(stream: trio.abc.HalfCloseableStream) -> None:
+        if client.opened == 2:
+            await stream.send_all(
+                b"* triochat: what is your handle? (1-10 characters, no spaces)\n"
+            )
+            heard.append(bytes(await stream.receive_some(1)))
+        else:
+            await server.hear(stream)
+
+    client.known.remember(FAR, OURS.fingerprint)
+    client.opened = 1
+    async with await client.meet(answer):
+        pass
+    assert (client.opened, heard) == (3, [b"\x16"])
 
 
 async def test_a_server_that_hangs_up(client: Client) -> None:

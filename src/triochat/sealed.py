@@ -30,6 +30,10 @@ _TEXT = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAY
 """Why a handshake fails, in OpenSSL's words, if what answers is not TLS."""
 
 
+class _TextError(UnreachableError):
+    """What answers is not TLS."""
+
+
 class Sealed(trio.abc.Stream):
     """An encrypted stream that says good-bye, and takes it when a peer does not.
 
@@ -79,7 +83,7 @@ async def meet(
     """Open an encrypted stream to this server, and to no other.
 
     Args:
-        open_stream: opens what it goes over; called again if two handshakes are needed.
+        open_stream: opens what it goes over; called again if another handshake is needed.
         server: who is meant.
         pin: what is remembered of it; empty if nothing.
         given: the fingerprint that the person says it has; empty if none was said.
@@ -93,11 +97,11 @@ async def meet(
     is_vouched = not given and pin in ("", AUTHORITY)
     if is_vouched:
         try:
-            stream = await shake_hands(await open_stream(), server.host, must_vouch=True)
+            stream = await _encrypt(open_stream, server.host, must_vouch=True)
         except ssl.SSLCertVerificationError:
             is_vouched = False
     if not is_vouched:
-        stream = await shake_hands(await open_stream(), server.host, must_vouch=False)
+        stream = await _encrypt(open_stream, server.host, must_vouch=False)
     try:
         seen = Seen(fingerprint(stream.certificate), is_vouched)
         if words := await _trust(server, pin, given, seen, known):
@@ -106,6 +110,17 @@ async def meet(
         await trio.aclose_forcefully(stream)
         raise
     return stream
+
+
+async def _encrypt(open_stream: Open, host: str, *, must_vouch: bool) -> Sealed:
+    """Open a stream and shake hands; once more if text is what answers.
+
+    A server greets whoever has said nothing for half a second, and the first byte may be late.
+    """
+    try:
+        return await shake_hands(await open_stream(), host, must_vouch=must_vouch)
+    except _TextError:
+        return await shake_hands(await open_stream(), host, must_vouch=must_vouch)
 
 
 async def _trust(server: Server, pin: str, given: str, seen: Seen, known: KnownHosts) -> str:
@@ -157,15 +172,15 @@ async def shake_hands(stream: trio.abc.Stream, host: str, *, must_vouch: bool) -
             raise
         if isinstance(error.__cause__, ssl.SSLCertVerificationError):
             raise error.__cause__ from None
-        raise UnreachableError(_reason(error.__cause__)) from None
+        raise _failure(error.__cause__) from None
     return Sealed(tls)
 
 
-def _reason(error: BaseException | None) -> str:
+def _failure(error: BaseException | None) -> UnreachableError:
     """Why a handshake failed."""
     reason = getattr(error, "reason", None) or ""
     if reason in _TEXT:
-        return "it does not encrypt; --insecure if you trust the network"
+        return _TextError("it does not encrypt; --insecure if you trust the network")
     if isinstance(error, ssl.SSLEOFError) or not reason:
-        return "it ended the connection in the handshake"
-    return f"the handshake failed: {reason.replace('_', ' ').lower()}"
+        return UnreachableError("it ended the connection in the handshake")
+    return UnreachableError(f"the handshake failed: {reason.replace('_', ' ').lower()}")
