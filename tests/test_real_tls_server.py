@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, member, running_server
-from tls import Certificate, any_context
+from tls import Certificate, Sealer, any_context
 from triochat.fingerprints import fingerprint
 from triochat.hosts import is_loopback
 from triochat.link import EXPOSED
@@ -192,3 +192,62 @@ def test_openssl_asks_for_new_keys(tmp_path: Path) -> None:
         finally:
             client.kill()
             client.communicate()
+
+
+def test_openssl_renegotiates() -> None:
+    """A client of TLS 1.2 that wants to shake hands again is refused, and gone; nobody else is."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("there is no openssl here")
+    with running_server() as server:
+        bob = member(server.port, "Bob")
+        client = subprocess.Popen(
+            [openssl, "s_client", "-connect", f"127.0.0.1:{server.port}", "-tls1_2"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            assert client.stdin
+            assert client.stdout
+            client.stdin.write(b"Ann\n")
+            client.stdin.flush()
+            bob.wait_line("* Ann joined")
+            client.stdin.write(b"R\n")
+            client.stdin.flush()
+            bob.wait_line("* Ann left (connection lost)")
+            assert b"no renegotiation" in client.stdout.read()
+        finally:
+            client.kill()
+            client.communicate()
+        bob.type("?")
+        assert bob.line() == "* 1 here: Bob"
+
+
+def test_nothing_is_left_of_who_breaks_off() -> None:
+    """Cut, reset and garbled handshakes cost no descriptor, no member and no line in the log."""
+    hello = Sealer().hello()
+    with running_server() as server:
+        ann = member(server.port, "Ann")
+        files = server.count_files()
+        for first in (b"", hello[:1], hello[:100], hello, b"\x16" * 100):
+            for number in range(20):
+                peer = Peer(server.port)
+                peer.socket.sendall(first)
+                if first == hello:
+                    assert peer.socket.recv(100)
+                (peer.reset if number % 2 else peer.close)()
+        for number in range(20):
+            sealed = SealedPeer(server.port)
+            sealed.type(f"m{number}")
+            ann.wait_line(f"* m{number} joined")
+            sealed.reset()
+            ann.wait_line(f"* m{number} left (connection lost)")
+        ann.type("?")
+        assert ann.line() == "* 1 here: Ann"
+        end = time.monotonic() + PATIENCE
+        while server.count_files() > files and time.monotonic() < end:
+            time.sleep(0.05)
+        assert server.count_files() == files
+        ann.close()
+        server.process.terminate()
+        assert server.process.stderr
+        assert server.process.stderr.read() == ""
