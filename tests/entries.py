@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import trio
 import trio.testing
 
-from seals import Sealer, make_tls
+from tls import Sealer, make_tls
 from triochat.backlog import Backlog
 from triochat.connection import EVENT_LIMIT
 from triochat.dialects import PlainSpeaker, recognise

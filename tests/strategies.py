@@ -20,6 +20,7 @@ from triochat.messages import (
     Roster,
     Said,
     Say,
+    Stats,
     Welcome,
     Whisper,
     Whispered,
@@ -67,6 +68,7 @@ def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
         st.just(Who()),
         st.just(Ping()),
         st.builds(Kick, text, text),
+        st.just(Stats()),
         st.just(Quit()),
     )
 

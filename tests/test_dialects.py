@@ -40,6 +40,7 @@ from triochat.messages import (
     Roster,
     Said,
     Say,
+    Stats,
     Welcome,
     Whisper,
     Whispered,
@@ -50,7 +51,7 @@ from triochat.text import clean
 from triochat.words import words_of
 
 AT = "2026-01-02T03:04:05.678Z"
-REQUESTS = (Join, Say, Whisper, Rename, Who, Ping, Kick, Quit)
+REQUESTS = (Join, Say, Whisper, Rename, Who, Ping, Kick, Stats, Quit)
 METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PRI"]
 LENGTHS = {NdjsonSpeaker: 8192, PlainSpeaker: 4096}
 NOT_UTF8 = Refused("not-utf8", "that line is not UTF-8 text; nothing was sent")
@@ -410,6 +411,7 @@ def test_plain_lines_are_lines(event: Event) -> None:
         (Who(), '{"type":"who"}'),
         (Ping(), '{"type":"ping"}'),
         (Kick("Joe", "loud"), '{"type":"kick","handle":"Joe","reason":"loud"}'),
+        (Stats(), '{"type":"stats"}'),
         (Quit(), '{"type":"quit"}'),
         (
             Welcome("Jimmy", "Server", ("Jimmy", "Timmy"), 40),

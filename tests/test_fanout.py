@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triochat.backlog import Backlog
+from triochat.counts import Counts
 from triochat.dialects import NdjsonSpeaker, PlainSpeaker
 from triochat.fanout import FanOut
 from triochat.link import Link
@@ -38,7 +39,8 @@ class Hall:
 
     def __init__(self) -> None:
         self.room = Room(max_clients=3)
-        self.fan_out = FanOut()
+        self.counts = Counts()
+        self.fan_out = FanOut(self.counts)
         self.peers = [Peer(str(number), is_console=number == OPERATOR) for number in range(COUNT)]
         self.written: defaultdict[Peer, list[bytes]] = defaultdict(list)
         for number, peer in enumerate(self.peers):
@@ -81,13 +83,17 @@ async def test_a_batch_says_what_its_events_say_one_by_one(
         hall.written.clear()
         batch = hall.ask(*asked)
         expected: defaultdict[Peer, bytes] = defaultdict(bytes)
+        count = hall.counts.deliveries
         is_open = {peer for peer in links if links[peer].outbox.way is Way.OPEN}
         for telling in batch:
             match telling:
                 case Told(events=events, to=to, author=author):
                     for peer in followers if to is None else to:
                         dialect = links[peer].speaker.dialect
-                        if peer in is_open and (peer != author or dialect.echoes):
+                        if peer == author and not dialect.echoes:
+                            continue
+                        count += len(events) * (to is None or peer in is_open)
+                        if peer in is_open:
                             expected[peer] += b"".join(dialect.encode([one]) for one in events)
                 case Follows(peer=peer) if peer not in followers:
                     followers.append(peer)
@@ -95,9 +101,11 @@ async def test_a_batch_says_what_its_events_say_one_by_one(
                     followers.remove(peer)
                 case Ends(peer=peer):
                     is_open.discard(peer)
+                    followers = [one for one in followers if one != peer]
         hall.fan_out.send(batch)
         assert {peer: blobs[0] for peer, blobs in hall.written.items()} == expected
         assert all(len(blobs) == 1 for blobs in hall.written.values())
+        assert hall.counts.deliveries == count
 
 
 async def test_many_who_come_in_at_once_are_one_blob_for_all_others() -> None:

@@ -17,6 +17,7 @@ HELP = r"""
 """.strip()
 
 KICK = "\\kick NAME [WHY]        put NAME out of the room"
+STATS = "\\stats                  how the server does"
 BELL = "\\bell [off|mention|all] ring never, when you are meant, or always"
 PLACES = [Place.LINE, Place.TERMINAL, Place.TERMINAL | Place.CONSOLE]
 
@@ -386,7 +387,7 @@ def test_help(line: str) -> None:
         "\n".join([*HELP.split("\n")[:4], BELL, *HELP.split("\n")[4:]])
     )
     assert parse(line, Place.TERMINAL | Place.CONSOLE) == Notice(
-        "\n".join([*HELP.split("\n")[:4], KICK, BELL, *HELP.split("\n")[4:]])
+        "\n".join([*HELP.split("\n")[:4], KICK, STATS, BELL, *HELP.split("\n")[4:]])
     )
 
 

@@ -23,7 +23,7 @@ import trio
 from house import EPOCH
 from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, Server, member, running_server
 from screen_reader import reading
-from seals import Sealer, any_context, make_tls
+from tls import Sealer, any_context, make_tls
 from triochat.hub import Hub
 from triochat.ratelimit import Limits
 from triochat.room import Room
@@ -106,7 +106,7 @@ async def test_who_vanishes_leaves_nothing(sealed: bool) -> None:
         assert not room.members
         assert not room.ended
         assert not hub.backlog
-        assert hub.lobby._count == 0
+        assert len(hub.lobby) == 0
         assert after[:2] == before[:2], "a task or a descriptor is left"
         assert after[2] - before[2] < 10
         doors.cancel()

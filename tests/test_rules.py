@@ -3,7 +3,19 @@ from typing import get_args
 import pytest
 
 from triochat.deeds import DEEDS
-from triochat.messages import Join, Kick, Ping, Quit, Refused, Rename, Request, Say, Whisper, Who
+from triochat.messages import (
+    Join,
+    Kick,
+    Ping,
+    Quit,
+    Refused,
+    Rename,
+    Request,
+    Say,
+    Stats,
+    Whisper,
+    Who,
+)
 from triochat.order import HOUSE, AnyRequest, Peer, Typed
 from triochat.rules import QUEUE, RULES
 from triochat.state import State
@@ -52,7 +64,7 @@ def test_what_anybody_may_ask(request_: Request, peer: Peer) -> None:
     assert refusal(state(ANN, waiting=(BOB,)), peer, request_) is None
 
 
-REQUESTS = (Say("x"), Whisper("Ann", "x"), Rename("Zoe"), Who(), Kick("Ann"))
+REQUESTS = (Say("x"), Whisper("Ann", "x"), Rename("Zoe"), Who(), Kick("Ann"), Stats())
 
 
 def unsent(request_: Request) -> str:
@@ -195,3 +207,11 @@ def test_rules_change_nothing(request_: Request) -> None:
         refusal(room, peer, request_)
     assert (room.members.roster, room.members.queue) == (("Ann", "Boss"), {BOB: "Bob"})
     assert room.last_speaker == ANN
+
+
+def test_only_operators_ask_how_the_server_does() -> None:
+    """The console may, and a member that was made an operator; nobody else."""
+    room = state(BOSS, ANN, BOB)
+    room.operators.add(BOB)
+    assert refusal(room, ANN, Stats()) == ("not-allowed", "only the operator can ask for that")
+    assert [refusal(room, peer, Stats()) for peer in (BOSS, BOB)] == [None, None]

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from faults import Road, Rough, let_links_write
 from house import House, open_house
 from house import Peer as Line
-from seals import client_context, make_tls
+from tls import client_context, make_tls
 from triochat.dialects.ndjson import decode_event, encode
 from triochat.framing import Lines
 from triochat.messages import (
@@ -293,7 +293,7 @@ class World:
         hub = self.house.hub
         assert not hub.fan_out.links
         assert not hub.backlog
-        assert hub.lobby._count == 0
+        assert len(hub.lobby) == 0
         assert all(one.rough is None or one.rough.is_closed for one in self.visitors)
 
 

@@ -22,6 +22,7 @@ from triochat.messages import (
     Roster,
     Said,
     Say,
+    Stats,
     Welcome,
     Whisper,
     Whispered,
@@ -30,7 +31,7 @@ from triochat.messages import (
 from triochat.order import Asked, Peer
 from triochat.room import Room
 from triochat.stay import Stay, is_answer
-from triochat.telling import Told
+from triochat.telling import Reports, Told
 
 WELCOME = Welcome("Bob", "Server", ("Ann", "Bob"), 7)
 NO = Refused("handle-taken", "no")
@@ -45,6 +46,7 @@ ANSWERS: list[tuple[Request, Event]] = [
     (Ping(), Pong()),
     (Kick("ANN"), Left("Ann", "kicked: too loud")),
     (Kick("Eve"), Notice("Eve is out of the line")),
+    (Stats(), Notice("members  3")),
     (Quit(), Notice("all clients disconnected")),
     (Say(""), NO),
 ]
@@ -73,6 +75,8 @@ def test_the_room_answers_each_request_once_and_in_order(
             if isinstance(told, Told) and (told.to is None or me in told.to):
                 for event in told.events:
                     stay.hear(event)
+            elif isinstance(told, Reports):
+                stay.hear(Notice("what the server says of itself"))
         assert not stay.unanswered
 
 

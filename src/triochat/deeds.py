@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 from triochat import messages
 from triochat.messages import Closing, Join, Kick, Left, Notice, Quit, Refused, Rename, Whisper
-from triochat.order import Expired, Exposed, Gone, Peer, Settle
+from triochat.order import Alert, Expired, Exposed, Gone, Peer, Settle
 from triochat.state import State
-from triochat.telling import Told
+from triochat.telling import Reports, Told
 from triochat.text import accept_text
 
 Deed: TypeAlias = Callable[[State, Peer, Any], None]
@@ -112,6 +112,12 @@ def pass_on(state: State, peer: Peer, answer: messages.Answer) -> None:
     state.tell(answer, peer)
 
 
+def alert(state: State, _: Peer, request: Alert) -> None:
+    """Tell those who can do something about it."""
+    for peer in filter(state.is_operator, state.members):
+        state.tell(Notice(request.text), peer)
+
+
 DEEDS: dict[type, Deed] = {
     Join: join,
     Rename: rename,
@@ -119,10 +125,12 @@ DEEDS: dict[type, Deed] = {
     messages.Who: lambda state, peer, _: state.tell(state.members.who, peer),
     messages.Ping: lambda state, peer, _: state.tell(messages.Pong(), peer),
     Kick: kick,
+    messages.Stats: lambda state, peer, _: state.telling.append(Reports(peer)),
     Quit: leave,
     Gone: lose,
     Expired: expire,
     Exposed: expose,
+    Alert: alert,
     Settle: lambda state, _peer, _: state.settle(),
     Notice: pass_on,
     Refused: pass_on,

@@ -8,16 +8,17 @@ its own words. Each peer gets its events in the order of the batch, in one `put`
 Who follows is known here alone; to the room all are "all".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import accumulate, chain
 
+from triochat.counts import Counts
 from triochat.dialects import Dialect
 from triochat.link import Link
-from triochat.messages import Event
+from triochat.messages import Event, Notice
 from triochat.order import Peer
-from triochat.outbox import Outbox, put_all
-from triochat.telling import Ends, Follows, Telling, Told
+from triochat.outbox import Outbox, Way, put_all
+from triochat.telling import Ends, Follows, Reports, Telling, Told
 
 
 class Edit:
@@ -53,15 +54,22 @@ class Edit:
 class FanOut:
     """Puts batches into outboxes.
 
+    Args:
+        counts: where it is counted how much is told.
+
     Attributes:
         links: of all peers that are connected here, members or not.
+        report: says how the server does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counts) -> None:
         self.links: dict[Peer, Link] = {}
+        self.report: Callable[[], str] = str
+        self._counts = counts
         self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
         self._common: list[list[Event]] = []
         self._edits: dict[Peer, Edit] = {}
+        self._counted = 0  # so many runs of the common text
 
     def follow(self, peer: Peer) -> None:
         """From here on this peer is told what all are told, if it is connected."""
@@ -79,7 +87,7 @@ class FanOut:
         Returns:
             The bytes of an event for all, on average; 0 if there was none.
         """
-        self._common, self._edits = [], {}
+        self._common, self._edits, self._counted = [], {}, 0
         for telling in batch:
             self._compare(telling)
         common, edits = self._common, self._edits.values()
@@ -102,7 +110,15 @@ class FanOut:
                 outbox.put(blob)
             if edit.why is not None:
                 outbox.close(edit.why)
+        self._count()
         return size and size // sum(map(len, common))
+
+    def _count(self) -> None:
+        """Count what all are told; called whenever it changes who that is, and in the end."""
+        runs = self._common[self._counted :]
+        self._counted += len(runs)
+        followers = sum(map(len, self._followers.values()))
+        self._counts.deliveries += sum(map(len, runs)) * followers
 
     def _compare(self, telling: Telling) -> None:
         """Put this to what is common, or to what differs from it for whom."""
@@ -113,20 +129,29 @@ class FanOut:
                 self._common.append(events)
                 link = self.links.get(author) if author else None
                 if author and link and not link.speaker.dialect.echoes:
-                    self._edit(author, link).cut(place, misses=1)
+                    edit = self._edit(author, link)
+                    edit.cut(place, misses=1)
+                    self._counts.deliveries -= len(events) * edit.follows
             else:
                 for peer in telling.to:
                     link = self.links.get(peer)
-                    if link and (peer != author or link.speaker.dialect.echoes):
-                        self._edit(peer, link).cut(place, events)
+                    if link is None or link.outbox.way is not Way.OPEN:
+                        continue
+                    if peer != author or link.speaker.dialect.echoes:
+                        edit = self._edit(peer, link)
+                        edit.cut(place, events)
+                        self._counts.deliveries += len(events) * (edit.why is None)
         elif link := self.links.get(telling.peer):
             edit = self._edit(telling.peer, link)
+            if isinstance(telling, Reports):
+                edit.cut(place, [Notice(self.report())])
+                return
             edit.cut(place)
             edit.follows = isinstance(telling, Follows)
-            if isinstance(telling, Ends):
-                edit.why = telling.reason if edit.why is None else edit.why
-            else:
-                (self.follow if edit.follows else self.unfollow)(telling.peer)
+            self._count()
+            (self.follow if edit.follows else self.unfollow)(telling.peer)
+            if isinstance(telling, Ends) and edit.why is None:
+                edit.why = telling.reason
 
     def _edit(self, peer: Peer, link: Link) -> Edit:
         edit = self._edits.get(peer)

@@ -19,24 +19,14 @@ from itertools import filterfalse
 import trio
 
 from triochat.backlog import Backlog
+from triochat.counts import Counts
 from triochat.fanout import FanOut
 from triochat.history import History
 from triochat.order import HOUSE, AnyRequest, Asked, Order, Peer, Settle, arrival
 from triochat.pace import CROWD, MOMENT, Pace
 from triochat.room import Room
 from triochat.shares import Shares
-from triochat.telling import Ends, Telling, Told
-
-
-class _Passes(trio.abc.Instrument):
-    """Counts the passes of trio's scheduler."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002
-        """A pass begins."""
-        self.count += 1
+from triochat.telling import Follows, Telling, Told, Unfollows
 
 
 class Feed:
@@ -51,6 +41,7 @@ class Feed:
     Attributes:
         fan_out: who is told.
         backlog: who is far behind.
+        counts: what has happened until now.
         is_closed: the last words were said; nobody is heard any more.
     """
 
@@ -63,7 +54,8 @@ class Feed:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.room = room
-        self.fan_out = FanOut()
+        self.counts = Counts()
+        self.fan_out = FanOut(self.counts)
         self.backlog = Backlog()
         self.is_closed = False
         self._order = order
@@ -71,7 +63,6 @@ class Feed:
         self.room.last_id = max(self.room.last_id, self._history.last_id)
         self._clock = clock
         self._pace = Pace()
-        self._passes = _Passes()
         self._batch: list[Telling] = []
         self._shares = Shares()
         self._claimed = 0  # how much may be asked, or was, since the last one was taken
@@ -132,7 +123,7 @@ class Feed:
         if self._wake.is_set():
             self._pace.voices += 1
             return
-        if not (self._history.is_instant and self._pace.may_tell(self._passes.count)):
+        if not (self._history.is_instant and self._pace.may_tell(self.counts.passes)):
             self._wake.set()
             return
         try:
@@ -158,7 +149,7 @@ class Feed:
         Raises:
             Exception: the history's, or a bug's; then the batch is lost, and the room must end.
         """
-        trio.lowlevel.add_instrument(self._passes)
+        trio.lowlevel.add_instrument(self.counts)
         try:
             while not self.is_closed or self._batch:
                 with trio.move_on_at(self._due):
@@ -175,7 +166,7 @@ class Feed:
                 self._tell(batch)
         finally:
             self._shares.give(sys.maxsize)  # nobody is heard any more, and nobody need wait
-            trio.lowlevel.remove_instrument(self._passes)
+            trio.lowlevel.remove_instrument(self.counts)
 
     async def _gather(self) -> None:
         """Wait while each pass brings more to tell, at most as long as the last batch took."""
@@ -192,6 +183,7 @@ class Feed:
         if self.room.is_unsettled and not self._settles:
             self.ask(HOUSE, (Settle(),))
         self._settles = self.room.is_unsettled  # it was asked, and has no place yet
+        self.counts.lines += self._claimed
         self._claimed = 0
         now = trio.current_time() if self._can_wait else math.inf
         if now < self._due:
@@ -215,7 +207,7 @@ class Feed:
 
 def _waits(telling: Telling) -> bool:
     """Whether this may be told later in a large room: it is about who comes and goes."""
-    return telling.can_wait if type(telling) is Told else type(telling) is not Ends
+    return telling.can_wait if type(telling) is Told else type(telling) in (Follows, Unfollows)
 
 
 def _presses(telling: Telling) -> bool:

@@ -70,6 +70,7 @@ COMMANDS = {
     "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", messages.Say),
     "nick": Command("nick NAME", "call yourself NAME from now on", messages.Rename),
     "kick": Command("kick NAME [WHY]", "put NAME out of the room", messages.Kick, Place.CONSOLE),
+    "stats": Command("stats", "how the server does", messages.Stats, Place.CONSOLE),
     "bell": Command(
         f"bell [{'|'.join(BELLS)}]",
         "ring never, when you are meant, or always",

@@ -1,20 +1,23 @@
 """The hub: who is connected to a room, from opening to closing."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from secrets import token_hex
 
 import trio
 
+from triochat import __version__, vitals
 from triochat.feed import Feed
+from triochat.figures import Figures, words_of
 from triochat.handshakes import Handshakes
 from triochat.history import History
 from triochat.journal import Journal
 from triochat.link import Link
 from triochat.lobby import Lobby
 from triochat.messages import Closing
-from triochat.order import Gone, Order, Peer, arrival
+from triochat.order import HOUSE, Alert, Gone, Order, Peer, arrival
 from triochat.ratelimit import Buckets, Guesses, Limits
 from triochat.room import Room
 from triochat.telling import Ends, Told
@@ -54,6 +57,7 @@ class Hub(Feed):
         self.journal = Journal()
         self.lobby = Lobby(self.limits.strangers, self.limits.connections)
         self.handshakes = Handshakes()
+        self.fan_out.report = lambda: words_of(self.figures())
         self._doors = trio.lowlevel.ParkingLot()
 
     def connect(
@@ -65,6 +69,35 @@ class Hub(Feed):
         if self.is_closed:
             link.outbox.close("shutting down")
         return peer
+
+    def figures(self) -> Figures:
+        """How the server does now."""
+        counts, state, links = self.counts, self.room, self.fan_out.links
+        here = Counter(links[peer].speaker.dialect.name for peer in state.members if peer in links)
+        line_rate, delivery_rate = counts.rates
+        return Figures(
+            version=__version__,
+            uptime=counts.uptime,
+            members=here,
+            exposed=sum(peer in state.members for peer in state.exposed),
+            queue=len(state.members.queue),
+            strangers=len(self.lobby),
+            lines=counts.lines,
+            deliveries=counts.deliveries,
+            line_rate=line_rate,
+            delivery_rate=delivery_rate,
+            lag=counts.lag,
+            refusals=counts.refusals,
+            evictions=counts.evictions,
+            failures=counts.failures,
+            memory=vitals.memory(),
+            files=vitals.files(),
+        )
+
+    def alert(self, text: str) -> None:
+        """Tell the operators this."""
+        self.ask(HOUSE, (Alert(text),))
+        self.flush()
 
     def disconnect(self, peer: Peer, reason: str) -> None:
         """A connection is gone: nothing more can be told to it. The room hears of it at once."""

@@ -38,6 +38,9 @@ class Lobby:
         self._guests: dict[object, _Guest] = {}  # the oldest first
         self._hosts: Counter[str] = Counter()
 
+    def __len__(self) -> int:
+        return len(self._guests)
+
     def enter(self, stranger: object, host: str, turn_away: Callable[[], None]) -> None:
         """A stranger has come from this host.
 

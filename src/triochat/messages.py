@@ -82,11 +82,15 @@ class Kick(Message, frozen=True):
     reason: str = ""
 
 
+class Stats(Message, frozen=True):
+    """Tell me how the server does; the operator's request."""
+
+
 class Quit(Message, frozen=True):
     """Let me go; from the operator: end every client's connection."""
 
 
-Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Quit
+Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Stats | Quit
 
 
 # ---- events

@@ -56,11 +56,17 @@ class Exposed(Message, frozen=True):
     """What this peer says and is told crosses a network, and can be read there."""
 
 
+class Alert(Message, frozen=True):
+    """Tell the operators this. The house's."""
+
+    text: str
+
+
 class Settle(Message, frozen=True):
     """Tell those who wait for a place in the room where they stand now. The house's."""
 
 
-AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Exposed | Settle
+AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Exposed | Alert | Settle
 """What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
 
 

@@ -8,7 +8,7 @@ are taken in (`text`, `members`). What is not refused becomes a deed.
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from triochat.messages import Join, Kick, Refused, Rename, Say, Whisper, Who
+from triochat.messages import Join, Kick, Refused, Rename, Say, Stats, Whisper, Who
 from triochat.order import HOUSE, Peer
 from triochat.state import State
 from triochat.text import accept_handle, excerpt
@@ -112,6 +112,13 @@ def may_kick(state: State, peer: Peer, kick: Kick) -> Refused | None:
     return None
 
 
+def may_ask_stats(state: State, peer: Peer, _: Stats) -> Refused | None:
+    """How the server does concerns who runs it."""
+    if not state.is_operator(peer):
+        return Refused("not-allowed", "only the operator can ask for that")
+    return None
+
+
 def _unsent(request: object) -> str:
     """What matters most to who wanted to say something."""
     return "; nothing was sent" if isinstance(request, Say | Whisper) else ""
@@ -128,5 +135,6 @@ RULES: dict[type, tuple[Rule, ...]] = {
     Rename: (has_joined, is_client),
     Who: (has_handle,),
     Kick: (has_joined, may_kick),
+    Stats: (has_joined, may_ask_stats),
 }
 """What is checked, in this order, before a request is obeyed; the first no counts."""

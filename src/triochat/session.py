@@ -124,7 +124,10 @@ class Session:
             outbox.abandon()
             self._hub.lobby.leave(self)
             self._hub.disconnect(self.peer, reason)
-            how = "evicted" if outbox.is_evicted else "gone"
+            how = "gone"
+            if outbox.is_evicted:
+                how = "evicted"
+                self._hub.counts.evictions[reason] += 1
             self._note(how, f"{how} ({reason})", level=self._level, reason=reason)
             await trio.aclose_forcefully(self._stream)
 
@@ -138,6 +141,7 @@ class Session:
                 finally:  # even when it fails: until it is disconnected something may be queued
                     self._hub.buckets.give_back(self.peer.host, self._tokens, trio.current_time())
                     if problem := self.link.problem:
+                        self._hub.counts.failures += 1
                         self._note("failed", problem, reason=problem)
                     outbox.start_sender()
                 left = DRAIN  # closing with bytes unread would reset the connection, and lose the
@@ -258,7 +262,7 @@ class Session:
         self.link.outbox.linger(BRIEF)
 
     def _note_told(self, told: Iterable[Telling]) -> None:
-        """Log what of this is worth it."""
+        """Log, and count, what of this is worth it."""
         for telling in told:
             if type(telling) is Told and type(telling.events[0]) in NOTED:
                 self._note_event(telling.events[0])
@@ -266,6 +270,7 @@ class Session:
     def _note_event(self, event: Event) -> None:
         match event:
             case Refused(code=code):
+                self._hub.counts.refusals[code] += 1
                 self._note("refused", f"refused ({code})", code=code)
                 if code == "password-wrong":
                     self._note_guess()

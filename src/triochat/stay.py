@@ -86,7 +86,7 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             (_, messages.Refused())
             | (messages.Who(), messages.Roster())
             | (messages.Ping(), messages.Pong())
-            | (messages.Kick() | messages.Quit(), messages.Notice())
+            | (messages.Kick() | messages.Stats() | messages.Quit(), messages.Notice())
         ):
             return True
         case messages.Join(), messages.Welcome() | messages.Notice():

@@ -36,6 +36,12 @@ class Unfollows(Struct, frozen=True, gc=False):
     peer: Peer
 
 
+class Reports(Struct, frozen=True, gc=False):
+    """Here this peer is told how the server does to which it is connected. The room cannot know."""
+
+    peer: Peer
+
+
 class Ends(Struct, frozen=True, gc=False):
     """The connection of this peer ends, for this reason, after what it is told until here."""
 
@@ -43,4 +49,4 @@ class Ends(Struct, frozen=True, gc=False):
     reason: str
 
 
-Telling: TypeAlias = Told | Follows | Unfollows | Ends
+Telling: TypeAlias = Told | Follows | Unfollows | Reports | Ends
