@@ -12,6 +12,7 @@ from triochat.dialects.ndjson import decode_request, encode
 from triochat.exceptions import UnreachableError
 from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request, Say
+from triochat.passwords import Secret
 from triochat.person import Person
 from triochat.words import words_of
 
@@ -133,10 +134,14 @@ class Sitting:
 
 @asynccontextmanager
 async def sitting(
-    terminal: Terminal, connect: Connect, handle: str = "", offer: str = ""
+    terminal: Terminal,
+    connect: Connect,
+    handle: str = "",
+    offer: str = "",
+    secret: Secret | None = None,
 ) -> AsyncIterator[Sitting]:
     """Somebody who chats where this leads to, until the end of the block."""
-    somebody = Sitting(Person(terminal, connect, handle, "here", offer))
+    somebody = Sitting(Person(terminal, connect, handle, "here", offer, secret))
 
     async def run() -> None:
         somebody.ended.append(await somebody.person.run(await connect()))

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from triochat import __version__, epilogs
 from triochat.addresses import HOME, any_port_of, split_address
-from triochat.process import deliver, say
+from triochat.process import PASSWORD, deliver, say
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -132,6 +132,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         help="lines a second that anybody may send after that; 0 for no limit" + _DEFAULT,
     )
     _add_tls(parser)
+    _add_password(parser, "nobody joins without the password in the first line of FILE")
     add("--headless", action="store_true", help="only show and forward; no operator")
     add("--log-level", choices=LEVELS, default="warning", help="what is logged" + _DEFAULT)
     _add_file(parser, "--log-file", "log to FILE (default: standard error)")
@@ -154,6 +155,10 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
 def _add_file(parser: argparse.ArgumentParser, name: str, text: str) -> None:
     option = parser.add_argument(name, metavar="FILE", help=text)
     vars(option)["complete"] = "file"  # shtab reads it; it is not loaded here
+
+
+def _add_password(parser: argparse.ArgumentParser, text: str) -> None:
+    _add_file(parser, "--password-file", f"{text}; without it {PASSWORD} counts, if it is set")
 
 
 def _add_send(parser: argparse.ArgumentParser) -> None:
@@ -211,6 +216,7 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
         help="what the server printed: talk to it alone, and encrypt, also on this machine",
     )
     add("--insecure", action="store_true", help="do not encrypt, also to other machines")
+    _add_password(parser, "the room's password is the first line of FILE")
 
 
 def _add_terminal(parser: argparse.ArgumentParser) -> None:

@@ -17,11 +17,18 @@ from triochat import messages
 from triochat.connection import Connection
 from triochat.grammar import BELLS, Bell, Place, introduce, parse
 from triochat.messages import Event, Notice, Refused, Request, Say, Whisper
+from triochat.passwords import PASSWORD_LENGTH, Secret
 from triochat.text import clean
 from triochat.words import unsent
 
 ASK_HANDLE = "Your handle? "
 """What stands before the line while the person has no handle."""
+
+ASK_PASSWORD = "Password? "  # noqa: S105
+"""What stands before a line that nobody is to see."""
+
+TRIES = 3
+"""How often a person is asked for a password."""
 
 QUIT_TIMEOUT = 2.0
 """Seconds in which the server is to let go of a person who has quit."""
@@ -38,6 +45,7 @@ OVER = "the chat is over; this is not sent any more"
 HINT = Notice("\\help lists what you can type")
 """What a newcomer is told."""
 
+_TOO_LONG = Refused("password-wrong", f"a password has at most {PASSWORD_LENGTH} characters")
 _TICK = 1.0  # seconds between two looks at how long there was no answer
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -52,6 +60,7 @@ class View(NamedTuple):
         lag: seconds between a question and its answer; None if not known.
         question: stands before the line; empty while what is typed is for the room.
         offer: the answer that Enter alone gives; shown with the question.
+        is_secret: what is typed now is not shown, and not remembered.
         state: what is wrong with the connection, in words; empty if nothing is.
         holds: why no line can be taken just now: Enter leaves it where it is, and says this.
         handle_length: the most characters in a handle.
@@ -64,6 +73,7 @@ class View(NamedTuple):
     lag: float | None = None
     question: str = ""
     offer: str = ""
+    is_secret: bool = False
     state: str = ""
     holds: str = ""
     handle_length: int = 10
@@ -120,6 +130,7 @@ class Why(Enum):
     DISCONNECTED = auto()  # and may come back
     EXPIRED = auto()  # the server has not waited for the handle; now there is one
     REFUSED = auto()
+    DENIED = auto()  # no password was right
     LOST = auto()
 
 
@@ -149,6 +160,7 @@ class Chat:
 
     Attributes:
         stay: what is known of the room.
+        secret: its password, as far as that is known; for the next chats too.
         refused: why the room did not let us in, if that has ended the chat.
     """
 
@@ -163,7 +175,9 @@ class Chat:
         role: Role = Role.REGULAR,
     ) -> None:
         self.stay = connection.stay
+        self.secret = Secret()
         self.refused: Refused | None = None
+        self._asked = 0  # so many times, for a password
         self._terminal = terminal
         self._connection = connection
         self._wanted = handle
@@ -245,7 +259,8 @@ class Chat:
             unencrypted=stay.unencrypted,
             lag=self._connection.lag,
             question=self._question,
-            offer=self._offer if self._question else "",
+            offer=self._offer if self._question == ASK_HANDLE else "",
+            is_secret=self._question == ASK_PASSWORD,
             state=state,
             holds=holds,
             handle_length=self._handle_length,
@@ -273,7 +288,8 @@ class Chat:
 
     async def _type(self) -> None:
         # who speaks first, and JSON, is told everything in JSON, also that the server stops
-        await self._send(messages.Join(self._wanted) if self._wanted else messages.Ping())
+        join = messages.Join(self._wanted, self.secret.password)
+        await self._send(join if self._wanted else messages.Ping())
         if not self._terminal.is_person:  # nothing can be said before
             await self._welcomed.wait()
         try:
@@ -289,6 +305,8 @@ class Chat:
     async def _obey(self, line: str | Say) -> None:
         if isinstance(line, Say):
             asked: Request | messages.Answer | Bell | None = Say(clean(line.text))
+        elif self._question == ASK_PASSWORD:
+            asked = messages.Join(self._wanted) if self.secret.take(line) else _TOO_LONG
         elif self._question:
             asked = introduce(clean(line))
         else:
@@ -309,6 +327,7 @@ class Chat:
                     self._wanted, self._question = asked.handle, ""
                     self._answered.set()
                     self._update()
+                    asked = messages.Join(self._wanted, self.secret.password)
                 self._unsent = asked
                 await self._send(asked)
                 self._unsent = None
@@ -337,8 +356,9 @@ class Chat:
                     self._why = (over if ask else Why.RESTARTING) if retry else Why.CLOSED
                 is_hidden = self._role is Role.OPERATOR or self._why is Why.EXPIRED
             case Refused() if isinstance(asked, messages.Join):
-                self._hear_no(event)
+                await self._hear_no(event)
                 is_hidden = self._role is Role.RETURNING  # the state says so
+                is_hidden |= self._question == ASK_PASSWORD and event.code == "password-needed"
         if not isinstance(event, messages.Said | messages.Whispered):  # these change nothing there
             self._update()
         if not is_hidden:
@@ -346,12 +366,29 @@ class Chat:
         if self._role is Role.NEWCOMER and isinstance(event, messages.Welcome):
             await self._terminal.show(HINT, self.handle)
 
-    def _hear_no(self, refused: Refused) -> None:
+    async def _hear_no(self, refused: Refused) -> None:
         """The room does not let us in: under another handle, perhaps, or not now."""
-        if self._role is Role.RETURNING or not self._terminal.is_person:
+        if self._terminal.is_person and refused.code in ("password-needed", "password-wrong"):
+            await self._ask_password(refused)
+        elif self._role is Role.RETURNING or not self._terminal.is_person:
             self._why, self.refused = Why.REFUSED, refused
         elif refused.code == "queue-full":
             self._why, self.refused = Why.DISCONNECTED, refused
         else:
             self._offer = "" if self._offer == self._wanted else self._offer
             self._wanted, self._question = "", ASK_HANDLE
+
+    async def _ask_password(self, refused: Refused) -> None:
+        r"""Have the person say the password, or another one; ``\quit``, if it is none, leaves."""
+        said, self.secret.password = self.secret.password, ""
+        if isinstance(introduce(said), messages.Quit):
+            await self.quit()
+        elif self._asked == TRIES:
+            self._why, self.refused = Why.DENIED, refused
+        else:
+            if self.secret.warning and not self._asked:
+                await self._terminal.show(Notice(self.secret.warning), self.handle)
+            self._asked += 1
+            self._question = ASK_PASSWORD
+            if self._role is Role.RETURNING:  # it has an answer to wait for
+                self._role = Role.REGULAR

@@ -24,8 +24,9 @@ from triochat.hub import Hub
 from triochat.invitation import all_addresses, invitation
 from triochat.logs import set_up_log
 from triochat.outbox import LINGER
+from triochat.passwords import EXPOSED, Secret
 from triochat.person import Person
-from triochat.process import allow_many_files, deliver, fail, say
+from triochat.process import allow_many_files, deliver, fail, say, take_password
 from triochat.program import Client
 from triochat.ratelimit import Limits
 from triochat.room import Room
@@ -51,6 +52,7 @@ async def run_server(options: argparse.Namespace) -> int:
         return fail(f"cannot log to {options.log_file}: {reason_of(error)}")
     files = allow_many_files()
     try:
+        password = take_password(options.password_file)
         tls = _open_tls(options)
     except ValueError as error:
         return fail(str(error))
@@ -70,6 +72,7 @@ async def run_server(options: argparse.Namespace) -> int:
         turns=options.turns,
         handle_length=options.handle_length,
         place=f"port {port_of(listeners)}",
+        password=password,
     )
     return await _serve_until_signal(listeners, Hub(room, limits=limits, tls=tls), options)
 
@@ -151,14 +154,27 @@ async def run_client(options: argparse.Namespace) -> int:
         options.parser.error("--handle NAME is needed where the input is no terminal")
     where = f"{options.host} port {options.port}"
     again = _way_of(options)
-
+    try:
+        password = take_password(options.password_file)
+    except ValueError as error:
+        return fail(str(error))
+    warning = EXPOSED if _is_exposed(options) else ""
+    if password and warning:
+        say(2, f"triochat: {warning}")
     person: Person | None = None
 
     async def chat() -> int:
         nonlocal person
         stream = await again()
         async with _open_terminal(options, Place.TERMINAL) as terminal:
-            person = Person(terminal, again, options.handle or "", where, offered_handle())
+            person = Person(
+                terminal,
+                again,
+                options.handle or "",
+                where,
+                offered_handle(),
+                Secret(password, warning),
+            )
             return 0 if await person.run(stream) else 1
 
     async def leave() -> bool:
@@ -213,7 +229,13 @@ async def _visit(
 ) -> int:
     """Do this in the room until it is done, a signal comes, or there is no more reason to."""
     where = f"{options.host} port {options.port}"
-    visit = Visit(_way_of(options), options.handle, patience)
+    try:
+        password = take_password(options.password_file)
+    except ValueError as error:
+        return fail(str(error))
+    if password and _is_exposed(options):
+        say(2, f"triochat: {EXPOSED}")
+    visit = Visit(_way_of(options), options.handle, patience, password)
 
     async def leave() -> bool:
         visit.leave()
@@ -263,6 +285,11 @@ def _way_of(options: argparse.Namespace) -> Connect:
         insecure=options.insecure,
         tell=lambda words: say(2, f"triochat: {words}"),
     )
+
+
+def _is_exposed(options: argparse.Namespace) -> bool:
+    """Whether what is said can be read on its way, as these options want it."""
+    return options.insecure and not server_at(options.host, options.port).is_here
 
 
 async def _attempt(act: Callable[[], Awaitable[int]], where: str, *, unreachable: int) -> int:

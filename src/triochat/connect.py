@@ -13,6 +13,7 @@ from triochat.exceptions import TriochatError, UnreachableError
 from triochat.fingerprints import parse_fingerprint
 from triochat.folders import state_folder
 from triochat.known_hosts import KnownHosts
+from triochat.passwords import EXPOSED
 from triochat.program import Client, join
 from triochat.sealed import Tell, meet
 from triochat.trust import is_plain, server_at
@@ -22,7 +23,13 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_client(
-    host: str, port: int, handle: str, *, fingerprint: str | None = None, insecure: bool = False
+    host: str,
+    port: int,
+    handle: str,
+    *,
+    password: str = "",
+    fingerprint: str | None = None,
+    insecure: bool = False,
 ) -> AsyncIterator[Client]:
     """Connect and join; leave at the end of the block, after all that was sent is delivered.
 
@@ -33,20 +40,25 @@ async def open_client(
         host: where the server is.
         port: where the server is.
         handle: to join with.
+        password: of the room; empty if it has none. It is logged as a warning when it is sent to
+            another machine unencrypted.
         fingerprint: of the server's certificate; then it must be this one, also on this machine.
         insecure: do not encrypt.
 
     Raises:
         UnreachableError: nobody listens there, there is no such place, or it does not encrypt.
         UntrustedError: what answers has another key than it had, or than it should have.
-        RefusedError: the room does not let us in under this handle, and says why.
+        RefusedError: the room does not let us in under this handle, or by this password
+            (``password-needed``, ``password-wrong``), and says why.
         ClosedError: the server closed the connection first; a `RefusedError` too.
         trio.BrokenResourceError: the connection was lost first.
         RemoteProtocolError: what answers is not a triochat server.
         ValueError: that is no fingerprint, or there is one and no encryption.
     """
+    if password and insecure and not server_at(host, port).is_here:
+        log.warning(EXPOSED)
     stream = await connect(host, port, fingerprint=fingerprint, insecure=insecure)
-    async with join(stream, handle) as client:
+    async with join(stream, handle, password=password) as client:
         yield client
 
 

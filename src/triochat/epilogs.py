@@ -18,7 +18,8 @@ examples:
   triochat server 0 --headless --log-file log   any free port, no operator
 
 Other machines are invited to an encrypted room. The key for that is made once,
-and kept; read --tls-cert for one of your own.
+and kept; read --tls-cert for one of your own. The password is in a file, or in
+TRIOCHAT_PASSWORD; the file counts if there are both.
 
 A terminal on standard input is the operator's; without one the server only
 shows, with times, and forwards. Ctrl-C or SIGTERM says good-bye to everybody
@@ -26,7 +27,8 @@ and ends it; after SIGTERM terminals come back as soon as there is a server.
 
 exit codes:
   0  stopped as asked
-  1  it cannot listen there, cannot log, or cannot use the certificate
+  1  it cannot listen there, cannot log, or cannot use the certificate or the
+     password file
   2  wrong arguments
   130 a second Ctrl-C
 """
@@ -41,6 +43,9 @@ examples:
 What is said to other machines is encrypted. The first time the server's key
 is shown and remembered; --fingerprint says whom to expect, "triochat forget"
 takes another key. On this machine, and with --insecure, it is not encrypted.
+
+A room may have a password. Where neither --password-file nor the variable
+TRIOCHAT_PASSWORD says it, it is asked for, three times; a pipe is refused.
 
 \\help in the room lists what can be typed there. Where standard input is no
 terminal each of its lines is a message; see also "triochat send" and "tail".
@@ -73,7 +78,7 @@ exit codes:
   2  wrong arguments
   3  unreachable: nobody listens there, the host is not known, or what answers
      has another key than it had, or than --fingerprint says
-  4  refused: the handle, or at least one message
+  4  refused: the handle, the password, or at least one message
   5  lost: the connection ended, or a confirmation took too long
   130 Ctrl-C, 143 SIGTERM
 """
@@ -94,7 +99,7 @@ exit codes:
   2  wrong arguments
   3  unreachable: nobody listens there, the host is not known, or what answers
      has another key than it had, or than --fingerprint says
-  4  refused: the handle
+  4  refused: the handle, or the password
   5  lost: the connection ended without a good-bye
   130 Ctrl-C, 143 SIGTERM
 """

@@ -1,4 +1,4 @@
-"""The password of a room: what is one, and whether one that was given is it. Pure."""
+"""The password of a room: what it is compared with, and what somebody says. Pure."""
 
 import hmac
 import unicodedata
@@ -33,3 +33,27 @@ class Password:
         spaced = "".join(" " if unicodedata.category(one) == "Zs" else one for one in password)
         normal = unicodedata.normalize("NFC", spaced)
         return hmac.digest(self._key, normal.encode(errors="surrogatepass"), "sha256")
+
+
+class Secret:
+    """The password as a person knows it who joins a room, over however many connections.
+
+    Args:
+        password: the one to be said first; empty if none is known.
+        warning: what the person is to be told before it is asked for one; empty if nothing.
+
+    Attributes:
+        password: what is said when joining: once it was right it stays.
+        warning: as given.
+    """
+
+    def __init__(self, password: str = "", warning: str = "") -> None:
+        self.password = password
+        self.warning = warning
+
+    def take(self, typed: str) -> bool:
+        """Say this from now on; False if it is too long to be one."""
+        if len(typed) > PASSWORD_LENGTH:
+            return False
+        self.password = typed.encode(errors="replace").decode()  # half a character cannot be said
+        return True

@@ -11,6 +11,7 @@ from triochat.connection import Connect, Connection
 from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
+from triochat.passwords import Secret
 from triochat.words import unsent
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -38,6 +39,7 @@ class Person:
         handle: to join with; empty to ask.
         where: the server, in words.
         offer: a handle that is offered to who is asked for one the first time.
+        secret: the room's password, as far as it is known.
 
     Attributes:
         is_lost: the connection is lost, and it tries to come back.
@@ -50,12 +52,14 @@ class Person:
         handle: str = "",
         where: str = "",
         offer: str = "",
+        secret: Secret | None = None,
     ) -> None:
         self._terminal = terminal
         self._connect = connect
         self._handle = handle
         self._where = where
         self._offer = offer
+        self._secret = secret or Secret()
         self._is_new = terminal.is_person
         self._chat: Chat | None = None
         self._tries = 0
@@ -99,7 +103,7 @@ class Person:
         elif why in (Why.CLOSED, Why.RESTARTING, Why.DISCONNECTED):
             problem = "the server closed the connection before the input ended"
         went_well = await self._terminal.finish(problem)
-        return went_well and not problem and why is not Why.REFUSED
+        return went_well and not problem and why not in (Why.REFUSED, Why.DENIED)
 
     async def interrupt(self) -> bool:
         """Leave the room politely, and `run` ends; False if there is no room to leave just now."""
@@ -121,6 +125,7 @@ class Person:
                 offer=self._offer,
                 role=role,
             )
+            chat.secret = self._secret
             began = trio.current_time()
             why = await chat.run()
         self._brief = self._brief + 1 if trio.current_time() - began < BRIEF else 0

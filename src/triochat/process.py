@@ -1,8 +1,16 @@
-"""The process: its standard streams and its limits."""
+"""The process: its standard streams, its limits, and the password that it was given."""
 
 import os
+import shlex
+import stat
 import sys
 from contextlib import suppress
+from pathlib import Path
+
+from triochat.passwords import PASSWORD_LENGTH
+
+PASSWORD = "TRIOCHAT_PASSWORD"  # noqa: S105
+"""The variable that may hold the password."""
 
 
 def open_standard_streams() -> None:
@@ -56,3 +64,47 @@ def allow_many_files() -> int:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return limit if limit != resource.RLIM_INFINITY else sys.maxsize
     return sys.maxsize
+
+
+def take_password(file: str | None) -> str:
+    """The password in the first line of this file, or else of `PASSWORD`; empty if there is none.
+
+    Whatever else this process starts does not inherit the variable.
+
+    Raises:
+        ValueError: there is no password where one should be; says why.
+    """
+    data = os.fsencode(os.environ.pop(PASSWORD, ""))
+    if file is not None:
+        try:
+            data = _read_secret(file)
+        except OSError as error:
+            reason = str(error.strerror).lower()
+            raise ValueError(f"cannot read the password file {file}: {reason}") from None
+    elif not data:
+        return ""
+    where = PASSWORD if file is None else f"the password file {file}"
+    line = data.partition(b"\n")[0].removesuffix(b"\r")
+    try:
+        password = line.decode() if len(line) <= _MOST else " " * _MOST
+    except UnicodeDecodeError:
+        raise ValueError(f"{where} is not UTF-8 text") from None
+    if not password:
+        raise ValueError(f"{where} has no password: its first line is empty")
+    if len(password) > PASSWORD_LENGTH:
+        problem = f"a password has at most {PASSWORD_LENGTH} characters"
+        raise ValueError(f"the first line of {where} is too long; {problem}")
+    return password
+
+
+def _read_secret(file: str) -> bytes:
+    """The first line of this file, as far as it may be a password."""
+    with Path(file).open("rb") as opened:
+        mode = os.fstat(opened.fileno()).st_mode
+        if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+            hint = f"chmod 600 {shlex.quote(file)}"
+            say(2, f"triochat: others may read the password file {file}; {hint}")
+        return opened.readline(_MOST + 2)
+
+
+_MOST = 4 * PASSWORD_LENGTH  # bytes

@@ -39,10 +39,12 @@ class Client(Connection):
 
 
 @asynccontextmanager
-async def join(stream: trio.abc.Stream, handle: str) -> AsyncIterator[Client]:
+async def join(
+    stream: trio.abc.Stream, handle: str, *, password: str = ""
+) -> AsyncIterator[Client]:
     """As `open_client`, over a stream that is open already; closes it at the end."""
     async with Client(stream) as client:
-        await client.send(Join(handle))
+        await client.send(Join(handle, password))
         async for event in client:
             match event:
                 case Welcome():

@@ -52,11 +52,15 @@ class Visit:
         connect: opens a connection to the server, or raises `UnreachableError`.
         handle: to join with.
         patience: seconds in which there must be a connection, and then in which we must be let in.
+        password: of the room; empty if none is known.
     """
 
-    def __init__(self, connect: Connect, handle: str, patience: float = math.inf) -> None:
+    def __init__(
+        self, connect: Connect, handle: str, patience: float = math.inf, password: str = ""
+    ) -> None:
         self._connect = connect
         self._handle = handle
+        self._password = password
         self._patience = patience
         self._joining = trio.CancelScope()
         self._acting = trio.CancelScope()
@@ -92,7 +96,7 @@ class Visit:
                     raise UnreachableError(problem) from None
                 if not self._is_leaving:
                     self._joining.deadline = trio.current_time() + self._patience
-                async with join(stream, self._handle) as client:
+                async with join(stream, self._handle, password=self._password) as client:
                     self._has_joined, self._joining.deadline = True, math.inf
                     with self._acting:  # inside of `join`, which says good-bye
                         result = await act(client)
