@@ -11,6 +11,7 @@ import trio.testing
 
 from tls import client_context, make_tls
 from triochat.framing import Lines
+from triochat.hosts import host_of
 from triochat.hub import Hub
 from triochat.ratelimit import Limits
 from triochat.room import Room
@@ -141,6 +142,13 @@ class House:
         await peer.ask({"type": "join", "handle": handle})
         assert (await peer.event())["type"] == "welcome"
         return peer
+
+    async def from_host(self, address: str) -> Peer:
+        """A peer that has said nothing yet, and comes from this address."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        session = Session(theirs, self.hub, f"{address} port 5", host=host_of(address))
+        trio.lowlevel.spawn_system_task(session.run)
+        return Peer(ours)
 
     async def operator(self) -> Peer:
         """The operator, as the console is: a session of our own, which has read its welcome."""

@@ -3,15 +3,24 @@
 from hypothesis import strategies as st
 
 from triochat.messages import (
+    LONGEST,
+    Action,
+    Ban,
+    Bans,
     Closing,
+    Deop,
     Event,
     Join,
     Joined,
     Kick,
     Left,
+    Moderated,
+    Mute,
     Notice,
+    Op,
     Ping,
     Pong,
+    Quiet,
     Quit,
     Refused,
     Rename,
@@ -21,6 +30,9 @@ from triochat.messages import (
     Said,
     Say,
     Stats,
+    Topic,
+    Unban,
+    Unmute,
     Welcome,
     Whisper,
     Whispered,
@@ -58,6 +70,10 @@ wire_text = any_text.map(lambda text: text.encode(errors="ignore").decode())
 """Any text that can stand on the wire: there are no lone surrogates in UTF-8."""
 
 
+spans = st.one_of(st.just(0), st.floats(0, LONGEST))
+"""How long something is to hold, in minutes."""
+
+
 def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
     """Every kind of request, with these texts in its fields."""
     return st.one_of(
@@ -67,7 +83,17 @@ def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
         st.builds(Rename, text),
         st.just(Who()),
         st.just(Ping()),
+        st.builds(Action, text),
+        st.builds(Topic, text),
         st.builds(Kick, text, text),
+        st.builds(Op, text),
+        st.builds(Deop, text),
+        st.builds(Ban, text, spans, text),
+        st.builds(Unban, text),
+        st.builds(Mute, text, spans),
+        st.builds(Unmute, text),
+        st.builds(Quiet, st.booleans()),
+        st.just(Bans()),
         st.just(Stats()),
         st.just(Quit()),
     )
@@ -78,12 +104,13 @@ def events(text: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
     handles = st.lists(text, max_size=3).map(tuple)
     ids = st.integers(min_value=0, max_value=2**53)
     return st.one_of(
-        st.builds(Welcome, text, text, handles, ids, unencrypted=handles),
+        st.builds(Welcome, text, text, handles, ids, st.just(10), text, handles),
         st.builds(Joined, text, ids, text, st.booleans()),
-        st.builds(Said, ids, text, text, text),
+        st.builds(Said, ids, text, text, text, st.booleans()),
         st.builds(Whispered, ids, text, text, text, text),
         st.builds(Renamed, text, text, ids, text),
         st.builds(Left, text, text, ids, text),
+        st.builds(Moderated, text, ids, text, text),
         st.builds(Roster, handles, handles),
         st.builds(Notice, text),
         st.builds(Refused, text, text, ids),
@@ -103,6 +130,18 @@ typed_lines = st.sampled_from(
         "\\nick Bob",
         "psst > Ann",
         "\\kick Cid",
+        "\\ban Cid 10 loud",
+        "\\ban 10.0.0.0/24",
+        "\\unban Cid",
+        "\\mute Bob 90s",
+        "\\unmute Bob",
+        "\\quiet on",
+        "\\quiet off",
+        "\\op Ann",
+        "\\deop Ann",
+        "\\topic tea",
+        "\\bans",
+        "\\me waves",
         "//x",
         "\\foo",
     ]

@@ -438,3 +438,42 @@ async def test_paper_shows_the_offer_and_takes_it() -> None:
         ]
     os.close(fd)
     os.close(keys)
+
+
+# ---- who is banned
+
+
+BANNED = Refused("banned", "you are banned here: spam", 3)
+
+
+@pytest.mark.parametrize("handle", ["Bob", ""])
+async def test_who_is_banned_is_told_why_and_let_go(handle: str) -> None:
+    """At a terminal there is no question after it, nor another try."""
+    server, typist = Stub(), Typist()
+    async with sitting(typist, Street(server).connect, handle) as bob:
+        if not handle:
+            await typist.type("Bob")
+        await server.tell(BANNED, Closing("banned"))
+        await server.ours.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert bob.ended == [True]
+    assert typist.screen == [
+        "! you are banned here: spam",
+        "* Server closed the connection: banned",
+    ]
+    assert typist.prompt == "Bob> "
+
+
+async def test_who_is_banned_meanwhile_does_not_try_for_ever() -> None:
+    """Who comes back and is banned is told so, and that is the end."""
+    first, second, typist = Stub(), Stub(), Typist()
+    street = Street(first, second)
+    async with sitting(typist, street.connect, "Bob") as bob:
+        await first.tell(WELCOME)
+        await first.ours.aclose()
+        await trio.sleep(2)
+        await second.tell(BANNED, Closing("banned"))
+        await second.ours.aclose()
+        await trio.sleep(100)
+        assert (bob.ended, len(street.tries)) == ([True], 2)
+    assert typist.screen[-2] == "! you are banned here: spam"

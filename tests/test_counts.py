@@ -203,7 +203,7 @@ async def test_a_member_is_told_nothing_of_the_server() -> None:
     async with open_house() as house:
         ann = await house.plain("Ann")
         await ann.type("\\stats")
-        assert await ann.line() == "! only the operator can ask for that"
+        assert await ann.line() == "! only operators can use \\stats"
         house.room.operators.add(house.room.members.find("ann"))
         await ann.type("\\stats")
         assert await ann.line() == "* members     1 (1 plain); 0 not encrypted"

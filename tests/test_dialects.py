@@ -1,6 +1,7 @@
 import json
 import re
 from itertools import pairwise, permutations
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -23,15 +24,23 @@ from triochat.dialects.ndjson import decode_event, decode_request, encode
 from triochat.dialects.plain import greeting, is_greeting
 from triochat.exceptions import RemoteProtocolError
 from triochat.messages import (
+    Action,
+    Ban,
+    Bans,
     Closing,
+    Deop,
     Event,
     Join,
     Joined,
     Kick,
     Left,
+    Moderated,
+    Mute,
     Notice,
+    Op,
     Ping,
     Pong,
+    Quiet,
     Quit,
     Refused,
     Rename,
@@ -41,6 +50,9 @@ from triochat.messages import (
     Said,
     Say,
     Stats,
+    Topic,
+    Unban,
+    Unmute,
     Welcome,
     Whisper,
     Whispered,
@@ -51,7 +63,7 @@ from triochat.text import clean
 from triochat.words import words_of
 
 AT = "2026-01-02T03:04:05.678Z"
-REQUESTS = (Join, Say, Whisper, Rename, Who, Ping, Kick, Stats, Quit)
+REQUESTS = get_args(Request)
 METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PRI"]
 LENGTHS = {NdjsonSpeaker: 8192, PlainSpeaker: 4096}
 NOT_UTF8 = Refused("not-utf8", "that line is not UTF-8 text; nothing was sent")
@@ -390,9 +402,10 @@ def test_what_a_plain_peer_sees(event: Event, line: str) -> None:
 
 @given(events(any_text))
 def test_plain_lines_are_lines(event: Event) -> None:
-    """Any event is one line of UTF-8, a notice as many as it has; nothing else breaks a line."""
+    """Any event is one line of UTF-8, a notice as many as it has; a topic has its own."""
     text = PLAIN.encode([event]).decode()
     lines = event.text.count("\n") + 1 if isinstance(event, Notice) else 1
+    lines += isinstance(event, Welcome) and bool(event.topic)
     assert text.endswith("\n")
     assert text.count("\n") == lines
     assert len(text.splitlines()) == lines
@@ -411,20 +424,33 @@ def test_plain_lines_are_lines(event: Event) -> None:
         (Who(), '{"type":"who"}'),
         (Ping(), '{"type":"ping"}'),
         (Kick("Joe", "loud"), '{"type":"kick","handle":"Joe","reason":"loud"}'),
+        (Action("waves"), '{"type":"action","text":"waves"}'),
+        (Op("Joe"), '{"type":"op","handle":"Joe"}'),
+        (Deop("Joe"), '{"type":"deop","handle":"Joe"}'),
+        (
+            Ban("10.0.0.0/24", 1.5, "spam"),
+            '{"type":"ban","handle":"10.0.0.0/24","minutes":1.5,"reason":"spam"}',
+        ),
+        (Unban("Joe"), '{"type":"unban","handle":"Joe"}'),
+        (Mute("Joe", 10), '{"type":"mute","handle":"Joe","minutes":10}'),
+        (Unmute("Joe"), '{"type":"unmute","handle":"Joe"}'),
+        (Quiet(on=True), '{"type":"quiet","on":true}'),
+        (Bans(), '{"type":"bans"}'),
+        (Topic("tea"), '{"type":"topic","text":"tea"}'),
         (Stats(), '{"type":"stats"}'),
         (Quit(), '{"type":"quit"}'),
         (
             Welcome("Jimmy", "Server", ("Jimmy", "Timmy"), 40),
             (
                 '{"type":"welcome","handle":"Jimmy","server":"Server","roster":["Jimmy","Timmy"],'
-                '"last":40,"handle_length":10}'
+                '"last":40,"handle_length":10,"topic":""}'
             ),
         ),
         (
-            Welcome("J", "S", ("J", "T"), 0, 10, ("T",)),
+            Welcome("J", "S", ("J", "T"), 0, 10, unencrypted=("T",)),
             (
                 '{"type":"welcome","handle":"J","server":"S","roster":["J","T"],"last":0,'
-                '"handle_length":10,"unencrypted":["T"]}'
+                '"handle_length":10,"topic":"","unencrypted":["T"]}'
             ),
         ),
         (
@@ -441,6 +467,20 @@ def test_plain_lines_are_lines(event: Event) -> None:
         (
             Said(42, AT, "Timmy", "hi"),
             '{"type":"said","id":42,"at":"2026-01-02T03:04:05.678Z","handle":"Timmy","text":"hi"}',
+        ),
+        (
+            Said(42, AT, "Timmy", "waves", action=True),
+            (
+                '{"type":"said","id":42,"at":"2026-01-02T03:04:05.678Z","handle":"Timmy",'
+                '"text":"waves","action":true}'
+            ),
+        ),
+        (
+            Moderated("Timmy was muted by Server", 42, AT, "Server"),
+            (
+                '{"type":"moderated","text":"Timmy was muted by Server","id":42,'
+                '"at":"2026-01-02T03:04:05.678Z","by":"Server"}'
+            ),
         ),
         (
             Whispered(43, AT, "Timmy", "Jimmy", "psst"),
@@ -482,7 +522,7 @@ def test_plain_lines_are_lines(event: Event) -> None:
 def test_ndjson_to_the_letter(message: Request | Event, line: str) -> None:
     """Every request and event has its one JSON object, tagged by its type."""
     assert encode(message) == f"{line}\n".encode()
-    if isinstance(message, REQUESTS):
+    if isinstance(message, Request):
         assert decode_request(line) == message
         assert NdjsonSpeaker().hear(f"{line}\n".encode()) == [message]
     else:

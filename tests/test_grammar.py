@@ -3,23 +3,55 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategies import any_text
-from triochat.grammar import COMMANDS, PREFIXES, Bell, Place, help_text, introduce, parse
-from triochat.messages import Join, Kick, Notice, Quit, Refused, Rename, Request, Say, Whisper, Who
+from triochat.grammar import COMMANDS, PREFIXES, Bell, Ignore, Place, help_text, introduce, parse
+from triochat.messages import (
+    LONGEST,
+    Action,
+    Ban,
+    Bans,
+    Deop,
+    Join,
+    Kick,
+    Mute,
+    Notice,
+    Op,
+    Quiet,
+    Quit,
+    Refused,
+    Rename,
+    Request,
+    Say,
+    Topic,
+    Unban,
+    Unmute,
+    Whisper,
+    Who,
+)
 from triochat.text import clean, could_be_handle, normalise_handle, strip_invisible
 
 HELP = r"""
-\who                    who is here; ? does the same
-\msg NAME TEXT          tell NAME alone; TEXT > NAME does the same
-\say TEXT               tell everybody, whatever TEXT looks like
-\nick NAME              call yourself NAME from now on
-\help                   this list
-\quit                   leave
+\who           who is here; ? does the same
+\msg NAME TEXT tell NAME alone; TEXT > NAME does the same
+\say TEXT      tell everybody, whatever TEXT looks like
+\me TEXT       tell everybody what you do
+\nick NAME     call yourself NAME from now on
+\topic [TEXT]  what the room is about; operators say so, - is nothing
+\help          this list
+\quit          leave
+operators also:
+\kick NAME [WHY]                  put NAME out of the room
+\ban NAME|ADDRESS [MINUTES] [WHY] put out, and let in no more
+\unban NAME|ADDRESS               let in again
+\mute NAME [MINUTES]              let NAME say nothing
+\unmute NAME                      let NAME speak again
+\bans                             who is banned, and who is muted
+\stats                            how the server does
+\quiet on|off                     only operators speak, or everybody
+\op NAME                          make NAME an operator
+\deop NAME                        let NAME be none any more
 """.strip()
 
-KICK = "\\kick NAME [WHY]        put NAME out of the room"
-STATS = "\\stats                  how the server does"
-BELL = "\\bell [off|mention|all] ring never, when you are meant, or always"
-PLACES = [Place.LINE, Place.TERMINAL, Place.TERMINAL | Place.CONSOLE]
+PLACES = [Place.LINE, Place.TERMINAL]
 
 
 def unknown(shown: str, near: str = "") -> Refused:
@@ -298,7 +330,7 @@ def test_unknown_commands(line: str, shown: str) -> None:
         ("/\\quit", "\\quit", "quit"),
         ("\\mgs Joe hi", "mgs", "msg"),
         ("/whois Joe", "whois", "who"),
-        ("\\kik Joe", "kik", ""),
+        ("\\kik Joe", "kik", "kick"),
         ("\\bel", "bel", ""),
     ],
 )
@@ -308,9 +340,9 @@ def test_a_typo_in_a_command(line: str, shown: str, near: str) -> None:
 
 
 def test_a_typo_where_there_are_more_commands() -> None:
-    """What a terminal and a console have besides is suggested there."""
+    """What a terminal has besides is suggested there."""
     assert parse("\\bel", Place.TERMINAL) == unknown("bel", "bell")
-    assert parse("\\kik Joe", Place.TERMINAL | Place.CONSOLE) == unknown("kik", "kick")
+    assert parse("\\unignor Joe", Place.TERMINAL) == unknown("unignor", "unignore")
 
 
 @given(any_text, st.sampled_from(PREFIXES))
@@ -383,12 +415,18 @@ def test_any_line_of_a_stranger(line: str) -> None:
 def test_help(line: str) -> None:
     r"""``\help`` lists the commands of whoever asks."""
     assert parse(line) == Notice(HELP)
-    assert parse(line, Place.TERMINAL) == Notice(
-        "\n".join([*HELP.split("\n")[:4], BELL, *HELP.split("\n")[4:]])
-    )
-    assert parse(line, Place.TERMINAL | Place.CONSOLE) == Notice(
-        "\n".join([*HELP.split("\n")[:4], KICK, STATS, BELL, *HELP.split("\n")[4:]])
-    )
+
+
+def test_what_a_terminal_has_besides() -> None:
+    """At a terminal the list has also what only concerns it; what operators may stands last."""
+    lines = help_text(Place.TERMINAL).split("\n")
+    names = [line.split()[0] for line in lines]
+    assert names.index("\\bell") < names.index("\\ignore") < names.index("operators")
+    assert {*names} - {line.split()[0] for line in HELP.split("\n")} == {
+        "\\bell",
+        "\\ignore",
+        "\\unignore",
+    }
 
 
 @pytest.mark.parametrize("hidden", [*"\u200b\u202c\x1b\u2060\xad\u200d\ufe0f\u034f\U000e0062"])
@@ -408,7 +446,8 @@ def test_the_bell_is_a_matter_of_the_terminal() -> None:
 
 def test_help_is_written_from_the_table() -> None:
     """Each command has its line, in the order of the table, under the name that is typed."""
-    lines = help_text(Place.TERMINAL | Place.CONSOLE).split("\n")
+    lines = help_text(Place.TERMINAL).split("\n")
+    lines.remove("operators also:")
     assert len(lines) == len(COMMANDS)
     for line, (name, command) in zip(lines, COMMANDS.items(), strict=True):
         assert line.split() == [*f"\\{command.usage}".split(), *command.purpose.split()]
@@ -418,6 +457,72 @@ def test_help_is_written_from_the_table() -> None:
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"help"}))
 def test_every_command_does_something(name: str) -> None:
     """No command of the table is refused when it has its arguments."""
-    arguments = "off" if name == "bell" else "Joe hello"
+    arguments = {"bell": "off", "quiet": "off", "mute": "Joe 10m"}.get(name, "Joe hello")
     asked = parse(f"\\{name} {arguments}", Place.TERMINAL)
     assert not isinstance(asked, Refused | Notice | None)
+
+
+# ---- what operators type
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("\\ban Joe", Ban("Joe")),
+        ("\\ban Joe 10", Ban("Joe", 10)),
+        ("\\ban Joe 90s", Ban("Joe", 1.5)),
+        ("\\ban Joe 10M spam again", Ban("Joe", 10, "spam again")),
+        ("\\ban Joe 2h", Ban("Joe", 120)),
+        ("\\ban Joe 1d x", Ban("Joe", 1440, "x")),
+        ("\\ban Joe too loud", Ban("Joe", 0, "too loud")),
+        ("\\ban Joe 10minutes", Ban("Joe", 0, "10minutes")),
+        ("\\ban Joe 99999999999 calls", Ban("Joe", 0, "99999999999 calls")),
+        ("\\ban 10.0.0.0/24 0 why", Ban("10.0.0.0/24", 0, "why")),
+        ("\\unban fe80::1", Unban("fe80::1")),
+        ("\\mute Joe", Mute("Joe")),
+        ("\\mute Joe 5", Mute("Joe", 5)),
+        ("\\mute Joe soon", usage("mute NAME [MINUTES]")),
+        ("\\mute", usage("mute NAME [MINUTES]")),
+        ("\\unmute Joe", Unmute("Joe")),
+        ("\\quiet on", Quiet(on=True)),
+        ("\\quiet off", Quiet(on=False)),
+        ("\\quiet", usage("quiet on|off")),
+        ("\\quiet please", usage("quiet on|off")),
+        ("\\topic", Topic()),
+        ("\\topic the new  release", Topic("the new  release")),
+        ("\\op Joe", Op("Joe")),
+        ("\\deop Joe", Deop("Joe")),
+        ("\\bans", Bans()),
+        ("\\kick Joe spam", Kick("Joe", "spam")),
+    ],
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_what_operators_type(line: str, asked: Request | Refused, place: Place) -> None:
+    """Anywhere, since any member may be an operator; minutes may have a unit, or be the reason."""
+    assert parse(line, place) == asked
+
+
+@given(any_text, st.integers(0, 10**12), st.sampled_from(["", "s", "m", "h", "d", "x"]))
+def test_any_ban(why: str, count: int, unit: str) -> None:
+    """Whatever stands after the name, a ban is as long as the wire allows, and loses no word."""
+    asked = parse(f"\\ban Joe {count}{unit} {why}")
+    assert isinstance(asked, Ban)
+    assert 0 <= asked.minutes <= LONGEST
+    said = f"{count}{unit} {clean(why)}".split()
+    assert asked.reason.split() in (said, said[1:])
+
+
+def test_actions_are_said() -> None:
+    """An action is typed anywhere, and a stranger's is told to nobody."""
+    assert parse("\\me  waves at  Joe ") == Action("waves at  Joe")
+    assert parse("\\me") == usage("me TEXT; nothing was sent")
+    assert introduce("\\me waves") == UNSENT
+
+
+def test_to_ignore_is_a_matter_of_the_terminal() -> None:
+    """At a terminal somebody is ignored; on a plain line there is no such command."""
+    assert parse("\\ignore Joe", Place.TERMINAL) == Ignore("Joe")
+    assert parse("\\ignore", Place.TERMINAL) == Ignore("")
+    assert parse("\\unignore Joe", Place.TERMINAL) == Ignore("Joe", is_on=False)
+    assert parse("\\unignore", Place.TERMINAL) == usage("unignore NAME")
+    assert parse("\\ignore Joe") == unknown("ignore")

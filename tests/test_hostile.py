@@ -241,7 +241,7 @@ def test_as_a_reason_to_kick(hostile: Hostile) -> None:
     room, boss = Room(), order.Peer("boss", is_console=True)
     for peer, handle in ((boss, "Server"), (order.Peer("a"), "Ann"), (order.Peer("j"), "Joe")):
         room.apply(order.Asked(peer, [Join(handle)], 0))
-    requests = [Kick("Joe", hostile.sent), parse(f"\\kick Ann {hostile.sent}", Place.CONSOLE)]
+    requests = [Kick("Joe", hostile.sent), parse(f"\\kick Ann {hostile.sent}")]
     for request, handle in zip(requests, ("Joe", "Ann"), strict=True):
         assert isinstance(request, Kick)
         told = [one for one in room.apply(order.Asked(boss, [request], 0)) if isinstance(one, Told)]

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import pytest
 
+from triochat.hosts import host_of
 from triochat.messages import (
     Closing,
     Event,
@@ -81,21 +82,26 @@ class Stage:
         self.operators: set[str] = set()
         self.followers: list[str] = []
         self.ended: dict[str, None] = {}
+        self.hosts: dict[str, str] = {}
+        self.now = NOW
 
     def peer(self, name: str) -> Peer:
         """Who is called so on this stage."""
-        return Peer(name, is_console=name in self.operators)
+        return Peer(name, host=self.hosts.get(name, ""), is_console=name in self.operators)
 
     def handle_of(self, name: str) -> str | None:
         """What the room calls the peer."""
         return self.room.members.handle_of(self.peer(name))
 
-    def tell(self, name: str, *requests: AnyRequest, now: float = NOW) -> list[Heard]:
+    def tell(self, name: str, *requests: AnyRequest, now: float | None = None) -> list[Heard]:
         """What is heard because this peer asks for all this at once, and of nothing else."""
-        return self._follow(self.room.apply(Asked(self.peer(name), requests, now)))
+        return self._follow(
+            self.room.apply(Asked(self.peer(name), requests, self.now if now is None else now))
+        )
 
-    def ask(self, name: str, *requests: AnyRequest, now: float = NOW) -> list[Heard]:
+    def ask(self, name: str, *requests: AnyRequest, now: float | None = None) -> list[Heard]:
         """The same, with ids and times left out, when all is done that the house does."""
+        now = self.now if now is None else now
         for gone in [*self.ended]:
             assert self.tell(gone, Gone("")) == [], "who is gone is not missed twice"
             del self.ended[gone]
@@ -116,6 +122,10 @@ class Stage:
         match direction:
             case "is the operator":
                 self.operators.add(name)
+            case _ if place := re.fullmatch(r"comes from (\S+)", direction):
+                self.hosts[name] = host_of(place[1])
+            case _ if span := re.fullmatch(r"waits (\d+) seconds", direction):
+                self.now += int(span[1])
             case "watches":
                 self.followers.append(name)
             case "pings":
@@ -740,11 +750,11 @@ def test_only_the_operator_kicks() -> None:
     transcript(
         """
         ann: \\kick Bob
-            ann | ! only the operator can kick
+            ann | ! only operators can use \\kick
         ann: \\kick Nobody
-            ann | ! only the operator can kick
+            ann | ! only operators can use \\kick
         ann: \\kick Ann
-            ann | ! only the operator can kick
+            ann | ! only operators can use \\kick
         """,
         peopled("boss", "ann", "bob"),
     )
@@ -1188,7 +1198,7 @@ def test_what_is_refused_takes_no_turn() -> None:
             bob | [Ann -> you] psst
             ann | [you -> Bob] psst
         bob: \\say \u200d
-            bob | ! the message is empty; nothing was sent
+            bob | ! the command is \\say TEXT; nothing was sent
         bob: two
             ann, bob | Bob> two
         """,

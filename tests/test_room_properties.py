@@ -16,14 +16,21 @@ from hypothesis import strategies as st
 from strategies import any_request, any_text, typed_lines
 from triochat.grammar import help_text
 from triochat.messages import (
+    Action,
+    Ban,
     Closing,
+    Deop,
     Event,
     Join,
     Joined,
     Kick,
     Left,
+    Moderated,
+    Mute,
     Notice,
+    Op,
     Pong,
+    Quiet,
     Quit,
     Refused,
     Rename,
@@ -31,6 +38,9 @@ from triochat.messages import (
     Roster,
     Said,
     Say,
+    Topic,
+    Unban,
+    Unmute,
     Welcome,
     Whisper,
     Whispered,
@@ -38,6 +48,7 @@ from triochat.messages import (
 )
 from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Peer, Settle, Typed
 from triochat.room import Room
+from triochat.sanctions import Rulings
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 from triochat.text import handle_key
 
@@ -47,6 +58,7 @@ AT = "2026-01-02T03:04:05.500Z"
 OPERATORS = ("boss", "mate")
 CLIENTS = ("ann", "bob", "cid", "dan", "eve")
 RELAY = "relay"
+HOSTS = {"ann": "10.0.0.1/32", "bob": "10.0.0.1/32", "cid": "10.0.0.2/32", "dan": "127.0.0.1/32"}
 
 HANDLES = ("Ann", "ANN", "\uff21nn", "Bob", "bob", "Cid", "Stra\u00dfe", "STRASSE", "x.y-z_0")
 NO_HANDLES = ("Server", "sERVER", "you", "two words", "42", "", "Annabella-Maria", "\u3164")
@@ -74,8 +86,8 @@ class Heard(NamedTuple):
 
 
 def peer_of(name: str) -> Peer:
-    """Who is called so here."""
-    return Peer(name, is_console=name in OPERATORS)
+    """Who is called so here; ann and bob come from one host."""
+    return Peer(name, host=HOSTS.get(name, ""), is_console=name in OPERATORS)
 
 
 handles = st.one_of(
@@ -83,6 +95,18 @@ handles = st.one_of(
 )
 texts = st.one_of(st.text("abc", min_size=1, max_size=5), any_text)
 names = st.sampled_from((*OPERATORS, *CLIENTS))
+targets = st.one_of(handles, st.sampled_from(["10.0.0.1", "10.0.0.0/24", "fe80::1", "10.0.0.2"]))
+moderating = st.one_of(
+    st.builds(Action, texts),
+    st.builds(Op, handles),
+    st.builds(Deop, handles),
+    st.builds(Ban, targets, st.sampled_from([0, 0.1, 10])),
+    st.builds(Unban, targets),
+    st.builds(Mute, handles, st.sampled_from([0, 0.1, 10])),
+    st.builds(Unmute, handles),
+    st.builds(Quiet, st.booleans()),
+    st.builds(Topic, texts),
+)
 likely: st.SearchStrategy[AnyRequest] = st.one_of(
     st.builds(Join, handles),
     st.builds(Join, st.sampled_from(HANDLES)),
@@ -91,6 +115,7 @@ likely: st.SearchStrategy[AnyRequest] = st.one_of(
     st.builds(Whisper, handles, texts),
     st.builds(Rename, handles),
     st.builds(Kick, handles, texts),
+    moderating,
     st.builds(Typed, st.one_of(handles, texts, typed_lines)),
 )
 asked = st.one_of(likely, likely, any_request)
@@ -125,6 +150,7 @@ class Witness:
     queue: list[str] = field(default_factory=list)
     followers: list[str] = field(default_factory=lambda: [RELAY])
     ended: set[str] = field(default_factory=set)
+    operators: set[str] = field(default_factory=set)
     public: list[Event] = field(default_factory=list)
     came: dict[str, int] = field(default_factory=dict)
     heard: dict[str, list[Event]] = field(default_factory=lambda: {RELAY: []})
@@ -137,6 +163,7 @@ class Witness:
     def take(self, step: Step) -> list[Heard]:
         """Let something happen, and check what the room tells."""
         unheard = step.peer in self.ended
+        self.operators = {*OPERATORS, *(peer.id for peer in self.room.operators)}
         is_gone = any(isinstance(request, Gone) for request in step.requests)
         tellings = self.room.apply(step.asked)
         heard = list(self._believe(step, tellings))
@@ -187,7 +214,7 @@ class Witness:
         match event:
             case Welcome():
                 self._welcome(event, audience)
-            case Joined() | Left() | Renamed() | Said():
+            case Joined() | Left() | Renamed() | Said() | Moderated():
                 assert for_all
                 assert event.at == AT
                 self._change(event)
@@ -205,6 +232,8 @@ class Witness:
                 self._notice(step, text, audience)
             case Closing():
                 self._close(step, event, audience)
+        if isinstance(event, Moderated):
+            assert event.by == self.members[step.peer]
         if isinstance(event, Said):
             assert author == step.peer
             assert event.handle == self.members[author]
@@ -219,7 +248,7 @@ class Witness:
                     isinstance(request, Who | Typed) for request in step.requests
                 )
                 return
-        elif not isinstance(event, Joined | Left | Renamed | Said | Whispered):
+        elif not isinstance(event, Joined | Left | Renamed | Said | Whispered | Moderated):
             return
         self.last_id += 1
         assert event.id == self.last_id
@@ -253,7 +282,10 @@ class Witness:
             assert audience == (step.peer,)
             assert (event.retry, event.ask) == (True, True)
             return
-        assert step.peer in OPERATORS
+        if event == Closing("banned") and audience == (step.peer,):
+            assert step.peer not in self.members, "who is banned does not come in"
+            return
+        assert step.peer in self.operators
         assert step.peer not in audience
         assert event.ask is event.retry
         if event.retry:
@@ -266,7 +298,9 @@ class Witness:
             assert audience == tuple(self.followers)
             assert set(self.members) <= set(OPERATORS)
             return
-        if text == HELP or Notice(text) in step.requests or text.endswith(" is out of the line"):
+        own = ("Topic: ", "there is no topic", "nobody is banned", "banned: ", "muted: ", HELP)
+        is_own = text.startswith(own) or text.endswith(" is out of the line")
+        if is_own or Notice(text) in step.requests:
             assert audience == (step.peer,)
             return
         [peer] = audience
@@ -328,10 +362,15 @@ def test_nobody_speaks_twice_in_a_row(story: list[Step], max_clients: int) -> No
 
 
 def ends_a_stay(step: Step) -> bool:
-    """Whether it might put out those who are to stay."""
+    """Whether it might put out, or silence, those who are to stay."""
+    if any(one == Typed("\\quiet on") or isinstance(one, Quiet) for one in step.requests):
+        return True
     return step.peer in OPERATORS and any(
         isinstance(request, Quit | Typed)
-        or (isinstance(request, Kick) and handle_key(request.handle) in ("fay_", "gus_"))
+        or (
+            isinstance(request, Kick | Ban | Mute)
+            and handle_key(request.handle) in ("fay_", "gus_")
+        )
         for request in step.requests
     )
 
@@ -391,6 +430,8 @@ def test_everybody_can_go(story: list[Step], max_clients: int, turns: bool) -> N
         witness.take(Step(peer, (Gone("connection lost"),)))
     assert witness.room.roster == ()
     assert (witness.room.ended, witness.room._places) == (set(), {})
+    assert witness.room.operators == set()
+    witness.room.rulings = Rulings()  # which stay
     last = witness.last_id + 1
     assert witness.take(Step("eve", (Join("Ann"),))) == [
         Heard(Joined("Ann", last, AT), (RELAY,)),

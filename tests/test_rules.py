@@ -4,15 +4,26 @@ import pytest
 
 from triochat.deeds import DEEDS
 from triochat.messages import (
+    Action,
+    Ban,
+    Bans,
+    Deop,
     Join,
     Kick,
+    Mute,
+    Op,
     Ping,
+    Quiet,
     Quit,
     Refused,
     Rename,
     Request,
     Say,
+    Speech,
     Stats,
+    Topic,
+    Unban,
+    Unmute,
     Whisper,
     Who,
 )
@@ -54,7 +65,7 @@ def test_the_table_of_rules_is_complete() -> None:
 
 def test_the_table_of_deeds_is_complete() -> None:
     """Whatever the room may be asked leads to something; lines are read first, says make runs."""
-    assert {*DEEDS} == {*get_args(AnyRequest)} - {Typed, Say}
+    assert {*DEEDS} == {*get_args(AnyRequest)} - {Typed, Say, Action}
 
 
 @pytest.mark.parametrize("request_", [Ping(), Quit()], ids=str)
@@ -64,12 +75,29 @@ def test_what_anybody_may_ask(request_: Request, peer: Peer) -> None:
     assert refusal(state(ANN, waiting=(BOB,)), peer, request_) is None
 
 
-REQUESTS = (Say("x"), Whisper("Ann", "x"), Rename("Zoe"), Who(), Kick("Ann"), Stats())
+REQUESTS = (
+    Say("x"),
+    Action("x"),
+    Whisper("Ann", "x"),
+    Rename("Zoe"),
+    Who(),
+    Topic(),
+    Kick("Ann"),
+    Op("Ann"),
+    Deop("Ann"),
+    Ban("Ann"),
+    Unban("Ann"),
+    Mute("Ann"),
+    Unmute("Ann"),
+    Quiet(on=True),
+    Bans(),
+    Stats(),
+)
 
 
 def unsent(request_: Request) -> str:
     """What is added for who wanted to say something."""
-    return "; nothing was sent" if isinstance(request_, Say | Whisper) else ""
+    return "; nothing was sent" if isinstance(request_, Speech) else ""
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=str)
@@ -184,14 +212,16 @@ def test_operators_keep_their_handles() -> None:
 @pytest.mark.parametrize("handle", ["Ann", "Bob", "Eve", "Boss"])
 def test_only_operators_kick(handle: str) -> None:
     """A client kicks nobody, and does not learn whether there is such a one."""
-    wanted = ("not-allowed", "only the operator can kick")
+    wanted = ("not-allowed", "only operators can use \\kick")
     assert refusal(state(BOSS, ANN, BOB), ANN, Kick(handle)) == wanted
 
 
 def test_whom_an_operator_kicks() -> None:
-    """An operator kicks members, other operators and who waits; not itself, and not nobody."""
+    """An operator kicks members and who waits; not itself, not a console, and not nobody."""
     room = state(BOSS, MATE, ANN, waiting=(BOB,))
-    assert [refusal(room, BOSS, Kick(one)) for one in ("ann", "Mate", "BOB")] == [None] * 3
+    assert [refusal(room, BOSS, Kick(one)) for one in ("ann", "BOB")] == [None] * 2
+    wanted = ("not-allowed", "the console cannot be kicked")
+    assert [refusal(room, BOSS, Kick(one)) for one in ("Mate", "Server")] == [wanted] * 2
     assert refusal(room, BOSS, Kick("bOSS")) == ("not-allowed", "you cannot kick yourself")
     assert refusal(room, BOSS, Kick("Eve")) == (
         "no-such-handle",
@@ -213,5 +243,5 @@ def test_only_operators_ask_how_the_server_does() -> None:
     """The console may, and a member that was made an operator; nobody else."""
     room = state(BOSS, ANN, BOB)
     room.operators.add(BOB)
-    assert refusal(room, ANN, Stats()) == ("not-allowed", "only the operator can ask for that")
+    assert refusal(room, ANN, Stats()) == ("not-allowed", "only operators can use \\stats")
     assert [refusal(room, peer, Stats()) for peer in (BOSS, BOB)] == [None, None]

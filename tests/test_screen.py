@@ -14,6 +14,7 @@ from triochat.messages import (
     Event,
     Joined,
     Left,
+    Moderated,
     Notice,
     Pong,
     Refused,
@@ -267,6 +268,9 @@ ALL: list[tuple[Event, str]] = [
     ),
     (Closing("x"), "21:07 * Server closed the connection: x"),
     (Pong(), "21:07 * pong"),
+    (Said(1, AT, "Ann", "waves", action=True), "21:07 * Ann waves"),
+    (said("* Bob waves"), "21:07 Ann> * Bob waves"),
+    (Moderated("Ann was muted by S", 1, AT, "S"), "21:07 * Ann was muted by S"),
 ]
 
 
@@ -275,6 +279,23 @@ def test_what_is_what_without_colour(event: Event, line: str) -> None:
     """Messages, whispers, notices and refusals are told apart by their signs alone."""
     assert draw(event) == line
     assert draw(event)[6:] == words_of(event, "Bob")
+
+
+def test_the_topic_hangs_under_the_welcome() -> None:
+    """Whoever joins sees the topic in a line of its own."""
+    welcome = Welcome("Bob", "S", ("Bob",), topic="tea")
+    assert draw(welcome) == "21:07 * S connected. You are Bob. 1 here: Bob\n        Topic: tea"
+
+
+def test_an_action_has_the_colour_of_its_handle() -> None:
+    """Who does something is named in the colour of what they say; a mention is marked as there."""
+    screen = Screen(UTC)
+    event = Said(1, AT, "Ann", "waves at Bob", action=True)
+    [row] = screen.draw([Shown(event, "Bob")], NOW, 80)
+    own = screen.style("Ann")
+    marked = [row.plain[span.start : span.end] for span in row.spans if span.style == own]
+    assert marked == ["*", "Ann"]
+    assert ("Bob", "bold reverse") in styles(row)
 
 
 def test_styles() -> None:

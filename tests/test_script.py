@@ -273,6 +273,24 @@ async def test_tail_writes_what_is_said_and_nothing_else() -> None:
         assert (await bob.hear(5))[-1] == "* log left"
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_tail_writes_what_operators_do(as_json: bool) -> None:
+    """What everybody is to know is a line too, and no message that counts; so is an action."""
+    async with open_house() as house, trio.open_nursery() as nursery:
+        log = Tail(house.listener.connect, as_json=as_json, count=1)
+        boss = await house.operator()
+        nursery.start_soon(log.run)
+        assert (await boss.event())["type"] == "joined"
+        await boss.ask({"type": "topic", "text": "tea"}, {"type": "action", "text": "nods"})
+        heard = [await boss.event() for _ in range(2)]
+        await trio.testing.wait_all_tasks_blocked()
+        if as_json:
+            assert [json.loads(line) for line in log.paper.lines] == heard
+        else:
+            assert log.paper.lines == ["* the topic was set by Server: tea", "* Server nods"]
+        assert log.result == (Outcome.DONE, "")
+
+
 async def test_tail_writes_events_as_they_are() -> None:
     """As JSON each line is the event, as a program that joins would have it."""
     async with open_house() as house, trio.open_nursery() as nursery:

@@ -83,7 +83,7 @@ async def test_a_greeted_program_is_still_understood() -> None:
         assert (await late.line()).startswith("* triochat")
         assert await late.event() == {
             "type": "welcome", "handle": "Late", "server": "Server", "roster": ["Late"], "last": 1,
-            "handle_length": 10,
+            "handle_length": 10, "topic": "",
         }  # fmt: skip
 
 
@@ -464,3 +464,53 @@ async def test_the_log_tells_who_came_and_went(
             "a peer: gone (quit)",
             "a peer: gone (no handle within 60 seconds)",
         ]
+
+
+# ---- moderation
+
+
+async def test_who_is_banned_is_refused_where_it_comes_from() -> None:
+    """The host of who is banned is refused whatever it calls itself; others come and go."""
+    async with open_house() as house:
+        boss = await house.operator()
+        joe, ann = await house.from_host("10.0.0.7"), await house.from_host("10.0.0.8")
+        await joe.type("Joe")
+        await ann.type("Ann")
+        await joe.line(), await ann.line()
+        await boss.ask({"type": "ban", "handle": "joe", "minutes": 10, "reason": "spam"})
+        assert (await joe.rest())[-2:] == [
+            "* Joe was banned by Server for 10 minutes: spam",
+            "* Server closed the connection: banned: spam",
+        ]
+        again = await house.from_host("10.0.0.7")
+        await again.ask({"type": "join", "handle": "Zoe"}, {"type": "say", "text": "hi"})
+        refused, closing = [json.loads(line) for line in await again.rest()]
+        assert (refused["code"], closing) == ("banned", {"type": "closing", "reason": "banned"})
+        assert refused["text"] == "you are banned here for another 10 minutes: spam"
+        await ann.type("gone?")
+        zoe = await house.from_host("10.0.0.9")
+        await zoe.type("Zoe")
+        assert "You are Zoe" in await zoe.until("* Server")
+        await trio.testing.wait_all_tasks_blocked()
+        assert house.room.roster == ("Ann", "Server", "Zoe")
+
+
+async def test_a_member_that_was_made_operator_moderates_at_nc() -> None:
+    """Commands are typed anywhere; who may, the room knows."""
+    async with open_house() as house:
+        boss = await house.operator()
+        ann, joe = await house.plain("Ann"), await house.plain("Joe")
+        await ann.type("\\mute Joe")
+        await trio.testing.wait_all_tasks_blocked()
+        await boss.ask({"type": "op", "handle": "Ann"})
+        await trio.testing.wait_all_tasks_blocked()
+        await ann.type("/mute Joe 5", "/bans")
+        await joe.type("hello?")
+        assert await ann.hear(5) == [
+            "* Joe joined",
+            "! only operators can use \\mute",
+            "* Ann was made an operator by Server",
+            "* Joe was muted by Ann for 5 minutes",
+            "* muted: Joe for another 5 minutes",
+        ]
+        assert (await joe.hear(3))[-1] == "! you are muted for another 5 minutes; nothing was sent"

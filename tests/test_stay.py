@@ -6,14 +6,22 @@ from hypothesis import strategies as st
 
 from strategies import events, requests, wire_text
 from triochat.messages import (
+    Action,
+    Ban,
+    Bans,
+    Deop,
     Event,
     Join,
     Joined,
     Kick,
     Left,
+    Moderated,
+    Mute,
     Notice,
+    Op,
     Ping,
     Pong,
+    Quiet,
     Quit,
     Refused,
     Rename,
@@ -23,6 +31,9 @@ from triochat.messages import (
     Said,
     Say,
     Stats,
+    Topic,
+    Unban,
+    Unmute,
     Welcome,
     Whisper,
     Whispered,
@@ -35,6 +46,7 @@ from triochat.telling import Reports, Told
 
 WELCOME = Welcome("Bob", "Server", ("Ann", "Bob"), 7)
 NO = Refused("handle-taken", "no")
+DONE = Moderated("it was done by Bob", by="Bob")
 
 ANSWERS: list[tuple[Request, Event]] = [
     (Join("Bob"), WELCOME),
@@ -47,6 +59,17 @@ ANSWERS: list[tuple[Request, Event]] = [
     (Kick("ANN"), Left("Ann", "kicked: too loud")),
     (Kick("Eve"), Notice("Eve is out of the line")),
     (Stats(), Notice("members  3")),
+    (Action("waves"), Said(1, "", "Bob", "waves", action=True)),
+    (Op("Ann"), DONE),
+    (Deop("Ann"), DONE),
+    (Ban("Ann"), DONE),
+    (Unban("Ann"), DONE),
+    (Mute("Ann"), DONE),
+    (Unmute("Ann"), DONE),
+    (Quiet(on=True), DONE),
+    (Topic("tea"), DONE),
+    (Topic(), Notice("Topic: tea")),
+    (Bans(), Notice("nobody is banned or muted")),
     (Quit(), Notice("all clients disconnected")),
     (Say(""), NO),
 ]
@@ -61,14 +84,18 @@ def test_no_request_is_forgotten() -> None:
 asks = requests(st.one_of(st.sampled_from(["Ann", "Bob", "Server", "Cid", "hi"]), wire_text))
 
 
-@given(st.lists(asks.filter(lambda request: not isinstance(request, Quit))), st.booleans())
-def test_the_room_answers_each_request_once_and_in_order(
-    asked: list[Request], is_console: bool
-) -> None:
-    """Whatever a member asks for, or the operator, one event answers it, in its turn."""
-    room, stay, me = Room(), Stay(), Peer("me", is_console=is_console)
+@given(
+    st.lists(asks.filter(lambda request: not isinstance(request, Quit))),
+    st.sampled_from(["a member", "an operator", "the console"]),
+)
+def test_the_room_answers_each_request_once_and_in_order(asked: list[Request], who: str) -> None:
+    """Whatever anybody asks for, one event answers it, in its turn."""
+    is_console = who == "the console"
+    room, stay, me = Room(), Stay(), Peer("me", host="10.0.0.7/32", is_console=is_console)
     for handle in ("Ann", "Bob"):
         room.apply(Asked(Peer(handle), [Join(handle)], 0.0))
+    if who == "an operator":
+        room.operators.add(me)
     for request in [Join("Server" if is_console else "Cid"), *asked]:
         stay.ask(request)
         for told in room.apply(Asked(me, [request], 0.0)):
@@ -105,6 +132,9 @@ def test_each_request_has_its_answer(request_: Request, event: Event) -> None:
         (Rename("Rob"), Renamed("Ann", "Rob")),
         (Kick("Ann"), Left("Ann", "quit")),
         (Kick("Ann"), Left("Eve", "kicked")),
+        (Mute("Ann"), Moderated("Ann was muted by Server", by="Server")),
+        (Topic(), DONE),
+        (Ban("Ann"), Left("Ann", "banned")),
         (Say("hi"), Notice("hello")),
         (Say("hi"), Pong()),
     ],

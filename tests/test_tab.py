@@ -6,7 +6,6 @@ from triochat.grammar import Place
 from triochat.terminals.completion import complete
 
 PEOPLE = ["Zoe", "Ann", "anna", "Bob"]
-CONSOLE = Place.TERMINAL | Place.CONSOLE
 
 
 def tab(before: str, place: Place = Place.TERMINAL) -> list[str]:
@@ -44,18 +43,31 @@ def test_what_tab_makes_of_a_line(before: str, after: list[str]) -> None:
     assert tab(before) == after
 
 
-@pytest.mark.parametrize("before", ["\\nick A", "\\who A", "\\quit ", "\\nosuch A", "\\kick A"])
+@pytest.mark.parametrize("before", ["\\nick A", "\\who A", "\\quit ", "\\nosuch A"])
 def test_no_handles_where_none_makes_sense(before: str) -> None:
     """A new name is nobody's yet, and most commands are not about anybody."""
     assert tab(before) == []
 
 
-def test_the_operator_kicks() -> None:
-    """Only at the console can somebody be put out, and a reason may name somebody."""
-    assert tab("\\k") == []
-    assert tab("\\k", CONSOLE) == ["\\kick "]
-    assert tab("\\kick B", CONSOLE) == ["\\kick Bob "]
-    assert tab("\\kick Bob as Z", CONSOLE) == ["\\kick Bob as Zoe"]
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("\\k", ["\\kick "]),
+        ("\\kick B", ["\\kick Bob "]),
+        ("\\kick Bob as Z", ["\\kick Bob as Zoe"]),
+        ("\\ban B", ["\\ban Bob "]),
+        ("\\ban Bob ", []),
+        ("\\ban Bob 10 as Z", ["\\ban Bob 10 as Zoe"]),
+        ("\\mute B", ["\\mute Bob "]),
+        ("\\mute Bob M", []),
+        ("\\quiet o", ["\\quiet on", "\\quiet off"]),
+        ("\\ignore z", ["\\ignore Zoe "]),
+        ("\\me waves at Z", ["\\me waves at Zoe"]),
+    ],
+)
+def test_what_operators_type(before: str, after: list[str]) -> None:
+    """Anybody may be made an operator: whom to put out is completed at each terminal."""
+    assert tab(before) == after
 
 
 def test_what_is_no_handle_is_not_offered() -> None:
@@ -67,6 +79,6 @@ def test_what_is_no_handle_is_not_offered() -> None:
 @given(any_text)
 def test_any_line(before: str) -> None:
     """Whatever stands in the line, Tab only changes its end."""
-    length, words = complete(before, CONSOLE, PEOPLE)
+    length, words = complete(before, Place.TERMINAL, PEOPLE)
     assert 0 <= length <= len(before)
     assert all(isinstance(word, str) for word in words)

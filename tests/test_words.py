@@ -6,10 +6,12 @@ from hypothesis import given
 
 from strategies import any_text, events
 from triochat.messages import (
+    Action,
     Closing,
     Event,
     Joined,
     Left,
+    Moderated,
     Notice,
     Pong,
     Refused,
@@ -116,7 +118,9 @@ def test_nothing_but_text_reaches_a_screen(event: Event, me: str) -> None:
     text = words_of(event, me)
     assert NEVER.search(text) is None
     assert "M" * 5 not in "".join(unicodedata.category(character)[0] for character in text)
-    if not isinstance(event, Notice):
+    if isinstance(event, Welcome) and event.topic:
+        assert text.count("\n* Topic: ") == text.count("\n") == 1
+    elif not isinstance(event, Notice):
         assert "\n" not in text
 
 
@@ -130,3 +134,25 @@ def test_what_was_not_sent_is_named_in_short() -> None:
         *(f"not sent: {number}" for number in range(8)),
         "not sent: and 1 more",
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Said(1, "", "Ann", "waves", action=True), "* Ann waves"),
+        (Said(1, "", "Ann", "\x1b[2Jhi\nthere", action=True), "* Ann [2Jhi there"),
+        (Moderated("Ann was muted\nby S", 1, "", "S"), "* Ann was muted by S"),
+        (
+            Welcome("Ann", "S", ("Ann",), topic="tea\n* Ann left"),
+            "* S connected. You are Ann. 1 here: Ann\n* Topic: tea * Ann left",
+        ),
+    ],
+)
+def test_what_operators_and_actions_are_told_as(event: Event, words: str) -> None:
+    """An action reads as what somebody does; what operators do, and the topic, as notices."""
+    assert words_of(event, "Bob") == words
+
+
+def test_an_action_that_was_not_sent() -> None:
+    """It is named as it is typed."""
+    assert unsent([Action("waves")])[0].text == "not sent: \\me waves"

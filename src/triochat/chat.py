@@ -15,8 +15,9 @@ import trio
 
 from triochat import messages
 from triochat.connection import Connection
-from triochat.grammar import BELLS, Bell, Place, introduce, parse
-from triochat.messages import Event, Notice, Refused, Request, Say, Whisper
+from triochat.grammar import BELLS, Bell, Ignore, Local, Place, introduce, parse
+from triochat.ignored import Ignored
+from triochat.messages import Event, Notice, Refused, Request, Say, Speech
 from triochat.passwords import PASSWORD_LENGTH, Secret
 from triochat.text import clean
 from triochat.words import unsent
@@ -88,6 +89,9 @@ class Terminal(Protocol):
 
     bell: str = BELLS[1]
     """When to ring, one of `BELLS`."""
+
+    ignored: Ignored = Ignored()
+    """Whose words are not shown; as long as the terminal is."""
 
     def update(self, view: View) -> None:
         """Show this from now on."""
@@ -277,12 +281,12 @@ class Chat:
             if self._look() != self._view:
                 self._update()
 
-    def _on_their_way(self) -> list[Say | Whisper]:
+    def _on_their_way(self) -> list[Speech]:
         """What the person has said that nobody has confirmed or refused."""
         asked = [*self.stay.unanswered]
         if self._unsent and all(one is not self._unsent for one in asked):  # taken, and held up
             asked.append(self._unsent)
-        return [one for one in asked if isinstance(one, Say | Whisper)]
+        return [one for one in asked if isinstance(one, Speech)]
 
     # ---- keyboard to room
 
@@ -304,14 +308,13 @@ class Chat:
 
     async def _obey(self, line: str | Say) -> None:
         if isinstance(line, Say):
-            asked: Request | messages.Answer | Bell | None = Say(clean(line.text))
+            asked: Request | messages.Answer | Local | None = Say(clean(line.text))
         elif self._question == ASK_PASSWORD:
             asked = messages.Join(self._wanted) if self.secret.take(line) else _TOO_LONG
         elif self._question:
             asked = introduce(clean(line))
         else:
-            console = Place.CONSOLE if self._role is Role.OPERATOR else Place.LINE
-            asked = parse(line, Place.TERMINAL | console)
+            asked = parse(line, Place.TERMINAL)
         match asked:
             case None:
                 pass
@@ -320,6 +323,12 @@ class Chat:
             case Bell(setting=setting):
                 self._terminal.bell = setting or self._terminal.bell
                 await self._terminal.show(Notice(f"bell: {self._terminal.bell}"), self.handle)
+            case Ignore():
+                ignored, answer = self._terminal.ignored.change(
+                    asked, self.handle, self.stay.roster
+                )
+                self._terminal.ignored = ignored
+                await self._terminal.show(answer, self.handle)
             case messages.Quit() if self._role is not Role.OPERATOR:
                 await self.quit()
             case _:
@@ -341,7 +350,8 @@ class Chat:
     # ---- room to screen
 
     async def _hear(self, event: Event, asked: Request | None) -> None:
-        is_hidden = isinstance(event, messages.Pong)
+        is_hidden = isinstance(event, messages.Pong) or self._terminal.ignored.hides(event)
+        self._terminal.ignored = self._terminal.ignored.after(event)
         if asked and self._scope.deadline < math.inf and self._why is not Why.INTERRUPTED:
             # what was typed before is said first, however slowly it is read
             self._scope.deadline = trio.current_time() + QUIT_TIMEOUT
@@ -357,7 +367,8 @@ class Chat:
                 is_hidden = self._role is Role.OPERATOR or self._why is Why.EXPIRED
             case Refused() if isinstance(asked, messages.Join):
                 await self._hear_no(event)
-                is_hidden = self._role is Role.RETURNING  # the state says so
+                # the state says so, where it goes on
+                is_hidden = self._role is Role.RETURNING and event.code != "banned"
                 is_hidden |= self._question == ASK_PASSWORD and event.code == "password-needed"
         if not isinstance(event, messages.Said | messages.Whispered):  # these change nothing there
             self._update()
@@ -368,6 +379,8 @@ class Chat:
 
     async def _hear_no(self, refused: Refused) -> None:
         """The room does not let us in: under another handle, perhaps, or not now."""
+        if refused.code == "banned" and self._terminal.is_person:
+            return  # the server has more to say, and then it is over
         if self._terminal.is_person and refused.code in ("password-needed", "password-wrong"):
             await self._ask_password(refused)
         elif self._role is Role.RETURNING or not self._terminal.is_person:

@@ -137,7 +137,7 @@ def _read_again(options: argparse.Namespace, tls: Tls | None) -> None:
 async def _show_room(hub: Hub, options: argparse.Namespace) -> None:
     """Show the room to the operator, who takes part if there is a terminal; else only show it."""
     if not options.headless and os.isatty(0):
-        async with _open_terminal(options, Place.TERMINAL | Place.CONSOLE) as terminal:
+        async with _open_terminal(options, Place.TERMINAL) as terminal:
             await run_console(hub, terminal)
         if hub.is_closed:
             return

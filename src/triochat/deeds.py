@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from triochat import messages
-from triochat.messages import Closing, Join, Kick, Left, Notice, Quit, Refused, Rename, Whisper
+from triochat import messages, moderation
+from triochat.messages import Closing, Join, Left, Notice, Quit, Refused, Rename, Whisper
 from triochat.order import Alert, Expired, Exposed, Gone, Peer, Settle
+from triochat.rules import banned
 from triochat.state import State
 from triochat.telling import Reports, Told
 from triochat.text import accept_text
@@ -20,7 +21,9 @@ def join(state: State, peer: Peer, request: Join) -> None:
         state.admitted.add(peer)
         state.introduced.pop(peer, None)
     handle = state.members.check(peer, request.handle)
-    if isinstance(handle, Refused):
+    if refused := banned(state, peer, request):
+        moderation.turn_away(state, peer, refused)
+    elif isinstance(handle, Refused):
         state.refuse(peer, handle)
     elif state.members.is_full and not peer.is_console:
         state.members.wait(peer, handle)
@@ -51,20 +54,6 @@ def whisper(state: State, peer: Peer, request: Whisper) -> None:
     members, reader = state.members, state.members.find(request.to)
     event = messages.Whispered(state.next_id(), state.at, members[peer], members[reader], text)
     state.telling.append(Told([event], (peer,) if reader == peer else (reader, peer), peer))
-
-
-def kick(state: State, peer: Peer, request: Kick) -> None:
-    """Put a member, or somebody who waits, out."""
-    why = accept_text(request.reason) if request.reason else ""
-    if isinstance(why, Refused):
-        state.refuse(peer, why)
-        return
-    reason = f"kicked: {why.strip()}" if why else "kicked"
-    target = state.members.find(request.handle)
-    state.tell(Closing(reason), target)
-    if waited := state.members.queue.get(target):
-        state.tell(Notice(f"{waited} is out of the line"), peer)
-    state.leave(target, reason, can_wait=False)  # the operator's other answers come after it
 
 
 def leave(state: State, peer: Peer, _: Quit) -> None:
@@ -124,8 +113,17 @@ DEEDS: dict[type, Deed] = {
     Whisper: whisper,
     messages.Who: lambda state, peer, _: state.tell(state.members.who, peer),
     messages.Ping: lambda state, peer, _: state.tell(messages.Pong(), peer),
-    Kick: kick,
     messages.Stats: lambda state, peer, _: state.telling.append(Reports(peer)),
+    messages.Topic: moderation.topic,
+    messages.Kick: moderation.kick,
+    messages.Op: moderation.op,
+    messages.Deop: moderation.deop,
+    messages.Ban: moderation.ban,
+    messages.Unban: moderation.unban,
+    messages.Mute: moderation.mute,
+    messages.Unmute: moderation.unmute,
+    messages.Quiet: moderation.quiet,
+    messages.Bans: moderation.bans,
     Quit: leave,
     Gone: lose,
     Expired: expire,
@@ -135,4 +133,4 @@ DEEDS: dict[type, Deed] = {
     Notice: pass_on,
     Refused: pass_on,
 }
-"""What each request does; but for `Say`, which the room does by the run."""
+"""What each request does; but for `Say` and `Action`, which the room does by the run."""

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from enum import Flag, auto
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, get_args
 
 from triochat import messages
 from triochat.invisible import HIDDEN
@@ -31,6 +31,8 @@ BELLS = ("off", "mention", "all")
 """When a terminal rings: never; when one is mentioned or whispered to; at every message."""
 
 _WHISPER = re.compile(rf"(?s)(.*\S)\s+[{HIDDEN}]*>[{HIDDEN}]*\s+(\S+)\s*\Z")
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.IGNORECASE)
+_MINUTES = {"s": 1 / 60, "m": 1, "": 1, "h": 60, "d": 1440}
 _SHOWN = 20  # characters of an unknown command that are repeated in its refusal
 
 
@@ -39,7 +41,6 @@ class Place(Flag):
 
     LINE = 0  # at `nc`, or any other plain peer
     TERMINAL = auto()
-    CONSOLE = auto()  # the operator's terminal
 
 
 class Bell(NamedTuple):
@@ -51,6 +52,20 @@ class Bell(NamedTuple):
     setting: str
 
 
+class Ignore(NamedTuple):
+    """What one's own terminal is asked: not to show what this member says, or to show it again.
+
+    Whom it does not show, if the handle is empty. No request: the room never hears of it.
+    """
+
+    handle: str = ""
+    is_on: bool = True
+
+
+Local: TypeAlias = Bell | Ignore
+"""What is for the terminal where it was typed."""
+
+
 class Command(NamedTuple):
     """A command: how it is typed, what it does, and what its arguments make.
 
@@ -60,29 +75,79 @@ class Command(NamedTuple):
 
     usage: str
     purpose: str
-    build: Callable[..., messages.Request | Bell | None]
+    build: Callable[..., messages.Request | Local | None]
     place: Place = Place.LINE
+    is_operators: bool = False
+
+
+def _minutes(text: str) -> float | None:
+    """How many minutes this is: a number, or ``90s``, ``10m``, ``2h``, ``1d``; None if it is none.
+
+    What is too long for the wire is none either.
+    """
+    found = _DURATION.fullmatch(text)
+    minutes = int(found[1]) * _MINUTES[found[2].lower()] if found else messages.LONGEST + 1
+    return minutes if minutes <= messages.LONGEST else None
+
+
+def _ban(handle: str, minutes: str = "", why: str = "") -> messages.Ban:
+    if (count := _minutes(minutes)) is None:
+        return messages.Ban(handle, 0, f"{minutes} {why}".strip())
+    return messages.Ban(handle, count, why)
+
+
+def _mute(handle: str, minutes: str = "0") -> messages.Mute | None:
+    count = _minutes(minutes)
+    return None if count is None else messages.Mute(handle, count)
+
+
+def _operators(usage: str, purpose: str, build: Callable[..., messages.Request | None]) -> Command:
+    return Command(usage, purpose, build, is_operators=True)
 
 
 COMMANDS = {
     "who": Command("who", "who is here; ? does the same", messages.Who),
     "msg": Command("msg NAME TEXT", "tell NAME alone; TEXT > NAME does the same", messages.Whisper),
     "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", messages.Say),
+    "me": Command("me TEXT", "tell everybody what you do", messages.Action),
     "nick": Command("nick NAME", "call yourself NAME from now on", messages.Rename),
-    "kick": Command("kick NAME [WHY]", "put NAME out of the room", messages.Kick, Place.CONSOLE),
-    "stats": Command("stats", "how the server does", messages.Stats, Place.CONSOLE),
     "bell": Command(
         f"bell [{'|'.join(BELLS)}]",
         "ring never, when you are meant, or always",
         lambda setting="": Bell(setting) if setting in ("", *BELLS) else None,
         Place.TERMINAL,
     ),
+    "ignore": Command(
+        "ignore [NAME]", "do not show what NAME says; whom it is so of", Ignore, Place.TERMINAL
+    ),
+    "unignore": Command(
+        "unignore NAME", "show it again", lambda name: Ignore(name, is_on=False), Place.TERMINAL
+    ),
+    "topic": Command(
+        "topic [TEXT]", "what the room is about; operators say so, - is nothing", messages.Topic
+    ),
     "help": Command("help", "this list", lambda: None),
     "quit": Command("quit", "leave", messages.Quit),
+    "kick": _operators("kick NAME [WHY]", "put NAME out of the room", messages.Kick),
+    "ban": _operators("ban NAME|ADDRESS [MINUTES] [WHY]", "put out, and let in no more", _ban),
+    "unban": _operators("unban NAME|ADDRESS", "let in again", messages.Unban),
+    "mute": _operators("mute NAME [MINUTES]", "let NAME say nothing", _mute),
+    "unmute": _operators("unmute NAME", "let NAME speak again", messages.Unmute),
+    "bans": _operators("bans", "who is banned, and who is muted", messages.Bans),
+    "stats": _operators("stats", "how the server does", messages.Stats),
+    "quiet": _operators(
+        "quiet on|off",
+        "only operators speak, or everybody",
+        lambda on: messages.Quiet(on == "on") if on in ("on", "off") else None,
+    ),
+    "op": _operators("op NAME", "make NAME an operator", messages.Op),
+    "deop": _operators("deop NAME", "let NAME be none any more", messages.Deop),
 }
 
 
-def parse(line: str, place: Place = Place.LINE) -> messages.Request | messages.Answer | Bell | None:
+def parse(
+    line: str, place: Place = Place.LINE
+) -> messages.Request | messages.Answer | Local | None:
     r"""What a typed line asks for.
 
     Args:
@@ -91,7 +156,7 @@ def parse(line: str, place: Place = Place.LINE) -> messages.Request | messages.A
 
     Returns:
         A request for the room; or, where the room need not be asked, the answer that the typist
-        gets at once; or None for a blank line. `Bell` only at a terminal.
+        gets at once; or None for a blank line. What is `Local` only at a terminal.
     """
     line = clean(line)  # nothing that nobody sees may decide whether this is a secret
     stripped = line.strip()
@@ -113,7 +178,7 @@ def parse(line: str, place: Place = Place.LINE) -> messages.Request | messages.A
     return messages.Say(line)
 
 
-def introduce(line: str) -> messages.Request | messages.Answer | Bell:
+def introduce(line: str) -> messages.Request | messages.Answer | Local:
     r"""What a line asks for that a stranger typed: to join under this handle.
 
     Only ``\quit`` and ``\help`` mean what they mean to a member.
@@ -123,23 +188,23 @@ def introduce(line: str) -> messages.Request | messages.Answer | Bell:
     asked = parse(line)
     if isinstance(asked, messages.Quit | messages.Notice):
         return asked
-    unsent = "; nothing was sent" if isinstance(asked, messages.Say | messages.Whisper) else ""
+    unsent = "; nothing was sent" if isinstance(asked, messages.Speech) else ""
     return messages.Refused("not-joined", f"first a handle, please{unsent}")
 
 
-def _parse_command(typed: str, place: Place) -> messages.Request | messages.Answer | Bell:
+def _parse_command(typed: str, place: Place) -> messages.Request | messages.Answer | Local:
     name, arguments, *_ = [*typed.split(None, 1), "", ""]
     name = name.lower()
     if name == "help":
         return messages.Notice(help_text(place))
     command = COMMANDS.get(name)
-    if command is None or (command.place is Place.TERMINAL and command.place not in place):
+    if command is None or command.place not in place:
         return _unknown(clean(name[:_SHOWN]), place)
     takes = command.usage.split()[1:]
     words = arguments.split(None, len(takes) - 1)[: len(takes)]
     is_enough = len(words) >= sum(not word.startswith("[") for word in takes)
     built = command.build(*words) if is_enough else None
-    unsent = "; nothing was sent" if command.build in (messages.Say, messages.Whisper) else ""
+    unsent = "; nothing was sent" if command.build in get_args(messages.Speech) else ""
     return built or messages.Refused("usage", f"the command is \\{command.usage}{unsent}")
 
 
@@ -154,6 +219,17 @@ def _unknown(name: str, place: Place) -> messages.Refused:
 
 
 def help_text(place: Place = Place.LINE) -> str:
-    """The list of commands that make sense there, a line each, written from the command table."""
-    shown = [command for command in COMMANDS.values() if command.place in place]
-    return "\n".join(f"\\{command.usage:<22} {command.purpose}" for command in shown)
+    """The list of commands that make sense there, a line each, written from the command table.
+
+    What only operators may do stands at its end; whether one is an operator the room knows.
+    """
+    lines: list[str] = []
+    for heading, is_operators in (([], False), (["operators also:"], True)):
+        shown = [one for one in COMMANDS.values() if one.place in place]
+        lines += heading + _lines([one for one in shown if one.is_operators is is_operators])
+    return "\n".join(lines)
+
+
+def _lines(commands: list[Command]) -> list[str]:
+    width = max(len(command.usage) for command in commands)
+    return [f"\\{command.usage:<{width}} {command.purpose}" for command in commands]

@@ -13,6 +13,25 @@ def host_of(address: str) -> str:
     return str(ip_network((found, 64 if found.version == 6 else 32), strict=False))
 
 
+def network_of(text: str) -> str:
+    """The network that this names: an address, or one with the length of a prefix.
+
+    Of IPv6 it is the subscriber's at least, as `host_of` tells it.
+
+    Raises:
+        ValueError: it names none.
+    """
+    if "/" not in text:
+        return host_of(text)
+    found = ip_network(text, strict=False)
+    return str(found.supernet(new_prefix=64) if found.prefixlen > 64 else found)
+
+
+def is_local(host: str) -> bool:
+    """Whether this host, as `host_of` tells it, is this machine."""
+    return host == host_of("::1") or (bool(host) and ip_network(host).is_loopback)
+
+
 def is_loopback(host: str) -> bool:
     """Whether this host, a name or an address, is this machine, and no network is in between."""
     try:

@@ -26,6 +26,12 @@ Names: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=100_000)]
 Time: TypeAlias = Annotated[str, Meta(max_length=64)]
 """A time, as it stands on the wire."""
 
+LONGEST = 5_256_000
+"""The most minutes for which anything is to hold: ten years."""
+
+Minutes: TypeAlias = Annotated[float, Meta(ge=0, le=LONGEST)]
+"""How long something holds; 0: until it is lifted."""
+
 
 class Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
     """A message: immutable, compared by value, tagged by the lower-case name of its class."""
@@ -75,22 +81,106 @@ class Ping(Message, frozen=True):
     """Answer, so that I know that you are there."""
 
 
+class Action(Message, frozen=True):
+    """Tell everybody what I do: ``waves``."""
+
+    text: str
+
+
 class Kick(Message, frozen=True):
-    """Put a member out; the operator's request."""
+    """Put a member out; an operator's request, as all that follow but `Topic` and `Quit`."""
 
     handle: str
     reason: str = ""
 
 
 class Stats(Message, frozen=True):
-    """Tell me how the server does; the operator's request."""
+    """Tell me how the server does."""
+
+
+class Op(Message, frozen=True):
+    """Make a member an operator, as long as it is in the room."""
+
+    handle: str
+
+
+class Deop(Message, frozen=True):
+    """Let an operator be one no more."""
+
+    handle: str
+
+
+class Ban(Message, frozen=True):
+    """Put out, and let in no more, whoever has this handle, or comes from this address."""
+
+    handle: str
+    minutes: Minutes = 0
+    reason: str = ""
+
+
+class Unban(Message, frozen=True):
+    """Lift the ban of this handle, or address."""
+
+    handle: str
+
+
+class Mute(Message, frozen=True):
+    """Let a member be here, and say nothing."""
+
+    handle: str
+    minutes: Minutes = 0
+
+
+class Unmute(Message, frozen=True):
+    """Let it speak again."""
+
+    handle: str
+
+
+class Quiet(Message, frozen=True):
+    """Let only operators speak, or everybody again."""
+
+    on: bool
+
+
+class Bans(Message, frozen=True):
+    """Tell me who is banned, and who is muted."""
+
+
+class Topic(Message, frozen=True):
+    """Say what the room is about; ``-`` is nothing. Empty: tell me, whoever I am."""
+
+    text: str = ""
 
 
 class Quit(Message, frozen=True):
     """Let me go; from the operator: end every client's connection."""
 
 
-Request: TypeAlias = Join | Say | Whisper | Rename | Who | Ping | Kick | Stats | Quit
+Request: TypeAlias = (
+    Join
+    | Say
+    | Whisper
+    | Action
+    | Rename
+    | Who
+    | Ping
+    | Topic
+    | Kick
+    | Op
+    | Deop
+    | Ban
+    | Unban
+    | Mute
+    | Unmute
+    | Quiet
+    | Bans
+    | Stats
+    | Quit
+)
+
+Speech: TypeAlias = Say | Whisper | Action
+"""What a person says: who says it learns of all that does not get through."""
 
 
 # ---- events
@@ -100,7 +190,8 @@ class Welcome(Message, frozen=True, omit_defaults=True):
     """You are in, under this handle, with these people (you among them); ``last`` is the newest id.
 
     Whatever follows with an id of at most ``last`` is past. A handle has at most ``handle_length``
-    characters here. Who is ``unencrypted`` can be overheard, as in `Roster`.
+    characters here. The ``topic`` is empty if there is none. Who is ``unencrypted`` can be
+    overheard, as in `Roster`.
     """
 
     handle: Name
@@ -108,6 +199,7 @@ class Welcome(Message, frozen=True, omit_defaults=True):
     roster: Names
     last: int = field(default_factory=lambda: 0)  # so that it is written also when it is that
     handle_length: int = field(default_factory=lambda: 10)
+    topic: str = field(default_factory=lambda: "")
     unencrypted: Names = ()
 
 
@@ -120,13 +212,14 @@ class Joined(Message, frozen=True, omit_defaults=True):
     unencrypted: bool = False
 
 
-class Said(Message, frozen=True):
-    """A message to everybody; to its speaker it is the receipt."""
+class Said(Message, frozen=True, omit_defaults=True):
+    """A message to everybody, or an ``action``; to its speaker it is the receipt."""
 
     id: int
     at: Time
     handle: Name
     text: str
+    action: bool = False
 
 
 class Whispered(Message, frozen=True):
@@ -155,6 +248,15 @@ class Left(Message, frozen=True):
     reason: str
     id: int = 0
     at: Time = ""
+
+
+class Moderated(Message, frozen=True):
+    """What an operator has done, in words for everybody; ``by`` is its handle."""
+
+    text: str
+    id: int = 0
+    at: Time = ""
+    by: Name = ""
 
 
 class Roster(Message, frozen=True, omit_defaults=True):
@@ -203,6 +305,7 @@ Event: TypeAlias = (
     | Whispered
     | Renamed
     | Left
+    | Moderated
     | Roster
     | Notice
     | Refused

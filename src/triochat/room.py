@@ -12,8 +12,8 @@ What can be missed gets an ``id`` here, one after the other.
 """
 
 from triochat.deeds import DEEDS
-from triochat.grammar import Bell, introduce, parse
-from triochat.messages import Answer, Join, Notice, Quit, Refused, Request, Said, Say, Who
+from triochat.grammar import Local, introduce, parse
+from triochat.messages import Action, Answer, Join, Notice, Quit, Refused, Request, Said, Say, Who
 from triochat.order import AnyRequest, Asked, Gone, Peer, Typed
 from triochat.passwords import EXPOSED
 from triochat.rules import RULES, has_password
@@ -33,7 +33,7 @@ class Room(State):
             if self.ended and peer in self.ended and type(request) is not Gone:
                 continue
             meant = self._read(peer, request.line) if type(request) is Typed else request
-            if type(meant) is Say:
+            if type(meant) is Say or type(meant) is Action:
                 self._say(peer, meant)
             elif meant is not None:
                 self._obey(peer, meant)
@@ -49,7 +49,7 @@ class Room(State):
             meant = introduce(line)
             if isinstance(meant, Join) and self.needs_password(peer):
                 meant = self._ask_password(peer, meant.handle)
-        return None if isinstance(meant, Bell) else meant  # a bell is a terminal's own affair
+        return None if isinstance(meant, Local) else meant  # which is a terminal's own affair
 
     def _ask_password(self, peer: Peer, handle: str) -> Answer:
         """Whatever handle this is: strangers are not to learn who is here."""
@@ -78,9 +78,10 @@ class Room(State):
                 return
         DEEDS[type(request)](self, peer, request)
 
-    def _say(self, peer: Peer, say: Say) -> None:
+    def _say(self, peer: Peer, say: Say | Action) -> None:
         """Let a peer say this. Nothing runs as often; messages in a row are told as one."""
-        for rule in RULES[Say]:
+        kind = type(say)
+        for rule in RULES[kind]:
             if refused := rule(self, peer, say):
                 self.refuse(peer, refused)
                 return
@@ -90,7 +91,7 @@ class Room(State):
             return
         self.last_speaker = peer
         self.last_id += 1
-        said = Said(self.last_id, self.at, self.members[peer], text)
+        said = Said(self.last_id, self.at, self.members[peer], text, kind is Action)
         last = self.telling[-1] if self.telling else None
         if type(last) is Told and last.author is peer and last.to is None:
             last.events.append(said)

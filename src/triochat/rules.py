@@ -5,21 +5,56 @@ code and a sentence, or nothing. What is wrong with a text or a handle itself is
 are taken in (`text`, `members`). What is not refused becomes a deed.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+import re
 
-from triochat.messages import Join, Kick, Refused, Rename, Say, Stats, Whisper, Who
-from triochat.order import HOUSE, Peer
+from triochat.messages import (
+    Action,
+    Ban,
+    Bans,
+    Deop,
+    Join,
+    Kick,
+    Mute,
+    Op,
+    Quiet,
+    Refused,
+    Rename,
+    Say,
+    Speech,
+    Stats,
+    Topic,
+    Unban,
+    Unmute,
+    Whisper,
+    Who,
+)
+from triochat.order import Peer
+from triochat.powers import (
+    Rule,
+    can_be_banned,
+    can_be_muted,
+    is_change,
+    is_held,
+    is_here,
+    is_operator,
+    may_change,
+    may_set,
+    nobody_called,
+    spares,
+)
 from triochat.state import State
-from triochat.text import accept_handle, excerpt
+from triochat.text import accept_handle, strip_invisible
 
 QUEUE = 1000
 """Peers in the queue for a full room; the next ones are refused."""
 
+_LOOKED_AT = 120  # characters of an action
+_STATED = re.compile(
+    r"(joined|left|came back|came and went|is now \S+|is out of the line)\.?$|left \("
+    r"|was (un)?(banned|muted) by |was made an operator |connected\. you are ",
+    re.IGNORECASE,
+)
 _NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
-
-Rule: TypeAlias = Callable[[State, Peer, Any], Refused | None]
-"""Says why this peer cannot have what it asks for; None if this rule does not stand against it."""
 
 
 def has_joined(state: State, peer: Peer, request: object) -> Refused | None:
@@ -90,7 +125,7 @@ def has_reader(state: State, _: Peer, whisper: Whisper) -> Refused | None:
     """A whisper to nobody is told to nobody."""
     if state.members.find(whisper.to) in state.members:
         return None
-    return _nobody_called(whisper.to, "nothing was sent")
+    return nobody_called(whisper.to, "nothing was sent")
 
 
 def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
@@ -100,41 +135,67 @@ def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
     return None
 
 
-def may_kick(state: State, peer: Peer, kick: Kick) -> Refused | None:
-    """Only operators kick, and only others."""
-    if not state.is_operator(peer):
-        return Refused("not-allowed", "only the operator can kick")
-    target = state.members.find(kick.handle)
-    if target == HOUSE:
-        return _nobody_called(kick.handle, "nobody was kicked")
-    if target == peer:
-        return Refused("not-allowed", "you cannot kick yourself")
+def is_deed(_state: State, _peer: Peer, action: Action) -> Refused | None:
+    """An action is drawn as the room's own lines are: so nobody ``left``, and was not there."""
+    text = " ".join(strip_invisible(action.text[:_LOOKED_AT]).split())
+    if _STATED.match(text):
+        return Refused("not-allowed", "only the room says that; nothing was sent")
     return None
 
 
-def may_ask_stats(state: State, peer: Peer, _: Stats) -> Refused | None:
-    """How the server does concerns who runs it."""
-    if not state.is_operator(peer):
-        return Refused("not-allowed", "only the operator can ask for that")
-    return None
+# ---- what operators decided
+
+
+def is_heard(state: State, peer: Peer, request: object) -> Refused | None:
+    """Who is muted says nothing, by no way; in a quiet room nobody does but operators.
+
+    To ask an operator in private stays possible there: how else is anybody to be heard again?
+    """
+    rulings = state.rulings
+    if not (rulings.is_quiet or rulings.mutes) or peer.is_console:
+        return None
+    if held := rulings.mutes.find(state.members[peer], peer.host, state.now):
+        return Refused("muted", f"you are muted{held.left(state.now)}{_unsent(request)}")
+    if not rulings.is_quiet or state.is_operator(peer) or isinstance(request, Rename):
+        return None
+    if isinstance(request, Whisper) and state.is_operator(state.members.find(request.to)):
+        return None
+    quiet = "the room is quiet: only operators speak, and others only to them alone"
+    return Refused("quiet", f"{quiet}{_unsent(request)}")
+
+
+def banned(state: State, peer: Peer, request: Join | Rename) -> Refused | None:
+    """Who is banned does not come in, nor does anybody under that handle."""
+    held = state.rulings.bans.find(request.handle, peer.host, state.now)
+    if held is None or peer.is_console:
+        return None
+    why = f": {held.why}" if held.why else ""
+    whom = "you are" if isinstance(request, Join) else f'handle "{held.name}" is'
+    return Refused("banned", f"{whom} banned here{held.left(state.now)}{why}")
 
 
 def _unsent(request: object) -> str:
     """What matters most to who wanted to say something."""
-    return "; nothing was sent" if isinstance(request, Say | Whisper) else ""
-
-
-def _nobody_called(handle: str, outcome: str) -> Refused:
-    return Refused("no-such-handle", f'nobody here is called "{excerpt(handle)}"; {outcome}')
+    return "; nothing was sent" if isinstance(request, Speech) else ""
 
 
 RULES: dict[type, tuple[Rule, ...]] = {
     Join: (is_new, has_password, has_place),
-    Say: (has_joined, has_turn),
-    Whisper: (has_joined, has_reader),
-    Rename: (has_joined, is_client),
+    Say: (has_joined, is_heard, has_turn),
+    Action: (has_joined, is_heard, has_turn, is_deed),
+    Whisper: (has_joined, has_reader, is_heard),
+    Rename: (has_joined, is_client, is_heard, banned),
     Who: (has_handle,),
-    Kick: (has_joined, may_kick),
-    Stats: (has_joined, may_ask_stats),
+    Topic: (has_joined, may_set),
+    Kick: (has_joined, is_operator, spares, is_here),
+    Op: (has_joined, is_operator, is_here, may_change),
+    Deop: (has_joined, is_operator, is_here, may_change),
+    Ban: (has_joined, is_operator, spares, can_be_banned),
+    Unban: (has_joined, is_operator, is_held),
+    Mute: (has_joined, is_operator, spares, can_be_muted),
+    Unmute: (has_joined, is_operator, is_held),
+    Quiet: (has_joined, is_operator, is_change),
+    Bans: (has_joined, is_operator),
+    Stats: (has_joined, is_operator),
 }
 """What is checked, in this order, before a request is obeyed; the first no counts."""

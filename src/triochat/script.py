@@ -15,7 +15,17 @@ import trio
 from triochat.connection import Connect
 from triochat.dialects.ndjson import encode
 from triochat.exceptions import ClosedError, RefusedError, UnreachableError
-from triochat.messages import Closing, Event, Refused, Request, Said, Say, Whisper, Whispered
+from triochat.messages import (
+    Closing,
+    Event,
+    Moderated,
+    Refused,
+    Request,
+    Said,
+    Say,
+    Whisper,
+    Whispered,
+)
 from triochat.program import Client, join
 from triochat.terminals.pipe import InFlight, Line, Writer
 from triochat.text import clean
@@ -208,11 +218,11 @@ class Delivery:
 async def tail(
     client: Client, output: Writer, *, as_json: bool = False, count: float = math.inf
 ) -> Result:
-    """Write what is said, and nothing else that happens, until the server closes.
+    """Write what is said, and what operators do, until the server closes.
 
     Args:
         client: who hears it.
-        output: gets a line for each message.
+        output: gets a line for each.
         as_json: write the events themselves, as they are on the wire.
         count: end after this many messages.
     """
@@ -222,12 +232,12 @@ async def tail(
         except (trio.EndOfChannel, trio.BrokenResourceError):
             return Result(Outcome.LOST, _LOST)
         match event:
-            case Said() | Whispered():
+            case Said() | Whispered() | Moderated():
                 line = words_of(event, client.handle)
                 if as_json:  # cleaned like any other line, which leaves JSON what it is
                     line = clean(encode(event).decode().rstrip("\n"))
                 await output.write(line)
-                count -= 1
+                count -= not isinstance(event, Moderated)
             case Closing():
                 return Result(Outcome.DONE, statement_of(event))
     return Result(Outcome.DONE)

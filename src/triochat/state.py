@@ -9,6 +9,7 @@ from triochat.members import Members
 from triochat.messages import Event, Joined, Left, Notice, Refused, Welcome
 from triochat.order import HOUSE, Peer
 from triochat.passwords import Password
+from triochat.sanctions import Rulings, person_of
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 from triochat.text import HANDLE_LENGTH
 
@@ -17,6 +18,9 @@ _MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting woul
 
 MAX_CLIENTS = 1000
 """Members at once, where nothing else is said; the next ones wait in the queue."""
+
+FORMER = 200
+"""Those who left last whose hosts are remembered: a ban may come a little late."""
 
 
 class State:
@@ -40,6 +44,8 @@ class State:
         admitted: peers that have said it.
         introduced: peers that are asked for it, with the handle that each has typed before.
         operators: members that were made operators; the console is one without that.
+        rulings: what operators decided, and what survives a restart of it.
+        former: the hosts of those who left a little while ago.
         last_id: the newest id that was given to anything.
         last_speaker: who may not speak now, if there are turns; the house stands for operators.
         ended: peers whose connection has been said to end; they are not heard.
@@ -67,6 +73,8 @@ class State:
         self.admitted: set[Peer] = set()
         self.introduced: dict[Peer, str] = {}
         self.operators: set[Peer] = set()
+        self.rulings = Rulings()
+        self.former: dict[str, str] = {}
         self.last_id = 0
         self.last_speaker: Peer | None = None
         self.ended: set[Peer] = set()
@@ -141,6 +149,7 @@ class State:
             members.roster,
             self.last_id,
             members.handle_length,
+            self.rulings.topic,
             members.who.unencrypted,
         )
         self.tell(welcome, peer)
@@ -168,7 +177,12 @@ class State:
             self.last_speaker = None
         self.operators.discard(peer)
         self.telling.append(Unfollows(peer))
-        return self.members.remove(peer)
+        handle = self.members.remove(peer)
+        if peer.host:
+            self.former[person_of(handle)] = peer.host
+            if len(self.former) > FORMER:
+                del self.former[next(iter(self.former))]
+        return handle
 
     def settle(self) -> None:
         """Tell who waits where it stands now, if that has changed."""

@@ -86,17 +86,34 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             (_, messages.Refused())
             | (messages.Who(), messages.Roster())
             | (messages.Ping(), messages.Pong())
-            | (messages.Kick() | messages.Stats() | messages.Quit(), messages.Notice())
+            | (
+                messages.Kick() | messages.Quit() | messages.Bans() | messages.Stats(),
+                messages.Notice(),
+            )
         ):
             return True
+        case messages.Topic(text=""), _:
+            return isinstance(event, messages.Notice)
         case messages.Join(), messages.Welcome() | messages.Notice():
             return not stay.is_taken
         case (
-            (messages.Say(), messages.Said(handle=handle))
+            (messages.Say() | messages.Action(), messages.Said(handle=handle))
             | (messages.Whisper(), messages.Whispered(handle=handle))
             | (messages.Rename(), messages.Renamed(handle=handle))
         ):
             return handle == stay.handle
+        case (
+            messages.Op()
+            | messages.Deop()
+            | messages.Ban()
+            | messages.Unban()
+            | messages.Mute()
+            | messages.Unmute()
+            | messages.Quiet()
+            | messages.Topic(),
+            messages.Moderated(by=by),
+        ):
+            return by == stay.handle
         case messages.Kick(handle=kicked), messages.Left(handle=handle, reason=reason):
             return handle_key(handle) == handle_key(kicked) and reason.startswith("kicked")
     return False

@@ -140,10 +140,13 @@ def accept_handle(handle: str, length: int = HANDLE_LENGTH) -> str | Refused:
     return handle
 
 
-def excerpt(handle: str) -> str:
-    """As much of what somebody took for a handle as is repeated in its refusal."""
-    shown = clean(handle[:_LOOKED_AT])
-    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+def excerpt(text: str, most: int = _SHOWN) -> str:
+    """As much of a text, e.g. of what somebody took for a handle, as is repeated where it counts.
+
+    ``most`` is how many characters that is.
+    """
+    shown = clean(text[:_LOOKED_AT])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def could_be_handle(word: str) -> bool:

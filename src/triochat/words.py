@@ -21,9 +21,12 @@ def words_of(event: messages.Event, me: str = "") -> str:
         event: what happened.
         me: the reader's handle; a whisper by anybody else is taken to be to the reader.
     """
+    if isinstance(event, messages.Said):  # most events
+        words = (
+            f"* {event.handle} {event.text}" if event.action else f"{event.handle}> {event.text}"
+        )
+        return clean(words)
     match event:
-        case messages.Said(handle=handle, text=text):
-            return clean(f"{handle}> {text}")
         case messages.Whispered(handle=handle, to=to, text=text):
             who = f"you -> {to}" if handle == me and to != me else f"{handle} -> you"
             return clean(f"[{who}] {text}")
@@ -31,12 +34,14 @@ def words_of(event: messages.Event, me: str = "") -> str:
             return f"! {clean(text)}"
         case messages.Notice(text=text):
             return "\n".join(f"* {clean(line)}" for line in text.split("\n"))
-    return f"* {statement_of(event)}"
+    return "\n".join(f"* {line}" for line in statement_of(event).split("\n"))
 
 
 def statement_of(event: messages.Event) -> str:
-    """What the room states by anything else, in words."""
+    """What the room states by anything else, in words; in two lines where there is a topic."""
     match event:
+        case messages.Moderated(text=text):
+            words = text
         case messages.Joined(handle=handle, unencrypted=unencrypted):
             words = f"{marked(handle) if unencrypted else handle} joined"
         case messages.Left(handle=handle, reason="quit"):
@@ -47,9 +52,10 @@ def statement_of(event: messages.Event) -> str:
             words = f"{handle} is now {new}"
         case messages.Roster(handles=handles, unencrypted=unencrypted):
             return _roster(handles, unencrypted)
-        case messages.Welcome(handle=handle, server=server, roster=roster, unencrypted=unencrypted):
-            who = _roster(roster, unencrypted)
-            return f"{clean(f'{server} connected. You are {handle}.')} {who}"
+        case messages.Welcome(handle=handle, server=server, topic=topic):
+            who = _roster(event.roster, event.unencrypted)
+            about = f"\nTopic: {clean(topic)}" if topic else ""
+            return f"{clean(f'{server} connected. You are {handle}.')} {who}{about}"
         case messages.Closing(reason=reason):
             words = f"Server closed the connection: {reason}"
         case messages.Pong():
@@ -64,9 +70,7 @@ def marked(handle: str) -> str:
     return f"{handle} (plain)"
 
 
-def unsent(
-    said: Sequence[str | messages.Say | messages.Whisper], how: str = "not sent"
-) -> list[messages.Refused]:
+def unsent(said: Sequence[str | messages.Speech], how: str = "not sent") -> list[messages.Refused]:
     """What is told of lines that did not, or perhaps not, get to the room."""
     lines = [_line_of(one) for one in said]
     named = [
@@ -78,10 +82,12 @@ def unsent(
     return [messages.Refused("not-sent", f"{how}: {line}") for line in named]
 
 
-def _line_of(said: str | messages.Say | messages.Whisper) -> str:
+def _line_of(said: str | messages.Speech) -> str:
     match said:
         case messages.Whisper(to=to, text=text):
             return f"{text} > {to}"
+        case messages.Action(text=text):
+            return f"\\me {text}"
         case messages.Say(text=text):
             return text
     return said

@@ -33,7 +33,7 @@ def complete(before: str, place: Place, handles: Iterable[str]) -> tuple[int, li
         if kind == "NAME":
             return _starting(argument, [f"{handle} " for handle in people])
         if kind != "TEXT":
-            return _starting(argument, kind.split("|"))
+            return _starting(argument, kind.split("|") if kind.islower() else ())
     typed = _LAST.split(before)[-1]
     suffix = ": " if typed == before else ""
     return _starting(typed, [f"{handle}{suffix}" for handle in people])
@@ -53,10 +53,10 @@ def _commands(place: Place) -> list[str]:
 
 
 def _kind(name: str, number: int, place: Place) -> str:
-    """What this argument of a command is: ``NAME``, ``TEXT``, its words with bars, or nothing."""
+    """What this argument of a command is: ``NAME``, ``TEXT``, its words with bars, or another."""
     command = COMMANDS.get(name)
     if command is None or command.place not in place or name == "nick":  # that is to be a new name
         return ""
     takes = command.usage.split()[1:] or [""]
     kind = takes[min(number, len(takes) - 1)].strip("[]")
-    return "TEXT" if kind == "WHY" else kind
+    return {"WHY": "TEXT", "NAME|ADDRESS": "NAME"}.get(kind, kind)

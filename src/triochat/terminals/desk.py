@@ -12,7 +12,7 @@ from rich.color import Color
 
 from triochat.chat import View
 from triochat.grammar import Place, parse
-from triochat.messages import Refused, Say, Whisper
+from triochat.messages import Action, Refused, Say, Speech, Whisper
 from triochat.terminals.completion import complete
 from triochat.terminals.screen import Palette
 from triochat.terminals.wrapping import cells_of
@@ -51,7 +51,7 @@ class Desk(Validator):
         self.view = View()
         self.aside = Document()
         self.first = Document()
-        self.returned: list[str | Say | Whisper] = []
+        self.returned: list[str | Speech] = []
         self.ways: deque[Document] = deque()
         self.continued = threading.Event()
         self._palette = palette
@@ -168,19 +168,21 @@ def lines_of(text: str) -> list[str | Say]:
     return [Say(line) for line in text.split("\n") if line.strip()]
 
 
-def message_of(line: str, place: Place) -> Say | Whisper | None:
+def message_of(line: str, place: Place) -> Speech | None:
     """The message that this line is, if it is one."""
     asked = parse(line, place) if "\n" not in line else None
-    return asked if isinstance(asked, Say | Whisper) else None
+    return asked if isinstance(asked, Speech) else None
 
 
-def line_of(message: str | Say | Whisper, place: Place) -> str:
+def line_of(message: str | Speech, place: Place) -> str:
     """The line by which this message is typed, whatever its text looks like; a line as it is."""
     if isinstance(message, str):
         return message
     text = message.text
     if isinstance(message, Whisper):
         typed = [f"{text} > {message.to}", f"\\msg {message.to} {text}"]
+    elif isinstance(message, Action):
+        typed = [f"\\me {text}"]
     else:
         typed = [text, f"{text[:1]}{text}", f"\\say {text}"]
     return next((line for line in typed if parse(line, place) == message), typed[-1])

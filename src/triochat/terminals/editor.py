@@ -28,7 +28,7 @@ from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
 from triochat.chat import View
-from triochat.messages import Say, Whisper
+from triochat.messages import Speech
 from triochat.terminals.desk import Desk
 from triochat.text import clean
 
@@ -108,7 +108,7 @@ def line(session: PromptSession[str], desk: Desk) -> Document:
     return session.default_buffer.document if _is_open(session) else desk.first
 
 
-def put_back(session: PromptSession[str], desk: Desk, message: str | Say | Whisper) -> None:
+def put_back(session: PromptSession[str], desk: Desk, message: str | Speech) -> None:
     """Let this stand in the line again, or aside with it, unless something else stands there.
 
     Several that come back in a row stand there as the lines of a paste.

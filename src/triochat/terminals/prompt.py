@@ -28,7 +28,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from triochat.chat import Terminal, View
 from triochat.grammar import Place
-from triochat.messages import Event, Refused, Renamed, Request, Said, Say, Whisper
+from triochat.messages import Event, Refused, Renamed, Request, Said, Say, Speech
 from triochat.terminals import editor
 from triochat.terminals.desk import Desk, lines_of
 from triochat.terminals.drawing import Drawing
@@ -144,14 +144,14 @@ class Prompt(Terminal):
         else:
             await trio.lowlevel.checkpoint()
 
-    def _refused(self, refused: Refused, asked: Request | None) -> str | Say | Whisper | None:
+    def _refused(self, refused: Refused, asked: Request | None) -> str | Speech | None:
         """What was refused, if it can be sent again: a message, or a line that was none."""
         if refused.code == "message-empty":
             return None
         if asked is None and refused.code in _OF_LINES:
             taken, self._taken = self._taken, ""
             return taken
-        return asked if isinstance(asked, Say | Whisper) else None
+        return asked if isinstance(asked, Speech) else None
 
     def _wake(self, waiting: trio.lowlevel.ParkingLot) -> None:
         self._token.run_sync_soon(waiting.unpark_all)
@@ -270,7 +270,7 @@ async def open_prompt(
     """The terminal of this process; as it was again when the block has ended.
 
     Args:
-        place: whose it is; with `Place.CONSOLE` the operator's.
+        place: where its lines are typed.
         history: the file that remembers what was typed; None to forget it.
         colour: whether it may be coloured.
     """

@@ -30,6 +30,7 @@ from triochat.messages import (
     Event,
     Joined,
     Left,
+    Moderated,
     Notice,
     Refused,
     Renamed,
@@ -148,22 +149,26 @@ class Screen:
             return [Text("*", "dim"), Text(item.words(), "dim")]
         event, me = item
         match event:
-            case Said(handle=handle, text=text):
+            case Said(handle=handle, text=text, action=action):
                 body = Text(clean(text))
                 if me and handle != me:
                     body.highlight_regex(_mention(me), "bold reverse")
-                return [Text(f"{clean(handle)}>", self.style(handle)), body]
+                name, own = clean(handle), self.style(handle)
+                if action:
+                    return [Text("*", own), Text.assemble((name, own), " ", body)]
+                return [Text(f"{name}>", own), body]
             case Whispered(handle=handle, text=text):
                 head = words_of(event, me)[: -len(clean(text)) - 1]
                 return [Text(head, "bold magenta"), Text(clean(text), "italic")]
             case Refused(text=text):
                 return [Text("!", "bold red"), Text(clean(text), "bold")]
-            case Notice(text=text):
+            case Notice(text=text) | Moderated(text=text):
                 return [Text("*", "cyan"), *(Text(clean(line)) for line in text.split("\n"))]
             case Renamed(handle=handle, new=new):
                 self.palette.rename(handle, new)
         style = "" if isinstance(event, Welcome) else "dim"
-        return [Text("*", "cyan"), Text(statement_of(event), style)]
+        lines = statement_of(event).split("\n")
+        return [Text("*", "cyan"), *(Text(line, style) for line in lines)]
 
     def style(self, handle: str) -> Style:
         """In which this handle is written."""

@@ -1,0 +1,170 @@
+"""What operators do: the deeds of their requests, of which everybody is told in one line."""
+
+from triochat.hosts import is_local
+from triochat.messages import (
+    Ban,
+    Closing,
+    Deop,
+    Kick,
+    Moderated,
+    Mute,
+    Notice,
+    Op,
+    Quiet,
+    Refused,
+    Topic,
+    Unban,
+    Unmute,
+)
+from triochat.order import HOUSE, Peer
+from triochat.sanctions import MINUTE, Sanction, as_network, lines, person_of, spell
+from triochat.state import State
+from triochat.text import accept_text, normalise_handle
+
+NO_TOPIC = "-"
+"""The topic that is none."""
+
+
+def kick(state: State, peer: Peer, request: Kick) -> None:
+    """Put a member, or somebody who waits, out."""
+    why = _accept(request.reason)
+    if isinstance(why, Refused):
+        state.refuse(peer, why)
+        return
+    target, reason = state.members.find(request.handle), f"kicked{_because(why)}"
+    state.tell(Closing(reason), target)
+    if waited := state.members.queue.get(target):
+        state.tell(Notice(f"{waited} is out of the line"), peer)
+    state.leave(target, reason, can_wait=False)  # the operator's other answers come after it
+
+
+def ban(state: State, peer: Peer, request: Ban) -> None:
+    """Put this one out, or all who come from there, and let them in no more."""
+    why = _accept(request.reason)
+    if isinstance(why, Refused):
+        state.refuse(peer, why)
+        return
+    network = as_network(request.handle)
+    if network:
+        sanction = Sanction(network, network, _until(state, request.minutes), why)
+        whom = "an address"  # it is nobody else's business
+    else:
+        whom, host = _who(state, request.handle)
+        sanction = Sanction(whom, host, _until(state, request.minutes), why)
+    state.rulings.bans.add(sanction, state.now)
+    _moderate(state, peer, f"{whom} was banned by", _for(request.minutes) + _because(why))
+    reason, members = f"banned{_because(why)}", state.members
+    for one, handle in [*members.queue.items(), *members.items()]:  # so nobody is let in for that
+        if not one.is_console and state.rulings.bans.find(handle, one.host, state.now) is sanction:
+            state.tell(Closing(reason), one)
+            state.leave(one, reason, can_wait=False)
+
+
+def unban(state: State, peer: Peer, request: Unban) -> None:
+    """Let them in again."""
+    lifted = state.rulings.bans.lift(request.handle)
+    name = lifted.name if lifted and not as_network(lifted.name) else "an address"
+    _moderate(state, peer, f"{name} was unbanned by")
+
+
+def mute(state: State, peer: Peer, request: Mute) -> None:
+    """Let it say nothing."""
+    name, host = _who(state, request.handle)
+    state.rulings.mutes.add(Sanction(name, host, _until(state, request.minutes)), state.now)
+    _moderate(state, peer, f"{name} was muted by", _for(request.minutes))
+
+
+def unmute(state: State, peer: Peer, request: Unmute) -> None:
+    """Let it speak again."""
+    lifted = state.rulings.mutes.lift(request.handle)
+    _moderate(state, peer, f"{lifted.name if lifted else request.handle} was unmuted by")
+
+
+def quiet(state: State, peer: Peer, request: Quiet) -> None:
+    """Let only operators speak, or everybody."""
+    state.rulings.is_quiet = request.on
+    if request.on:
+        _moderate(state, peer, "the room was made quiet by", ": only operators speak")
+    else:
+        _moderate(state, peer, "the quiet was ended by", ": everybody may speak")
+
+
+def topic(state: State, peer: Peer, request: Topic) -> None:
+    """Say what the room is about, or change it."""
+    if not request.text:
+        now = state.rulings.topic
+        state.tell(Notice(f"Topic: {now}" if now else "there is no topic"), peer)
+        return
+    text = accept_text(request.text)
+    if isinstance(text, Refused):
+        state.refuse(peer, text)
+        return
+    state.rulings.topic = "" if text.strip() == NO_TOPIC else text.strip()
+    if state.rulings.topic:
+        _moderate(state, peer, "the topic was set by", f": {state.rulings.topic}")
+    else:
+        _moderate(state, peer, "the topic was removed by")
+
+
+def op(state: State, peer: Peer, request: Op) -> None:
+    """Make it an operator."""
+    target = state.members.find(request.handle)
+    state.operators.add(target)
+    _moderate(state, peer, f"{state.members[target]} was made an operator by")
+
+
+def deop(state: State, peer: Peer, request: Deop) -> None:
+    """Let it be one no more."""
+    target = state.members.find(request.handle)
+    state.operators.discard(target)
+    _moderate(state, peer, f"{state.members[target]} was made an operator no more by")
+
+
+def bans(state: State, peer: Peer, _: object) -> None:
+    """Tell who is banned, and who is muted."""
+    held = [*lines(state.rulings, state.now)]
+    state.tell(Notice("\n".join(held) or "nobody is banned or muted"), peer)
+
+
+def turn_away(state: State, peer: Peer, banned: Refused) -> None:
+    """Tell somebody who is banned so, and hear no more of it."""
+    state.refuse(peer, banned)
+    state.tell(Closing("banned"), peer)
+    state.end(peer, "banned")
+
+
+def _moderate(state: State, peer: Peer, what: str, more: str = "") -> None:
+    """Tell everybody what was done, and by whom."""
+    by = state.members[peer]
+    state.rulings.version += 1
+    state.tell(Moderated(f"{what} {by}{more}", state.next_id(), state.at, by))
+
+
+def _who(state: State, wanted: str) -> tuple[str, str]:
+    """Who has this handle, or had it, and the host that is held with it, if that hits nobody else.
+
+    A class may sit behind one address; and this machine is no host of anybody's.
+    """
+    target = state.members.find(wanted)
+    host = state.former.get(person_of(wanted), "") if target == HOUSE else target.host
+    everybody = (*state.members, *state.members.queue)
+    if is_local(host) or any(one.host == host for one in everybody if one != target):
+        host = ""
+    return state.members.handle_of(target) or normalise_handle(wanted), host
+
+
+def _accept(reason: str) -> str | Refused:
+    accepted = accept_text(reason) if reason else ""
+    return accepted if isinstance(accepted, Refused) else accepted.strip()
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+def _until(state: State, minutes: float) -> float:
+    return state.now + minutes * MINUTE if minutes else 0.0
+
+
+def _for(minutes: float) -> str:
+    return f" for {spell(minutes * MINUTE)}" if minutes else ""

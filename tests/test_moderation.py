@@ -1,0 +1,577 @@
+"""What operators do, as transcripts; who speaks how is told in `test_room`."""
+
+import pytest
+
+from test_room import Stage, peopled, transcript
+from triochat.messages import (
+    Ban,
+    Bans,
+    Join,
+    Moderated,
+    Mute,
+    Notice,
+    Quiet,
+    Refused,
+    Say,
+    Topic,
+    Welcome,
+)
+from triochat.room import Room
+from triochat.sanctions import MOST
+from triochat.state import FORMER
+
+
+def staffed(*peers: str, host: str | None = None, max_clients: int = 1000) -> Stage:
+    """A room with its console, and others who come from this host, or each from its own."""
+    stage = Stage(Room(max_clients=max_clients))
+    stage.operators.add("boss")
+    stage.ask("boss", Join("Server"))
+    for number, peer in enumerate(peers, 1):
+        stage.hosts[peer] = f"10.0.0.{number}/32" if host is None else host
+        stage.ask(peer, Join(peer.capitalize()))
+    return stage
+
+
+# ---- operators
+
+
+def test_an_operator_is_made() -> None:
+    """Who was made an operator may do what the console may, also under another handle."""
+    transcript(
+        """
+        ann: \\kick Bob
+            ann | ! only operators can use \\kick
+        boss: \\op aNN
+            boss, ann, bob | * Ann was made an operator by Server
+        ann: \\nick Anna
+            boss, ann, bob | * Ann is now Anna
+        ann: \\op Anna
+            ann | ! you are an operator already
+        ann: \\kick Bob
+            bob | * Server closed the connection: kicked
+            boss, ann | * Bob left (kicked)
+        boss: \\deop Anna
+            boss, ann | * Anna was made an operator no more by Server
+        boss: \\deop Anna
+            boss | ! "Anna" is no operator
+        ann: \\mute Server
+            ann | ! only operators can use \\mute
+        """,
+        peopled("boss", "ann", "bob"),
+    )
+
+
+def test_an_operator_is_one_as_long_as_it_is_here() -> None:
+    """Who leaves, and comes back under the same handle, is no operator."""
+    transcript(
+        """
+        boss: \\op Ann
+            boss, ann | * Ann was made an operator by Server
+        (ann is cut off)
+            boss | * Ann left (connection lost)
+        ann: Ann
+            boss | * Ann joined
+            ann | * Server connected. You are Ann. 2 here: Ann, Server
+        ann: \\bans
+            ann | ! only operators can use \\bans
+        """,
+        peopled("boss", "ann"),
+    )
+
+
+def test_operators_make_and_dismiss_others() -> None:
+    """An operator makes others, dismisses whom it likes, itself too; only who is here."""
+    transcript(
+        """
+        boss: \\op Ann
+            boss, ann, bob | * Ann was made an operator by Server
+        ann: \\op Bob
+            boss, ann, bob | * Bob was made an operator by Ann
+        bob: \\deop Ann
+            boss, ann, bob | * Ann was made an operator no more by Bob
+        bob: \\deop Bob
+            boss, ann, bob | * Bob was made an operator no more by Bob
+        boss: \\op Eve
+            boss | ! nobody here is called "Eve"; nobody was made an operator
+        """,
+        peopled("boss", "ann", "bob"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "done"),
+    [("kick", "kicked"), ("ban", "banned"), ("mute", "muted")],
+)
+def test_nobody_touches_the_console(typed: str, done: str) -> None:
+    """The console stays what it is, whoever wants something else; even before it is there."""
+    stage = staffed("ann")
+    stage.room.operators.add(stage.peer("ann"))
+    wanted = [f"    ann | ! the console cannot be {done}"]
+    assert stage.play(f"ann: \\{typed} Server") == wanted
+    assert stage.play(f"boss: \\{typed} Server") == [f"    boss | ! you cannot {typed} yourself"]
+    assert stage.play("ann: \\deop Server") == [
+        "    ann | ! the console is an operator, and stays one"
+    ]
+    stage.play("(boss is cut off)")
+    assert stage.play(f"ann: \\{typed} sERVER") == wanted
+
+
+@pytest.mark.parametrize("line", ["ban Ann", "mute Ann", "kick Ann"])
+def test_nobody_does_it_to_itself(line: str) -> None:
+    """An operator cannot put itself out, nor silence itself."""
+    stage = staffed("ann")
+    stage.room.operators.add(stage.peer("ann"))
+    [said] = stage.play(f"ann: \\{line}")
+    assert said == f"    ann | ! you cannot {line.split(maxsplit=1)[0]} yourself"
+
+
+# ---- bans
+
+
+def test_a_ban_of_who_is_here() -> None:
+    """Who is banned is put out and refused with the reason; it holds the handle, and the host."""
+    transcript(
+        """
+        boss: \\ban aNN 10 too loud
+            boss, ann, bob | * Ann was banned by Server for 10 minutes: too loud
+            ann | * Server closed the connection: banned: too loud
+            boss, bob | * Ann left (banned: too loud)
+        ann: Zoe
+            ann | ! you are banned here for another 10 minutes: too loud
+            ann | * Server closed the connection: banned
+        (eve comes from 10.0.0.9)
+        eve: ANN
+            eve | ! you are banned here for another 10 minutes: too loud
+            eve | * Server closed the connection: banned
+        (boss waits 301 seconds)
+        ann: Ann
+            ann | ! you are banned here for another 5 minutes: too loud
+            ann | * Server closed the connection: banned
+        bob: \\nick Ann
+            bob | ! handle "Ann" is banned here for another 5 minutes: too loud
+        (boss waits 300 seconds)
+        ann: Ann
+            boss, bob | * Ann joined
+            ann | * Server connected. You are Ann. 3 here: Ann, Bob, Server
+        """,
+        staffed("ann", "bob"),
+    )
+
+
+def test_a_class_behind_one_address() -> None:
+    """A host from which others are here is not held: they come back, only the handle does not."""
+    transcript(
+        """
+        boss: \\ban Ann
+            boss, ann, bob | * Ann was banned by Server
+            ann | * Server closed the connection: banned
+            boss, bob | * Ann left (banned)
+        boss: \\bans
+            boss | * banned: Ann
+        ann: Ann
+            ann | ! you are banned here
+            ann | * Server closed the connection: banned
+        ann: Zoe
+            boss, bob | * Zoe joined
+            ann | * Server connected. You are Zoe. 3 here: Bob, Server, Zoe
+        """,
+        staffed("ann", "bob", host="10.0.0.1/32"),
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1/32", "127.8.8.8/32", "::/64", ""])
+def test_no_name_bans_this_machine(host: str) -> None:
+    """A ban of a name never holds this machine, where all who come through a tunnel come from."""
+    stage = staffed("ann", host=host)
+    stage.ask("boss", Ban("Ann"))
+    assert stage.play("boss: \\bans") == ["    boss | * banned: Ann"]
+    assert isinstance(stage.ask("ann", Join("Zoe"))[-1].event, Welcome)
+
+
+def test_a_ban_of_who_was_here() -> None:
+    """Who left a little while ago is remembered with the host; of others the name is held."""
+    stage = staffed("ann", "bob")
+    stage.play("ann: \\quit")
+    stage.ask("boss", Ban("ANN"), Ban("Eve", 60))
+    [listed] = [heard.event for heard in stage.ask("boss", Bans())]
+    assert listed == Notice("banned: ANN and 10.0.0.1\nbanned: Eve for another 1 hour")
+    refused = stage.ask("ann", Join("Zoe"))[0].event
+    assert isinstance(refused, Refused)
+    assert refused.code == "banned"
+
+
+def test_who_left_is_remembered_a_little_while() -> None:
+    """The hosts of so many who left last are known, and no more."""
+    stage = staffed("ann")
+    stage.play("ann: \\quit")
+    for number in range(FORMER):
+        assert len(stage.room.former) == min(FORMER, number + 1)
+        stage.hosts["bob"] = f"10.1.0.{number}/32"
+        stage.ask("bob", Join(f"Bob{number}"))
+        stage.play("bob: \\quit")
+    assert len(stage.room.former) == FORMER
+    stage.ask("boss", Ban("Ann"))
+    assert stage.play("boss: \\bans") == ["    boss | * banned: Ann"]
+
+
+def test_a_ban_of_addresses() -> None:
+    """All who come from there are put out, also who waits; nobody is told the address."""
+    transcript(
+        """
+        cid: Cid
+            cid | * The room is full; you are number 1 in line
+        dan: Dan
+            dan | * The room is full; you are number 2 in line
+        boss: \\ban 10.0.0.9/24 2h scans
+            boss, ann | * an address was banned by Server for 2 hours: scans
+            cid | * Server closed the connection: banned: scans
+            ann | * Server closed the connection: banned: scans
+            boss | * Ann left (banned: scans)
+            boss | * Dan joined
+            dan | * Server connected. You are Dan. 2 here: Dan, Server
+        ann: Ann
+            ann | ! you are banned here for another 2 hours: scans
+            ann | * Server closed the connection: banned
+        boss: \\bans
+            boss | * banned: 10.0.0.0/24 for another 2 hours: scans
+        boss: \\unban 10.0.0.7/24
+            boss, dan | * an address was unbanned by Server
+        boss: \\unban 10.0.0.7/24
+            boss | ! there is no ban of "10.0.0.7/24"; \\bans lists them
+        """,
+        a_full_room(),
+    )
+
+
+def a_full_room() -> Stage:
+    """A room for one, in which Ann is; Cid is her neighbour, Dan comes from elsewhere."""
+    stage = staffed("ann", max_clients=1)
+    stage.hosts |= {"cid": "10.0.0.77/32", "dan": "10.0.1.1/32"}
+    return stage
+
+
+def test_an_address_of_ipv6_is_its_network() -> None:
+    """Who has an address of IPv6 has all of its /64."""
+    stage = staffed("ann")
+    stage.hosts["ann"] = "2001:db8:0:1::/64"
+    stage.play("boss: \\ban 2001:db8:0:1:abcd::7")
+    assert stage.play("boss: \\bans") == ["    boss | * banned: 2001:db8:0:1::/64"]
+    assert stage.play("ann: Zoe")[0] == "    ann | ! you are banned here"
+
+
+def test_this_machine_may_be_banned_by_its_address() -> None:
+    """Who says so bans this machine; the console stays all the same, and may come back."""
+    stage = staffed("ann", host="127.0.0.1/32")
+    stage.play("(boss is cut off)")
+    stage.hosts["boss"] = "127.0.0.1/32"
+    stage.play("boss: Server")
+    told = stage.play("boss: \\ban 127.0.0.1")
+    assert told[-1] == "    boss | * Ann left (banned)"
+    stage.play("(boss is cut off)")
+    assert stage.play("boss: Server") == [
+        "    boss | * Server connected. You are Server. 1 here: Server"
+    ]
+
+
+def test_nobody_bans_its_own_address() -> None:
+    """An operator who bans where it comes from is told so, and stays."""
+    transcript(
+        """
+        boss: \\op Ann
+            boss, ann, bob | * Ann was made an operator by Server
+        ann: \\ban 10.0.0.0/8
+            ann | ! you come from there yourself; nobody was banned
+        ann: \\ban 10.0.0.2
+            boss, ann, bob | * an address was banned by Ann
+            bob | * Server closed the connection: banned
+            boss, ann | * Bob left (banned)
+        """,
+        staffed("ann", "bob"),
+    )
+
+
+def test_a_ban_is_lifted() -> None:
+    """A ban is lifted by any spelling of the name, and once; who was banned may come."""
+    transcript(
+        """
+        boss: \\ban Ann
+            boss, ann | * Ann was banned by Server
+            ann | * Server closed the connection: banned
+            boss | * Ann left (banned)
+        boss: \\unban aNN
+            boss | * Ann was unbanned by Server
+        boss: \\unban Ann
+            boss | ! there is no ban of "Ann"; \\bans lists them
+        ann: Ann
+            boss | * Ann joined
+            ann | * Server connected. You are Ann. 2 here: Ann, Server
+        """,
+        staffed("ann"),
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "42", "", "10.0.0.256", "x" * 40, "\x1b[2J", "1::2::3"]
+)
+def test_what_cannot_be_banned(name: str) -> None:
+    """What is neither a handle nor an address bans nobody."""
+    stage = staffed("ann")
+    [(refused, audience, _)] = stage.ask("boss", Ban(name))
+    assert isinstance(refused, Refused)
+    assert (refused.code, audience) == ("no-such-handle", ("boss",))
+    assert "neither a handle nor an address" in refused.text
+    assert not stage.room.rulings.bans
+
+
+def test_there_are_so_many_bans() -> None:
+    """A list that is told and kept as a whole has an end; what is over does not count."""
+    stage = staffed("ann", "bob")
+    for number in range(MOST):
+        stage.ask("boss", Ban(f"x{number}", 1 if number else 0))
+    full = Refused("not-allowed", f"there are {MOST} bans; \\unban somebody first")
+    assert stage.ask("boss", Ban("Eve"))[0].event == full
+    assert isinstance(stage.ask("boss", Ban("X7", 1))[0].event, Moderated)
+    [listed] = stage.play("boss: \\bans")
+    assert listed.count("* banned: ") == MOST
+    stage.now += 61
+    assert isinstance(stage.ask("boss", Ban("Eve"))[0].event, Moderated)
+    assert [*stage.room.rulings.bans] == ["xo", "eve"]  # as they look
+
+
+def test_a_ban_is_no_change_of_the_queue() -> None:
+    """Who waits under a banned name is put out of the line, and the others move up."""
+    transcript(
+        """
+        cid: Cid
+            cid | * The room is full; you are number 1 in line
+        dan: Dan
+            dan | * The room is full; you are number 2 in line
+        boss: \\ban cid
+            boss, ann | * Cid was banned by Server
+            cid | * Server closed the connection: banned
+            dan | * The room is full; you are number 1 in line
+        """,
+        a_full_room(),
+    )
+
+
+# ---- mutes
+
+
+def test_a_mute() -> None:
+    """Who is muted says nothing by any way, and is told how long; nor by another name."""
+    transcript(
+        """
+        boss: \\mute ann 10
+            boss, ann, bob | * Ann was muted by Server for 10 minutes
+        ann: hello
+            ann | ! you are muted for another 10 minutes; nothing was sent
+        ann: psst > Bob
+            ann | ! you are muted for another 10 minutes; nothing was sent
+        ann: \\me waves
+            ann | ! you are muted for another 10 minutes; nothing was sent
+        ann: \\nick Free-Ann
+            ann | ! you are muted for another 10 minutes
+        ann: ?
+            ann | * 3 here: Ann, Bob, Server
+        (boss waits 595 seconds)
+        ann: hello
+            ann | ! you are muted for another 5 seconds; nothing was sent
+        (boss waits 5 seconds)
+        ann: hello
+            boss, ann, bob | Ann> hello
+        """,
+        staffed("ann", "bob"),
+    )
+
+
+def test_a_mute_stays_with_the_person() -> None:
+    """Who leaves and comes back, also under another handle from the same host, is muted still."""
+    transcript(
+        """
+        boss: \\mute Ann
+            boss, ann, bob | * Ann was muted by Server
+        ann: \\quit
+            boss, bob | * Ann left
+        ann: Zoe
+            boss, bob | * Zoe joined
+            ann | * Server connected. You are Zoe. 3 here: Bob, Server, Zoe
+        ann: hello
+            ann | ! you are muted; nothing was sent
+        boss: \\unmute ANN
+            boss, bob, ann | * Ann was unmuted by Server
+        ann: hello
+            boss, bob, ann | Zoe> hello
+        boss: \\unmute Zoe
+            boss | ! there is no mute of "Zoe"; \\bans lists them
+        boss: \\mute Eve
+            boss | ! nobody here is called "Eve"; nobody was muted
+        """,
+        staffed("ann", "bob"),
+    )
+
+
+def test_a_mute_spares_the_others_of_a_host() -> None:
+    """Whoever sits behind the same address speaks on."""
+    stage = staffed("ann", "bob", host="10.0.0.1/32")
+    stage.ask("boss", Mute("Ann"))
+    assert stage.play("bob: hi") == ["    boss, ann, bob | Bob> hi"]
+    assert stage.play("boss: \\bans") == ["    boss | * muted: Ann"]
+
+
+# ---- quiet, topic
+
+
+def test_quiet() -> None:
+    """In a quiet room operators speak, and others to them alone."""
+    transcript(
+        """
+        boss: \\quiet on
+            boss, ann, bob | * the room was made quiet by Server: only operators speak
+        boss: \\quiet on
+            boss | ! the room is quiet already
+        boss: \\op Bob
+            boss, ann, bob | * Bob was made an operator by Server
+        ann: hello
+            ann | ! the room is quiet: only operators speak, and others only to them alone;
+                nothing was sent
+        ann: \\me waves
+            ann | ! the room is quiet: only operators speak, and others only to them alone;
+                nothing was sent
+        ann: may I? > Bob
+            bob | [Ann -> you] may I?
+            ann | [you -> Bob] may I?
+        bob: yes
+            boss, ann, bob | Bob> yes
+        bob: \\quiet off
+            boss, ann, bob | * the quiet was ended by Bob: everybody may speak
+        bob: \\quiet off
+            bob | ! the room is not quiet
+        ann: hello
+            boss, ann, bob | Ann> hello
+        """,
+        peopled("boss", "ann", "bob"),
+    )
+
+
+def test_in_a_quiet_room_others_whisper_to_operators_alone() -> None:
+    """Two who are no operators do not whisper to each other there."""
+    stage = peopled("boss", "ann", "bob")
+    stage.ask("boss", Quiet(on=True))
+    [said] = stage.play("ann: psst > Bob")
+    assert said.startswith("    ann | ! the room is quiet")
+
+
+def test_topic() -> None:
+    """Operators say what the room is about; anybody may ask, and who joins is told."""
+    transcript(
+        """
+        ann: \\topic
+            ann | * there is no topic
+        ann: \\topic cats
+            ann | ! only operators can use \\topic
+        boss: \\topic  release at\x1b five
+            boss, ann | * the topic was set by Server: release at five
+        ann: \\topic
+            ann | * Topic: release at five
+        boss: \\topic -
+            boss, ann | * the topic was removed by Server
+        ann: \\topic
+            ann | * there is no topic
+        """,
+        peopled("boss", "ann"),
+    )
+
+
+def test_who_joins_is_told_the_topic() -> None:
+    """The welcome has the topic, and as text a line for it."""
+    stage = peopled("boss")
+    stage.ask("boss", Topic("tea"))
+    welcome = stage.ask("ann", Join("Ann"))[-1].event
+    assert isinstance(welcome, Welcome)
+    assert welcome.topic == "tea"
+    assert stage.ask("boss", Topic(" \t"))[0].event == Refused(
+        "message-empty", "the message is empty; nothing was sent"
+    )
+
+
+# ---- actions
+
+
+def test_an_action() -> None:
+    """What somebody does is told like a message, as the room's own lines are."""
+    transcript(
+        """
+        ann: \\me  waves at\t Bob
+            ann, bob | * Ann waves at  Bob
+        ann: * Bob waves
+            ann, bob | Ann> * Bob waves
+        bob: /me nods
+            ann, bob | * Bob nods
+        """,
+        peopled("ann", "bob"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "left",
+        "LEFT (connection lost)",
+        "joined",
+        "is  now Eve",
+        "was banned by Server: spam",
+        "was unmuted by Server",
+        "was made an operator by Server",
+        "connected. You are Bob. 2 here: Ann, Bob",
+        "\uff4ceft (quit)",
+        "left\u200d",
+        "came back",
+        "is out of the line",
+    ],
+)
+def test_nobody_acts_the_room(text: str) -> None:
+    """An action that would look like what the room states is refused."""
+    stage = peopled("ann", "bob")
+    [said] = stage.play(f"ann: \\me {text}")
+    assert said == "    ann | ! only the room says that; nothing was sent"
+
+
+@pytest.mark.parametrize("text", ["left the keys at home", "is now hungry and cold", "was hungry"])
+def test_other_actions_are_said(text: str) -> None:
+    """What the room never says may be done."""
+    assert peopled("ann").play(f"ann: \\me {text}") == [f"    ann | * Ann {text}"]
+
+
+def test_actions_take_turns() -> None:
+    """An action is a message: in a room with turns it is somebody else's turn then."""
+    stage = peopled("ann", "bob", turns=True)
+    stage.play("ann: \\me waves")
+    for line in ("ann: hello", "ann: \\me waves again"):
+        assert stage.play(line) == ["    ann | ! it is the turn of Bob; nothing was sent"]
+    stage.play("bob: \\me nods")
+    assert stage.play("ann: hello") == ["    ann, bob | Ann> hello"]
+
+
+def test_strangers_moderate_nothing() -> None:
+    """Who has not joined, be it the console, changes nothing."""
+    stage = Stage()
+    stage.operators.add("boss")
+    for peer in ("boss", "ann"):
+        for line in ("\\quiet on", "\\topic tea", "\\ban Ann", "\\op Ann"):
+            assert stage.play(f"{peer}: {line}") == [f"    {peer} | ! first a handle, please"]
+        assert stage.ask(peer, Quiet(on=True))[0].event == Refused(
+            "not-joined", "join with a handle first"
+        )
+    assert stage.room.rulings.version == 0
+
+
+def test_moderation_is_told_with_its_place() -> None:
+    """What operators do has an id and a time, and says who did it."""
+    stage = peopled("boss", "ann")
+    [heard] = stage.tell("boss", Mute("Ann", 1.5))
+    assert isinstance(heard.event, Moderated)
+    assert (heard.event.id, heard.event.by) == (3, "Server")
+    assert heard.event.at
+    assert heard.event.text == "Ann was muted by Server for 90 seconds"
+    assert isinstance(stage.ask("ann", Say("x"))[0].event, Refused)
