@@ -1,7 +1,19 @@
 import pytest
 
-from triochat.allowance import CHUNK, DROP, NAMES, PING, REFUSED, SIP, Allowance, price
-from triochat.messages import Pong, Refused, Roster, Said, Say, Who
+from triochat.allowance import (
+    AGAIN,
+    CHUNK,
+    DROP,
+    LINE,
+    NAMES,
+    PING,
+    REFUSED,
+    SIP,
+    Allowance,
+    handle_asked,
+    price,
+)
+from triochat.messages import Join, Pong, Refused, Roster, Said, Say, Who
 from triochat.order import AnyRequest, Peer, Typed
 from triochat.pace import CROWD
 from triochat.ratelimit import TokenBucket
@@ -63,3 +75,27 @@ def test_what_is_told_has_its_price() -> None:
     assert price(2, [Told([said], None, ann), Told([refused], (ann,))]) == 2 + REFUSED
     assert price(2, [Told([said], None, ann), Told([Pong()], (ann,))]) == 1 + PING
     assert price(1, [Told([Roster(("a",) * NAMES * 10)], (ann,))]) == 11
+
+
+def test_long_lines_cost_more() -> None:
+    """A line has so many bytes for its token; what is read beyond costs, if it ends or not."""
+    allowance = Allowance(TokenBucket(burst=10, rate=1))
+    assert allowance.weigh(LINE * 8, 8, 0.0) == 0.0
+    assert allowance.weigh(LINE * 12, 2, 0.0) == 0.0
+    assert allowance.weigh(LINE, 0, 0.0) == 1.0
+    assert Allowance(None).weigh(LINE * 1000, 0, 0.0) == 0.0
+
+
+def test_a_member_is_told_once_that_it_has_to_wait() -> None:
+    """Not while it goes on, and not a stranger, who has not asked for anything yet."""
+    allowance = Allowance(TokenBucket(burst=1, rate=1))
+    times = [0.0, 1.0, AGAIN, AGAIN + 1, AGAIN * 2 + 2]
+    assert [allowance.begins_to_wait(now) for now in times] == [True, False, False, False, True]
+    assert not Allowance(TokenBucket(1, 1), is_stranger=True).begins_to_wait(0.0)
+
+
+def test_under_which_handle_a_stranger_comes() -> None:
+    """However it says so; other lines ask for none."""
+    assert handle_asked(Join("Ann")) == handle_asked(Typed(" Ann ")) == "Ann"
+    assert handle_asked(Typed("\\quit")) is None
+    assert handle_asked(Say("Ann")) is None

@@ -24,6 +24,7 @@ from triochat.outbox import LIMIT, LINGER, Way
 from triochat.pace import BATCH, CROWD, MOMENT
 from triochat.ratelimit import Limits
 from triochat.room import Room
+from triochat.session import FAST
 from triochat.stranger import GREETING_DELAY, PERSON, TRIES
 from triochat.telling import Telling, Told
 from triochat.testing import open_memory_room
@@ -528,8 +529,8 @@ async def test_who_is_here_costs_what_it_takes_to_tell() -> None:
             await house.plain(f"p{number}")
         ann = await house.ndjson("Ann")
         await ann.ask(*[{"type": "who"}] * 50)
-        for _ in range(50):
-            assert (await ann.event())["type"] == "roster"
+        told = [(await ann.event())["type"] for _ in range(51)]
+        assert sorted(told) == ["notice"] + ["roster"] * 50
         assert trio.current_time() > 15
 
 
@@ -643,6 +644,69 @@ async def test_a_member_is_heard_among_many_who_flood() -> None:
         assert before <= 2 * 50 * BATCH
 
 
+async def test_who_is_too_fast_is_told_so_once() -> None:
+    """When a member begins to wait it is told, in its own language, and loses nothing."""
+    async with open_house(limits=Limits(burst=10, rate=5)) as house:
+        ann, bob = await house.ndjson("Ann"), await house.plain("Bob")
+        await ann.event()
+        lines = [str(number) for number in range(60)]
+        await bob.type(*lines)
+        said = [await ann.event() for _ in lines]
+        assert [event["text"] for event in said] == lines
+        assert trio.current_time() == pytest.approx(10, abs=1)
+        assert await bob.line() == "* " + FAST.format(5)
+        assert not await bob.heard_by_now()
+
+
+@pytest.mark.smooth
+@pytest.mark.parametrize("line", ["x" * 80, "\N{EURO SIGN}" * 160, "x" * 500])
+async def test_an_ordinary_paste_waits_for_nothing(line: str) -> None:
+    """Two hundred lines of prose, or of long paragraphs, are said at once, and nobody is told."""
+    async with open_house() as house:
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        await trio.sleep(1)
+        await bob.type(*[line] * 200)
+        await ann.hear(201)
+        assert trio.current_time() == 1
+        assert not await bob.heard_by_now()
+
+
+@pytest.mark.parametrize("line", [b"x" * 1999 + b"\n", b"x" * 2000])
+async def test_bytes_have_a_rate(line: bytes) -> None:
+    """Whatever a member sends, lines or none, it is read as fast as 20 lines of 512 bytes."""
+    async with open_house() as house:
+        bob = await house.plain("Bob")
+        async with trio.open_nursery() as nursery:
+            stream = await house.listener.connect()
+            eve = Peer(stream)
+            nursery.start_soon(eve.type, "Eve")
+            assert await bob.line() == "* Eve joined"
+            nursery.start_soon(stream.send_all, line * 200)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(eve.type, "", "done")
+            assert await bob.line() == "Eve> done"
+        assert trio.current_time() > (2000 * 200 / 512 - 200) / 20 - 5
+
+
+async def test_joins_and_leaves_in_a_loop_are_slowed_down() -> None:
+    """Who comes and goes all the time under one handle is let in more slowly; others are not."""
+    async with open_house() as house:
+        ann = await house.ndjson("Ann")
+        times = []
+        for _ in range(20):
+            bob = await house.plain("Bob")
+            times.append(trio.current_time())
+            await bob.type("\\quit")
+            await bob.rest()
+            await bob.stream.aclose()
+        assert times[9] == 0
+        assert times[-1] == pytest.approx(60)
+        await house.plain("Cat")
+        assert trio.current_time() == times[-1]
+        told = [(await ann.event())["type"] for _ in range(41)]
+        assert told == ["joined", "left"] * 20 + ["joined"]
+
+
 async def test_a_stranger_is_read_slowly() -> None:
     """Who has not joined gets a few answers, then a few a second; as a member it is free again."""
     async with open_house(limits=UNLIMITED) as house:
@@ -694,7 +758,7 @@ async def test_what_does_not_fit_waits_outside() -> None:
         ann, bob = await house.plain("Ann"), await house.plain("Bob")
         others = [await house.connect() for _ in range(50)]
         await trio.testing.wait_all_tasks_blocked()
-        assert len(house.hub.fan_out.links) <= TURNED_AWAY + 4  # one was awaited, and one begins
+        assert len(house.hub.fan_out.links) <= TURNED_AWAY + 4  # two are on their way in
         for other in others:
             assert "too many others" in (await other.rest())[-1]
             await other.stream.aclose()

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triochat.ratelimit import Buckets, Limits, TokenBucket
+from triochat.ratelimit import COMINGS, RESERVE, Buckets, Comings, Limits, TokenBucket
 
 
 def taken(buckets: Buckets, host: str) -> TokenBucket:
@@ -128,3 +128,47 @@ def test_one_spend_is_many(lines: int) -> None:
     at_once, one_by_one = TokenBucket(4.0, 8.0), TokenBucket(4.0, 8.0)
     waits = [one_by_one.spend(1, 0.0) for _ in range(lines)]
     assert at_once.spend(lines, 0.0) == waits[-1]
+
+
+def test_how_long_until_there_is_a_token() -> None:
+    """None is to be waited for where there is one."""
+    bucket = TokenBucket(burst=2.0, rate=0.5)
+    assert bucket.wait(0.0) == 0.0
+    bucket.spend(2, 0.0)
+    assert [bucket.wait(now) for now in (0.0, 1.0, 2.0, 9.0)] == [2.0, 1.0, 0.0, 0.0]
+
+
+def test_a_clock_that_goes_back_takes_nothing() -> None:
+    """Whose clock is set back waits no longer for it."""
+    bucket = TokenBucket(burst=2.0, rate=1.0)
+    bucket.spend(1, 1000.0)
+    assert bucket.left(0.0) == 1.0
+    assert bucket.left(0.5) == 1.5
+
+
+def test_who_comes_too_often_waits() -> None:
+    """Under one handle from one host; other handles, and other hosts, have their own."""
+    burst, rate = COMINGS
+    comings = Comings()
+    for _ in range(int(burst)):
+        assert comings.wait("here", "ann", 0.0) == 0.0
+        comings.note("here", "ann", 0.0)
+    assert comings.wait("here", "ann", 0.0) == pytest.approx(1 / rate)
+    assert comings.wait("here", "bob", 0.0) == comings.wait("there", "ann", 0.0) == 0.0
+    assert comings.wait("here", "ann", 1 / rate) == pytest.approx(0.0)
+
+
+def test_comings_are_forgotten() -> None:
+    """However many come, nothing is kept of those who came a while ago."""
+    comings = Comings()
+    for number in range(10_000):
+        comings.note("here", f"p{number}", number / 10)
+    assert len(comings._buckets) < 200
+
+
+@pytest.mark.parametrize("files", [16, 32, 64, 200, 1024, 1 << 20])
+def test_some_files_are_not_for_connections(files: int) -> None:
+    """A quarter at most is for strangers, and some are for none, however few there are."""
+    limits = Limits().fit(files)
+    assert limits.strangers == min(200, files // 4)
+    assert files - limits.connections >= min(RESERVE, files // 2)

@@ -43,7 +43,18 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Peer, Settle, Typed, arrival
+from triochat.order import (
+    HOUSE,
+    AnyRequest,
+    Asked,
+    Expired,
+    Gone,
+    Idled,
+    Peer,
+    Settle,
+    Typed,
+    arrival,
+)
 from triochat.room import Room
 from triochat.rules import QUEUE
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
@@ -1733,3 +1744,34 @@ def test_a_short_day() -> None:
             boss | * Anna left
         """
     )
+
+
+def test_a_handle_is_not_changed_all_the_time() -> None:
+    """Three changes at once, and then one in 20 seconds; what is refused costs none."""
+    stage = Stage()
+    stage.tell("ann", Join("Ann"))
+    stage.tell("bob", Join("Bob"))
+    for handle in ("A1", "bob", "A2", "A3"):
+        stage.tell("ann", Rename(handle))
+    for wait, seconds in ((0.0, 20), (7.5, 13), (19.9, 1)):
+        no = bare(stage.tell("ann", Rename("A4"), now=NOW + wait)[0].event)
+        text = f"you have changed your handle too often; again in {seconds} seconds"
+        assert no == Refused("slow-down", text)
+    assert bare(stage.tell("ann", Rename("A4"), now=NOW + 20)[0].event) == Renamed("A3", "A4")
+    assert bare(stage.tell("bob", Rename("Bobby"), now=NOW + 20)[0].event) == Renamed(
+        "Bob", "Bobby"
+    )
+    stage.tell("ann", Quit())
+    assert len(stage.room.renames) == 1
+
+
+def test_who_is_put_out_for_saying_nothing() -> None:
+    """It may come back if a person wants to; operators, and who is no member, are left alone."""
+    stage = Stage(Room(max_clients=1))
+    stage.tell("ann", Join("Ann"))
+    stage.tell("bob", Join("Bob"))
+    assert stage.tell("bob", Idled()) == stage.tell("cat", Idled()) == []
+    heard = [bare(one.event) for one in stage.tell("ann", Idled())]
+    assert heard[0] == Closing("idle", retry=True, ask=True)
+    assert Left("Ann", "idle") in heard
+    assert stage.room.roster == ("Bob",)

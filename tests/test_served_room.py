@@ -303,7 +303,13 @@ def _is_own(event: Event, visitor: Visitor) -> bool:
 
 def _is_public(line: str) -> bool:
     """Whether this is a line of what all hear."""
-    private = (" here: ", "* triochat", "* The room is full", "* Server closed the connection")
+    private = (
+        " here: ",
+        "* triochat",
+        "* The room is full",
+        "* Server closed the connection",
+        "* you send more than",
+    )
     return not line.startswith(("[", "! ")) and not any(words in line for words in private)
 
 

@@ -293,7 +293,8 @@ async def test_bad_input_is_refused_and_the_connection_lives(line: bytes, is_sea
     async with open_house(is_sealed=is_sealed) as house:
         peer = await house.connect()
         await peer.stream.send_all(line)
-        refusal = await peer.line()
+        while (refusal := await peer.line()).startswith("* triochat: what is your"):
+            assert is_sealed  # what comes slowly in a large record has not been said yet
         assert "\x1b" not in refusal
         if not line.endswith(b"\n"):
             await peer.type("")

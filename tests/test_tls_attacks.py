@@ -133,8 +133,11 @@ async def test_new_keys_without_end(tmp_path: Path) -> None:
         cid = await house.plain("Cid")
         await stream.send_all(b"".join(hand.update() for _ in range(5000)))
         await stream.send_all(hand.record(b"that was all\n"))
+        await cid.type("?")
+        assert await cid.heard_by_now() == ["* 4 here: Ann, Bob, Cid, Eve"]
+        assert await cid.line() == "Eve> that was all"  # what is no line costs her as well
         await cid.type("hi")
-        assert await cid.heard_by_now() == ["Eve> that was all"]
+        await trio.testing.wait_all_tasks_blocked()
         client.hear(bytes(await stream.receive_some()))
         assert client.heard.endswith(b"Cid> hi\n")
         await stream.aclose()

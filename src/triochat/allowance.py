@@ -4,10 +4,11 @@ A stranger is heard a line at a time: enough for any way to join, and for some m
 has the tokens of its host (see `ratelimit`), or as many as it likes.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from triochat.grammar import parse
-from triochat.messages import Pong, Refused, Roster, Who
+from triochat.grammar import introduce, parse
+from triochat.messages import Join, Pong, Refused, Roster, Who
 from triochat.order import AnyRequest, Typed
 from triochat.pace import CROWD
 from triochat.ratelimit import TokenBucket
@@ -33,6 +34,12 @@ PING = 0.1
 
 _FRAME = 100  # bytes of an event beside its text
 
+LINE = 512
+"""Bytes of a line that costs one token; what is longer costs as many as it has of these."""
+
+AGAIN = 60.0
+"""Seconds without having to wait after which a member is told once more that it has to."""
+
 NAMES = 32
 """So many names in an answer cost as much as a line."""
 
@@ -48,11 +55,12 @@ class Allowance:
         chunk: bytes to be read at once.
     """
 
-    __slots__ = ("_is_stranger", "_tokens", "chunk")
+    __slots__ = ("_is_stranger", "_tokens", "_waited", "chunk")
 
     def __init__(self, tokens: TokenBucket | None, *, is_stranger: bool = False) -> None:
         self._is_stranger = is_stranger
         self._tokens = tokens
+        self._waited = -math.inf  # when it had to for the last time
         self.chunk = DROP if is_stranger else SIP if tokens else CHUNK
 
     def pieces(self, data: bytes | bytearray) -> Iterator[bytes | bytearray]:
@@ -84,6 +92,16 @@ class Allowance:
         """Pay for so many lines that led to this; how many seconds to wait before the next."""
         return self._tokens.spend(price(count, told), now) if self._tokens else 0.0
 
+    def weigh(self, size: int, count: int, now: float) -> float:
+        """Pay for so many bytes that make so many lines, beside these; how long to wait."""
+        more = size / LINE - count
+        return self._tokens.spend(more, now) if self._tokens and more > 0 else 0.0
+
+    def begins_to_wait(self, now: float) -> bool:
+        """Whether a member that has to wait is to be told so: not again and again."""
+        waited, self._waited = self._waited, now
+        return not self._is_stranger and now - waited > AGAIN
+
 
 def price(count: int, told: Iterable[Telling]) -> float:
     """What so many lines cost that led to this."""
@@ -105,6 +123,12 @@ def size_of(telling: Telling) -> int:
     if type(telling) is not Told or telling.to is not None:
         return 0
     return sum(_FRAME + len(getattr(event, "text", "").encode()) for event in telling.events)
+
+
+def handle_asked(request: AnyRequest) -> str | None:
+    """The handle under which a stranger wants to come in with this, if it does."""
+    asked = introduce(request.line) if type(request) is Typed else request
+    return asked.handle if isinstance(asked, Join) else None
 
 
 def _asks_names(request: AnyRequest) -> bool:

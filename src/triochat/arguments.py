@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from triochat import __version__, epilogs
 from triochat.addresses import HOME, any_port_of, split_address
+from triochat.durations import parse_duration
 from triochat.process import PASSWORD, deliver, say
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -131,6 +132,13 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         default=20,
         help="lines a second that anybody may send after that; 0 for no limit" + _DEFAULT,
     )
+    add(
+        "--idle",
+        metavar="MINUTES",
+        type=partial(_duration, unit="m"),
+        default=math.inf,
+        help="put out who says nothing for so long; also as 90s, 2h or 1d (default: never)",
+    )
     _add_tls(parser)
     _add_password(parser, "nobody joins without the password in the first line of FILE")
     add("--headless", action="store_true", help="only show and forward; no operator")
@@ -252,6 +260,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds above 0')
     return seconds
+
+
+def _duration(text: str, *, unit: str = "s") -> float:
+    try:
+        return parse_duration(text, unit)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _fingerprint(text: str) -> str:

@@ -62,7 +62,7 @@ async def run_server(options: argparse.Namespace) -> int:
         where = f"{options.host} port {options.port}"
         reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
         return fail(f"cannot listen on {where}: {reason}")
-    limits = Limits(options.burst, options.rate).fit(files)
+    limits = Limits(options.burst, options.rate, idle=options.idle).fit(files)
     if limits.connections < options.max_clients:
         fit = "%d connections fit, fewer than --max-clients: this process may open %d files"
         log.warning(fit, limits.connections, files)

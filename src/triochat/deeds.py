@@ -5,11 +5,18 @@ from typing import Any, TypeAlias
 
 from triochat import messages, moderation
 from triochat.messages import Closing, Join, Left, Notice, Quit, Refused, Rename, Whisper
-from triochat.order import Alert, Expired, Exposed, Gone, Peer, Settle
+from triochat.order import Alert, Expired, Exposed, Gone, Idled, Peer, Settle
+from triochat.ratelimit import TokenBucket
 from triochat.rules import banned
 from triochat.state import State
 from triochat.telling import Reports, Told
 from triochat.text import accept_text
+
+RENAMES = (3.0, 1 / 20)
+"""How often a member may change its handle at once, and then a second."""
+
+IDLE = "idle"
+"""Why a member has left that said nothing for too long."""
 
 Deed: TypeAlias = Callable[[State, Peer, Any], None]
 """Changes the state as this peer asks, and says what there is to say."""
@@ -42,6 +49,7 @@ def rename(state: State, peer: Peer, request: Rename) -> None:
         state.refuse(peer, new)
     else:
         state.members.rename(peer, new)
+        state.renames.setdefault(peer, TokenBucket(*RENAMES)).spend(1, state.now)
         state.tell(messages.Renamed(old, new, state.next_id(), state.at))
 
 
@@ -90,6 +98,13 @@ def expire(state: State, peer: Peer, expired: Expired) -> None:
         state.end(peer, expired.reason)
 
 
+def put_out(state: State, peer: Peer, _: Idled) -> None:
+    """Let a member go that only takes a place."""
+    if peer in state.members and not state.is_operator(peer):
+        state.tell(Closing(IDLE, retry=True, ask=True), peer)
+        state.leave(peer, IDLE)
+
+
 def expose(state: State, peer: Peer, _: Exposed) -> None:
     """Mark it as one that can be overheard. It is known from its first bytes on, or never."""
     if peer not in state.members:
@@ -127,6 +142,7 @@ DEEDS: dict[type, Deed] = {
     Quit: leave,
     Gone: lose,
     Expired: expire,
+    Idled: put_out,
     Exposed: expose,
     Alert: alert,
     Settle: lambda state, _peer, _: state.settle(),

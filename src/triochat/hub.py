@@ -18,7 +18,7 @@ from triochat.link import Link
 from triochat.lobby import Lobby
 from triochat.messages import Closing
 from triochat.order import HOUSE, Alert, Gone, Order, Peer, arrival
-from triochat.ratelimit import Buckets, Guesses, Limits
+from triochat.ratelimit import Buckets, Comings, Guesses, Limits
 from triochat.room import Room
 from triochat.telling import Ends, Told
 from triochat.tls import Tls
@@ -33,6 +33,7 @@ class Hub(Feed):
         guesses: what strangers have tried where there is a password.
         journal: what is logged of them.
         lobby: those who have not joined.
+        comings: how often anybody comes in.
         handshakes: who waits to begin one.
         tls: how links are encrypted; None where that cannot be.
     """
@@ -56,6 +57,7 @@ class Hub(Feed):
         self.guesses = Guesses()
         self.journal = Journal()
         self.lobby = Lobby(self.limits.strangers, self.limits.connections)
+        self.comings = Comings()
         self.handshakes = Handshakes()
         self.fan_out.report = lambda: words_of(self.figures())
         self._doors = trio.lowlevel.ParkingLot()

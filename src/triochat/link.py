@@ -44,6 +44,7 @@ class Link:
     Attributes:
         outbox: what the peer is still to be sent.
         speaker: how it speaks.
+        spoke: when it has asked for more than a pong last, as the session sees it.
         has_ended: it has said that it says nothing more, or what it says cannot be opened.
     """
 
@@ -57,6 +58,7 @@ class Link:
         "has_ended",
         "outbox",
         "speaker",
+        "spoke",
     )
 
     def __init__(
@@ -71,6 +73,7 @@ class Link:
     ) -> None:
         self.outbox = Outbox(backlog)
         self.speaker = speaker or PlainSpeaker()
+        self.spoke = 0.0
         self.has_ended = False
         self._stream = stream
         self._tls = tls

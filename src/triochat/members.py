@@ -26,7 +26,8 @@ class Members(dict[Peer, str]):
 
     Attributes:
         queue: who waits, with the handle that each will have, in the order of their turns.
-        clients: how many members are not operators.
+        max_clients: how many members there may be that are not operators.
+        clients: how many there are.
         exposed: peers that can be overheard. Nobody becomes one who is here already.
     """
 
@@ -37,7 +38,7 @@ class Members(dict[Peer, str]):
         self.queue: dict[Peer, str] = {}
         self.clients = 0
         self.exposed: set[Peer] = set()
-        self._max_clients = max_clients
+        self.max_clients = max_clients
         self._taken: dict[str, Peer] = {}
         self._looks: tuple[dict[str, Peer], dict[str, Peer]] = {}, {}
         self._reserved = [*map(_bare, skeletons(server))]
@@ -60,7 +61,7 @@ class Members(dict[Peer, str]):
     @property
     def is_full(self) -> bool:
         """Whether the next client has to wait."""
-        return self.clients >= self._max_clients
+        return self.clients >= self.max_clients
 
     def handle_of(self, peer: Peer) -> str | None:
         """The handle of a member, or the one that a peer in the queue will have."""

@@ -52,6 +52,10 @@ class Expired(Message, frozen=True):
     may_return: bool = True
 
 
+class Idled(Message, frozen=True):
+    """A member has said nothing for too long; nothing, if it is none."""
+
+
 class Exposed(Message, frozen=True):
     """What this peer says and is told crosses a network, and can be read there."""
 
@@ -66,7 +70,7 @@ class Settle(Message, frozen=True):
     """Tell those who wait for a place in the room where they stand now. The house's."""
 
 
-AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Exposed | Alert | Settle
+AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Idled | Exposed | Alert | Settle
 """What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
 
 

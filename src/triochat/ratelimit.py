@@ -6,6 +6,7 @@ never refuses, it says how long the peer must wait for what it has taken beyond 
 
 import math
 from collections import deque
+from itertools import islice
 from typing import NamedTuple
 
 RESERVE = 24
@@ -20,12 +21,14 @@ class Limits(NamedTuple):
         rate: lines a second after that; 0 for as many as the readers take.
         strangers: connections that have not joined; for one more another is closed (see `lobby`).
         connections: that there may be in all; what comes beyond is let wait.
+        idle: seconds after which a member that says nothing is put out.
     """
 
     burst: float = 200.0
     rate: float = 20.0
     strangers: int = 200
     connections: float = math.inf
+    idle: float = math.inf
 
     def fit(self, files: int) -> "Limits":
         """The same for a process that may open so many files."""
@@ -43,10 +46,12 @@ GUESSES = (20.0, 10.0)
 
 HOSTS = 4096
 """Hosts of whom it is remembered what they have tried."""
+COMINGS = (10.0, 1 / 6)
+"""How often somebody may come in at once under one handle, and then a second."""
 
 
 class TokenBucket:
-    """The tokens of one peer. Times are in seconds, of any clock that does not go back."""
+    """The tokens of one peer. Times are in seconds, of any clock; one set back gives none."""
 
     __slots__ = ("_burst", "_rate", "_then", "_tokens")
 
@@ -58,9 +63,13 @@ class TokenBucket:
 
     def left(self, now: float) -> float:
         """How many tokens there are, or, below 0, how many are owed."""
-        self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate)
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._then) * self._rate)
         self._then = now
         return self._tokens
+
+    def wait(self, now: float) -> float:
+        """How many seconds from now there is a token, if none is taken before."""
+        return max(0.0, 1.0 - self.left(now)) / self._rate
 
     def is_full(self, now: float) -> bool:
         """Whether there are as many tokens as there can be."""
@@ -146,3 +155,29 @@ class Guesses:
 
 
 _LOOKED_AT = 3  # of those who left first, whenever one leaves: so there are never many
+
+
+class Comings:
+    """How often somebody from one host has come in under one handle.
+
+    Everybody is told who comes and goes. Whoever does nothing else is let in more slowly, and so
+    nothing that happens need be left out of what is told.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: dict[tuple[str, str], TokenBucket] = {}  # who came last stands last
+
+    def wait(self, host: str, handle: str, now: float) -> float:
+        """How many seconds from now this one may come in."""
+        bucket = self._buckets.get((host, handle))
+        return bucket.wait(now) if bucket else 0.0
+
+    def note(self, host: str, handle: str, now: float) -> None:
+        """It has come in. Nothing is kept of those who have not done so for a while."""
+        who = host, handle
+        bucket = self._buckets.pop(who, None) or TokenBucket(*COMINGS)
+        bucket.spend(1, now)
+        self._buckets[who] = bucket
+        for old in [*islice(self._buckets, _LOOKED_AT)]:
+            if self._buckets[old].is_full(now):
+                del self._buckets[old]

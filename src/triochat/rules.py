@@ -6,6 +6,7 @@ are taken in (`text`, `members`). What is not refused becomes a deed.
 """
 
 import re
+from math import ceil
 
 from triochat.messages import (
     Action,
@@ -143,6 +144,15 @@ def is_deed(_state: State, _peer: Peer, action: Action) -> Refused | None:
     return None
 
 
+def is_calm(state: State, peer: Peer, _: Rename) -> Refused | None:
+    """Everybody is told who is called otherwise now, and can follow only so many."""
+    bucket = state.renames.get(peer)
+    if bucket and (seconds := bucket.wait(state.now)):
+        again = f"again in {ceil(seconds)} seconds"
+        return Refused("slow-down", f"you have changed your handle too often; {again}")
+    return None
+
+
 # ---- what operators decided
 
 
@@ -184,7 +194,7 @@ RULES: dict[type, tuple[Rule, ...]] = {
     Say: (has_joined, is_heard, has_turn),
     Action: (has_joined, is_heard, has_turn, is_deed),
     Whisper: (has_joined, has_reader, is_heard),
-    Rename: (has_joined, is_client, is_heard, banned),
+    Rename: (has_joined, is_client, is_heard, is_calm, banned),
     Who: (has_handle,),
     Topic: (has_joined, may_set),
     Kick: (has_joined, is_operator, spares, is_here),

@@ -14,6 +14,7 @@ import trio
 
 from triochat.hosts import host_of
 from triochat.hub import Hub
+from triochat.idleness import put_out_idle
 from triochat.outbox import LINGER
 from triochat.session import Session
 
@@ -58,6 +59,7 @@ async def serve(
         async with trio.open_nursery() as sessions:
             sessions.start_soon(hub.run)
             async with trio.open_nursery() as doors:
+                doors.start_soon(put_out_idle, hub)
                 task_status.started(doors.cancel_scope)
                 held = [_Door(listener, hub) for listener in listeners]
                 await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)

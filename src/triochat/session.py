@@ -25,18 +25,19 @@ from typing import Any, TypeVar
 
 import trio
 
-from triochat.allowance import SIP, Allowance, size_of
+from triochat.allowance import LINE, SIP, Allowance, handle_asked, size_of
 from triochat.dialects import NdjsonSpeaker
 from triochat.hosts import is_loopback
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Answer, Closing, Event, Join, Refused, Renamed
+from triochat.messages import Answer, Closing, Event, Join, Notice, Ping, Refused, Renamed
 from triochat.order import AnyRequest, Expired, Gone, Typed
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.sockets import is_reset, receiver
 from triochat.stranger import TRIES, Stranger
 from triochat.telling import Telling, Told
+from triochat.text import handle_key
 
 DRAIN = 1 << 18
 """Bytes that a peer may still send when its connection ends; nobody reads them."""
@@ -49,8 +50,12 @@ BRIEF = 0.1
 
 WARNED = (10, 100, 1000)
 """So many wrong passwords from one host are said aloud."""
+
 NOTED = {Closing, Refused, Renamed}
 """Events that are logged when a peer's own asking has led to them."""
+
+FAST = "you send more than {:g} lines a second; what comes faster is read later, and is not lost"
+"""What a member is told who is held to its rate."""
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -155,15 +160,28 @@ class Session:
             if self._stranger and link.begins_to_seal(data):
                 self._stranger.hear(trio.current_time(), is_person=False)
                 await self._patiently(self._hub.handshakes.wait_turn, self.peer.host)
+            lines = 0
             for unsealed in link.unseal(data, self._allowance.chunk):
                 for piece in self._allowance.pieces(unsealed):
-                    await self._hear(link.hear(piece))
+                    requests = link.hear(piece)
+                    lines += len(requests)
+                    if self._stranger:
+                        self._stranger.speak()
+                    await self._hear(requests)
                     if outbox.way is not Way.OPEN or self._has_ended():
                         return
+            now = trio.current_time()
+            if len(data) > LINE * lines and (delay := self._allowance.weigh(len(data), lines, now)):
+                await self._pause(delay)
             if self._stranger:
                 self._stranger.hear(trio.current_time(), is_person=link.is_person)
             if link.has_ended:
                 break
+        self._part()
+
+    def _part(self) -> None:
+        """It says no more; what it has not finished saying is not obeyed."""
+        link, outbox = self.link, self.link.outbox
         if unfinished := link.end():
             self._note_told(self._hub.ask(self.peer, (unfinished,)))
         parting = "quit" if self.peer.is_console else link.speaker.parting
@@ -190,9 +208,10 @@ class Session:
         hub, peer = self._hub, self.peer
         while requests:
             if self._stranger:
-                self._stranger.greeting = math.inf
                 await self._wait_turn(requests[0])
             now, members = trio.current_time(), len(hub.room.members)
+            if type(requests[0]) is not Ping or any(type(one) is not Ping for one in requests):
+                self.link.spoke = now
             wanted = self._allowance.portion(requests, members, now)
             if hub.backlog:
                 wanted = min(wanted, FEW)
@@ -208,7 +227,7 @@ class Session:
             if self._has_ended():
                 return
             if delay:
-                await self._sleep_until(now + delay)
+                await self._pause(delay)
             if hub.backlog:
                 await hub.backlog.wait_room(sum(map(size_of, told)))
 
@@ -217,16 +236,18 @@ class Session:
         ended = self._hub.room.ended
         return bool(ended) and self.peer in ended
 
-    async def _sleep_until(self, due: float) -> None:
-        """Wait until then; who has vanished by then has nothing more to ask."""
-        await self._patiently(trio.sleep_until, due)
-        if is_reset(self._stream):
-            raise trio.BrokenResourceError
-
     async def _wait_turn(self, request: AnyRequest) -> None:
+        """Have a stranger wait whose host guesses, or that comes in too often under a handle."""
+        hub, host = self._hub, self.peer.host
+        if hub.room.password is not None and isinstance(request, Typed | Join):
+            await self._wait_guess()
+        if handle := handle_asked(request):
+            now = trio.current_time()
+            if delay := hub.comings.wait(host, handle_key(handle), now):
+                await self._sleep_until(now + delay)
+
+    async def _wait_guess(self) -> None:
         """Where there is a password the strangers of a host are heard one after the other."""
-        if self._hub.room.password is None or not isinstance(request, Typed | Join):
-            return
         guesses, host, now = self._hub.guesses, self.peer.host, trio.current_time()
         if delay := guesses.spend(host, now):
             try:
@@ -234,6 +255,19 @@ class Session:
             except trio.Cancelled:
                 guesses.spend(host, trio.current_time(), -1)
                 raise
+
+    async def _pause(self, delay: float) -> None:
+        """Have it wait that has said more than it may; a member is told when that begins."""
+        now = trio.current_time()
+        if self._allowance.begins_to_wait(now):
+            self._ask(Notice(FAST.format(self._hub.limits.rate)))
+        await self._sleep_until(now + delay)
+
+    async def _sleep_until(self, due: float) -> None:
+        """Wait until then; who has vanished by then has nothing more to ask."""
+        await self._patiently(trio.sleep_until, due)
+        if is_reset(self._stream):
+            raise trio.BrokenResourceError
 
     def _ask(self, request: AnyRequest) -> None:
         self._note_told(self._hub.ask(self.peer, (request,)))
@@ -244,6 +278,7 @@ class Session:
         if handle := self._hub.room.members.handle_of(self.peer):
             self._stranger = None
             self._hub.lobby.let_in(self)
+            self._hub.comings.note(self.peer.host, handle_key(handle), trio.current_time())
             self._let_in()
             self._handle, dialect = handle, self.link.speaker.dialect.name
             self._note("joined", f"is {handle} ({dialect})", dialect=dialect)
@@ -293,5 +328,6 @@ class Session:
     def _let_in(self) -> None:
         """From now on it may ask what a member may."""
         self._level = logging.INFO
+        self.link.spoke = trio.current_time()
         self._tokens = self._hub.buckets.take(self.peer.host)
         self._allowance = Allowance(self._tokens)

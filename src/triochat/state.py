@@ -9,6 +9,7 @@ from triochat.members import Members
 from triochat.messages import Event, Joined, Left, Notice, Refused, Welcome
 from triochat.order import HOUSE, Peer
 from triochat.passwords import Password
+from triochat.ratelimit import TokenBucket
 from triochat.sanctions import Rulings, person_of
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows
 from triochat.text import HANDLE_LENGTH
@@ -43,6 +44,7 @@ class State:
         password: what is kept of the password; None where there is none.
         admitted: peers that have said it.
         introduced: peers that are asked for it, with the handle that each has typed before.
+        renames: how often those who have changed their handles may do so.
         operators: members that were made operators; the console is one without that.
         rulings: what operators decided, and what survives a restart of it.
         former: the hosts of those who left a little while ago.
@@ -72,6 +74,7 @@ class State:
         self.password = Password(password) if password else None
         self.admitted: set[Peer] = set()
         self.introduced: dict[Peer, str] = {}
+        self.renames: dict[Peer, TokenBucket] = {}
         self.operators: set[Peer] = set()
         self.rulings = Rulings()
         self.former: dict[str, str] = {}
@@ -176,6 +179,7 @@ class State:
         if self.last_speaker == peer:
             self.last_speaker = None
         self.operators.discard(peer)
+        self.renames.pop(peer, None)
         self.telling.append(Unfollows(peer))
         handle = self.members.remove(peer)
         if peer.host:

@@ -36,7 +36,15 @@ class Stranger:
         tries: how many lines did not let it in.
     """
 
-    __slots__ = ("_asked", "_began", "_came", "_patience", "greeting", "tries")
+    __slots__ = (
+        "_asked",
+        "_began",
+        "_came",
+        "_has_spoken",
+        "_patience",
+        "greeting",
+        "tries",
+    )
 
     def __init__(self, now: float, *, may_guess: bool = False) -> None:
         self.greeting = now + GREETING_DELAY
@@ -44,6 +52,7 @@ class Stranger:
         self._asked = now
         self._began = math.inf  # as a program
         self._came = now
+        self._has_spoken = False
         self._patience = GUESSING if may_guess else math.inf
 
     @property
@@ -59,11 +68,16 @@ class Stranger:
         """It has said something; whether it may be a person, as far as that tells."""
         if is_person and self._began < math.inf:  # what has begun was a handshake, and it is done
             self._began = math.inf
-            self.greeting = math.inf if self.tries else now + GREETING_DELAY
+            self.greeting = math.inf if self._has_spoken else now + GREETING_DELAY
         elif not is_person:
             self.greeting = math.inf
             if not self.tries:
                 self._began = min(self._began, now)
+
+    def speak(self) -> None:
+        """It has said something that is not sealed, and need not be asked to."""
+        self._has_spoken = True
+        self.greeting = math.inf
 
     def fail(self, now: float) -> None:
         """It has said a line that did not let it in, and is asked again."""

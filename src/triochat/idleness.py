@@ -1,0 +1,54 @@
+"""Idleness: members that say nothing give way, where they are asked to or others wait.
+
+One task looks at all of them every few seconds; nobody has one of its own.
+"""
+
+import math
+
+import trio
+
+from triochat.hub import Hub
+from triochat.messages import Notice
+from triochat.order import Idled, Peer
+
+CROWDED = 30 * 60.0
+"""Seconds after which idle members give way where more wait than may be in the room."""
+
+WARNING = 60.0
+"""Seconds before that, in which a member is told."""
+
+LOOK = 5.0
+"""Seconds between two looks."""
+
+_SOON = "you have said nothing for a long time; say something within a minute, or you are put out"
+
+
+async def put_out_idle(hub: Hub) -> None:
+    """Put members out that say nothing for too long, and warn them before. Does not end."""
+    warned: dict[Peer, float] = {}
+    members, links = hub.room.members, hub.fan_out.links
+    while True:
+        await trio.sleep(LOOK)
+        now, limit = trio.current_time(), _limit(hub)
+        lead = min(WARNING, limit / 2)
+        warned = {peer: since for peer, since in warned.items() if peer in links}
+        for peer, link in [*links.items()] if limit < math.inf else []:
+            if peer in members.queue:
+                link.spoke = now  # who has waited for long has not been silent for long
+            elif peer not in members or hub.room.is_operator(peer):
+                continue
+            elif now - link.spoke < limit - lead:
+                warned.pop(peer, None)
+            elif peer not in warned:
+                warned[peer] = now
+                hub.ask(peer, (Notice(_SOON),))
+            elif now - link.spoke >= limit and now - warned[peer] >= lead:
+                hub.ask(peer, (Idled(),))
+        hub.flush()
+
+
+def _limit(hub: Hub) -> float:
+    """Seconds that a member may say nothing now."""
+    members = hub.room.members
+    is_crowded = len(members.queue) > members.max_clients
+    return min(hub.limits.idle, CROWDED if is_crowded else math.inf)
