@@ -11,7 +11,7 @@ import trio.lowlevel
 import trio.testing
 
 from house import UNLIMITED, Peer, open_house
-from triochat.allowance import LINES
+from triochat.allowance import FAST, LINES
 from triochat.backlog import HELD, PATIENCE
 from triochat.dialects import NDJSON, NdjsonSpeaker
 from triochat.history import History
@@ -24,7 +24,6 @@ from triochat.outbox import LIMIT, LINGER, Way
 from triochat.pace import BATCH, CROWD, MOMENT
 from triochat.ratelimit import Limits
 from triochat.room import Room
-from triochat.session import FAST
 from triochat.stranger import GREETING_DELAY, PERSON, TRIES
 from triochat.telling import Telling, Told
 from triochat.testing import open_memory_room

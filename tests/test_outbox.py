@@ -5,7 +5,7 @@ import pytest
 import trio
 import trio.testing
 
-from triochat.backlog import HELD, Backlog
+from triochat.backlog import HELD, TOTAL, Backlog
 from triochat.outbox import AGE, LIMIT, LINGER, STALL, Outbox, Way
 
 
@@ -41,6 +41,39 @@ async def test_too_many_bytes_evict() -> None:
         assert outbox.scope.cancel_called
     assert outbox.why == "fell behind"
     assert outbox.way is Way.GONE
+
+
+async def test_too_many_bytes_for_all_evict_one() -> None:
+    """Where too much waits for all together the one for which most waits goes, and only that."""
+    backlog = Backlog()
+    outboxes = [Outbox(backlog) for _ in range(TOTAL // LIMIT * 2)]
+    for outbox in outboxes:
+        outbox.put(bytes(LIMIT // 2))
+    outboxes[7].put(b"x")
+    assert all(outbox.way is Way.OPEN for outbox in outboxes[:7] + outboxes[8:])
+    assert outboxes[7].why == "fell behind, and too much waits for all"
+    outboxes[8].put(b"x" * (LIMIT // 2))
+    assert outboxes[8].way is Way.OPEN
+    for outbox in outboxes:
+        outbox.abandon()
+    assert (backlog._total, backlog._held) == (0, {})
+
+
+async def test_what_was_taken_does_not_wait_any_more() -> None:
+    """Bytes that a peer has taken count no more, and those of one that is gone."""
+    backlog = Backlog()
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    outbox = Outbox(backlog)
+    outbox.put(bytes(LIMIT))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.send_to, ours)
+        for _ in range(LIMIT >> 17):
+            await theirs.receive_some(1 << 16)
+        await trio.testing.wait_all_tasks_blocked()
+        assert backlog._total == outbox._queued <= LIMIT // 2 + (1 << 16)
+        outbox.abandon()
+        assert backlog._total == 0
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_stalled_peer_is_evicted() -> None:

@@ -7,9 +7,9 @@ import trio.testing
 
 from doubles import Paper, Street, Stub, Text, sitting
 from house import House, open_house
+from triochat.allowance import FAST
 from triochat.messages import Quit, Said, Say, Welcome
 from triochat.person import Person
-from triochat.session import FAST
 from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line, Output, Pipe, wait_unread
 
 

@@ -286,6 +286,7 @@ BAD_FIRST_LINES = {
 }
 
 
+@pytest.mark.smooth  # a long line of a stranger may not come in pieces for long
 @pytest.mark.parametrize("line", BAD_FIRST_LINES.values(), ids=BAD_FIRST_LINES)
 @over_both
 async def test_bad_input_is_refused_and_the_connection_lives(line: bytes, is_sealed: bool) -> None:

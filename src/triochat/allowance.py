@@ -37,6 +37,12 @@ _FRAME = 100  # bytes of an event beside its text
 LINE = 512
 """Bytes of a line that costs one token; what is longer costs as many as it has of these."""
 
+READ = 0.5
+"""What it costs to be read from: as little as a byte may come at once."""
+
+FAST = "you send more than {:g} lines a second; what comes faster is read later, and is not lost"
+"""What a member is told when it begins to wait."""
+
 AGAIN = 60.0
 """Seconds without having to wait after which a member is told once more that it has to."""
 
@@ -93,8 +99,8 @@ class Allowance:
         return self._tokens.spend(price(count, told), now) if self._tokens else 0.0
 
     def weigh(self, size: int, count: int, now: float) -> float:
-        """Pay for so many bytes that make so many lines, beside these; how long to wait."""
-        more = size / LINE - count
+        """Pay for bytes, read at once, beside the lines that they make; how long to wait."""
+        more = max(READ, size / LINE) - count
         return self._tokens.spend(more, now) if self._tokens and more > 0 else 0.0
 
     def begins_to_wait(self, now: float) -> bool:

@@ -12,8 +12,12 @@ HELD = 1 << 18
 """Bytes a second that all talkers together tell each member meanwhile."""
 
 
+TOTAL = 1 << 28
+"""Bytes that may wait for all together; for more the one for which most waits has to go."""
+
+
 class Backlog:
-    """Who is far behind.
+    """What waits for whom, and who is far behind.
 
     While anybody is who reads, all talkers together are held to what a reader can take, one after
     the other: so a reader that reads need not be put out, and an ordinary conversation does not
@@ -21,7 +25,9 @@ class Backlog:
     """
 
     def __init__(self) -> None:
-        self._readers: dict[Hashable, float] = {}
+        self._held: dict[Hashable, int] = {}  # bytes that wait
+        self._total = 0
+        self._readers: dict[Hashable, float] = {}  # who is far behind
         self._cleared = trio.Event()
         self._next = 0.0  # when the one after all who wait may speak
 
@@ -36,6 +42,24 @@ class Backlog:
 
     def __contains__(self, reader: Hashable) -> bool:
         return reader in self._readers
+
+    def hold(self, reader: Hashable, size: int) -> None:
+        """So many bytes more wait for this one; or less, when it has taken some."""
+        self._total += size
+        held = self._held.get(reader, 0) + size
+        if held:
+            self._held[reader] = held
+        else:
+            del self._held[reader]
+
+    def release(self, reader: Hashable) -> None:
+        """Nothing waits for this one any more."""
+        self._total -= self._held.pop(reader, 0)
+        self.discard(reader)
+
+    def too_much(self) -> Hashable | None:
+        """For whom most waits, where too much waits for all together."""
+        return max(self._held, key=self._held.__getitem__) if self._total > TOTAL else None
 
     def add(self, reader: Hashable) -> None:
         """This one is far behind, and has taken something, or begins to be far behind."""

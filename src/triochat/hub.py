@@ -6,8 +6,6 @@ from collections.abc import Callable
 from itertools import count
 from secrets import token_hex
 
-import trio
-
 from triochat import __version__, vitals
 from triochat.feed import Feed
 from triochat.figures import Figures, words_of
@@ -60,7 +58,6 @@ class Hub(Feed):
         self.comings = Comings()
         self.handshakes = Handshakes()
         self.fan_out.report = lambda: words_of(self.figures())
-        self._doors = trio.lowlevel.ParkingLot()
 
     def connect(
         self, link: Link, address: str = "", host: str = "", *, is_console: bool = False
@@ -105,14 +102,8 @@ class Hub(Feed):
         """A connection is gone: nothing more can be told to it. The room hears of it at once."""
         self.fan_out.unfollow(peer)
         del self.fan_out.links[peer]
-        self._doors.unpark_all()
         self.ask(peer, (Gone(reason),))
         self.flush()
-
-    async def wait_place(self) -> None:
-        """Wait until there may be one connection more: some files are not for connections."""
-        while len(self.fan_out.links) >= self.limits.connections:
-            await self._doors.park()
 
     def close(self, reason: str, *, retry: bool = False) -> None:
         """Say so to everybody, and end every connection politely; nobody is heard any more.

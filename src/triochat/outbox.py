@@ -14,6 +14,7 @@ The contract between the fan-out, which fills outboxes, and the sessions, which 
 * A peer that lets more than `LIMIT` bytes pile up, or needs `STALL` seconds for the next 64 KiB, or
   `AGE` seconds for all that waited at one moment, is evicted: its session is cancelled there and
   then.
+* Where more waits for all together than may, the one for which most waits is evicted.
 * `close` is the polite ending: the sender says all that is queued, then ends its direction of the
   stream. It has `LINGER` seconds for that; then the session is cancelled.
 """
@@ -198,6 +199,7 @@ class Outbox:
     def _queue_up(self, blob: bytes) -> None:
         self._direct = None
         self._queued += len(blob)
+        self._backlog.hold(self, len(blob))
         self._channel()[0].send_nowait(blob)
         self.start_sender()
         if self._queued > LIMIT // 2:
@@ -205,6 +207,8 @@ class Outbox:
                 self._backlog.add(self)
             if self._queued > LIMIT:
                 self.evict("fell behind")
+        if isinstance(most := self._backlog.too_much(), Outbox):
+            most.evict("fell behind, and too much waits for all")
 
     def _clear(self) -> None:
         """Let `put` write again, if nothing stands against it."""
@@ -241,7 +245,7 @@ class Outbox:
         self._start = None
         if self._ends is not None:
             self._ends[0].close()
-        self._backlog.discard(self)
+        self._backlog.release(self)
 
     async def send_to(self, stream: trio.abc.SendStream) -> None:
         """Send what is put, until `close`; then end this direction of the stream.
@@ -272,6 +276,8 @@ class Outbox:
                 self.evict("fell behind")
                 return
             self._queued -= len(piece)
+            if self.way is not Way.GONE:
+                self._backlog.hold(self, -len(piece))
             self._clear()
             if self._queued < LIMIT // 4:
                 self._backlog.discard(self)

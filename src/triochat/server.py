@@ -6,6 +6,7 @@ linger. To stop at once, cancel `serve`.
 """
 
 import socket
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TypeAlias
@@ -17,6 +18,7 @@ from triochat.hub import Hub
 from triochat.idleness import put_out_idle
 from triochat.outbox import LINGER
 from triochat.session import Session
+from triochat.sockets import accept_more
 
 VANISHED = {
     "TCP_KEEPIDLE": 60,
@@ -34,6 +36,10 @@ Listeners: TypeAlias = Sequence[trio.SocketListener]
 QUEUE = 4096
 """Connections that the system holds until we accept them."""
 
+TOGETHER = 4
+"""Connections that are accepted together: one in each pass of the scheduler would be too few where
+many come, and all that there are would hold up members."""
+
 
 async def serve(
     listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
@@ -48,11 +54,15 @@ async def serve(
         hub: the room; it is closed when the doors are.
         task_status: is given the doors, a cancel scope: cancel it to stop politely.
     """
+    places = _Places(hub.limits.connections)
 
     async def serve_stream(stream: trio.abc.Stream) -> None:
-        watch(stream)
-        host, address = peer_of(stream)
-        await Session(stream, hub, address, host=host).run()
+        try:
+            watch(stream)
+            host, address = peer_of(stream)
+            await Session(stream, hub, address, host=host).run()
+        finally:
+            places.give_back()
 
     async with trio.open_nursery() as journal:
         journal.start_soon(hub.journal.run)
@@ -61,24 +71,48 @@ async def serve(
             async with trio.open_nursery() as doors:
                 doors.start_soon(put_out_idle, hub)
                 task_status.started(doors.cancel_scope)
-                held = [_Door(listener, hub) for listener in listeners]
+                held = [_Door(listener, places) for listener in listeners]
                 await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)
             hub.close("shutting down")
             sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
         journal.cancel_scope.cancel()
 
 
-class _Door(trio.abc.Listener[trio.abc.Stream]):
-    """A listener that takes connections only while there is room for them."""
+class _Places:
+    """How many connections there may be besides those that there are: some files are for others."""
 
-    def __init__(self, listener: trio.abc.Listener[trio.abc.Stream], hub: Hub) -> None:
+    def __init__(self, count: float) -> None:
+        self.free = count
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def wait(self) -> None:
+        """Wait until there is one."""
+        while self.free < 1:
+            await self._waiting.park()
+
+    def give_back(self) -> None:
+        """A connection is closed."""
+        self.free += 1
+        self._waiting.unpark_all()
+
+
+class _Door(trio.abc.Listener[trio.abc.Stream]):
+    """A listener that takes connections only while there are places, and some at once."""
+
+    def __init__(self, listener: trio.abc.Listener[trio.abc.Stream], places: _Places) -> None:
         self._listener = listener
-        self._hub = hub
+        self._places = places
+        self._accepted: deque[trio.abc.Stream] = deque()
 
     async def accept(self) -> trio.abc.Stream:
-        """The next connection."""
-        await self._hub.wait_place()
-        return await self._listener.accept()
+        """The next connection. Does not checkpoint while there are some that have come with it."""
+        if not self._accepted:
+            await self._places.wait()
+            self._accepted.append(await self._listener.accept())
+            more = min(TOGETHER, self._places.free) - 1
+            self._accepted += accept_more(self._listener, more)
+            self._places.free -= len(self._accepted)
+        return self._accepted.popleft()
 
     async def aclose(self) -> None:
         """Listen no more."""

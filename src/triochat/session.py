@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from triochat.allowance import LINE, SIP, Allowance, handle_asked, size_of
+from triochat.allowance import FAST, LINE, SIP, Allowance, handle_asked, size_of
 from triochat.dialects import NdjsonSpeaker
 from triochat.hosts import is_loopback
 from triochat.hub import Hub
@@ -53,9 +53,6 @@ WARNED = (10, 100, 1000)
 
 NOTED = {Closing, Refused, Renamed}
 """Events that are logged when a peer's own asking has led to them."""
-
-FAST = "you send more than {:g} lines a second; what comes faster is read later, and is not lost"
-"""What a member is told who is held to its rate."""
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -170,9 +167,8 @@ class Session:
                     await self._hear(requests)
                     if outbox.way is not Way.OPEN or self._has_ended():
                         return
-            now = trio.current_time()
-            if len(data) > LINE * lines and (delay := self._allowance.weigh(len(data), lines, now)):
-                await self._pause(delay)
+            if not lines or len(data) > LINE * lines:
+                await self._pause(self._allowance.weigh(len(data), lines, trio.current_time()))
             if self._stranger:
                 self._stranger.hear(trio.current_time(), is_person=link.is_person)
             if link.has_ended:
@@ -258,10 +254,11 @@ class Session:
 
     async def _pause(self, delay: float) -> None:
         """Have it wait that has said more than it may; a member is told when that begins."""
-        now = trio.current_time()
-        if self._allowance.begins_to_wait(now):
-            self._ask(Notice(FAST.format(self._hub.limits.rate)))
-        await self._sleep_until(now + delay)
+        if delay:
+            now = trio.current_time()
+            if self._allowance.begins_to_wait(now):
+                self._ask(Notice(FAST.format(self._hub.limits.rate)))
+            await self._sleep_until(now + delay)
 
     async def _sleep_until(self, due: float) -> None:
         """Wait until then; who has vanished by then has nothing more to ask."""

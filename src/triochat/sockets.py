@@ -7,7 +7,8 @@ coroutines for each message, a tenth of what a message in a quiet room costs alt
 
 import os
 import select
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TypeGuard
 
@@ -37,6 +38,23 @@ def is_reset(stream: object) -> bool:
     poll = select.poll()
     poll.register(stream.socket.fileno(), 0)  # errors and hang-ups are told unasked
     return bool(poll.poll(0))
+
+
+def accept_more(listener: object, count: float) -> Iterator[trio.SocketStream]:
+    """Connections that have come to this listener already, so many at most."""
+    if not isinstance(listener, trio.SocketListener) or os.name != "posix":
+        return
+    door = listener.socket
+    ours = socket.socket(door.family, door.type, door.proto, fileno=door.fileno())
+    try:
+        while count >= 1:
+            came, _ = ours.accept()
+            count -= 1
+            yield trio.SocketStream(trio.socket.from_stdlib_socket(came))
+    except OSError:  # there are none, or there is no file for them: who waits for one hears of it
+        pass
+    finally:
+        ours.detach()
 
 
 async def end(stream: trio.abc.SendStream) -> None:
