@@ -4,6 +4,7 @@ import socket
 import ssl
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,36 @@ def test_nothing_is_left_of_who_breaks_off() -> None:
         server.process.terminate()
         assert server.process.stderr
         assert server.process.stderr.read() == ""
+
+
+def test_many_who_shake_hands_hold_nobody_up() -> None:
+    """While one address begins 1,500 handshakes a member is answered, and others get in."""
+    hello = Sealer().hello()
+    with running_server() as server:
+        ann = member(server.port, "Ann", "127.0.0.1")
+        SealedPeer(server.port).close()  # the key is made
+        begun: list[socket.socket] = []
+        waits: list[float] = []
+        for number in range(1500):
+            stranger = socket.create_connection(("127.0.0.1", server.port))
+            begun.append(stranger)
+            with suppress(OSError):
+                stranger.sendall(hello)
+            if len(begun) > 300:
+                begun.pop(0).close()
+            if number % 30 == 0:
+                started = time.monotonic()
+                ann.type("?")
+                ann.wait_line("* 1 here: Ann")
+                waits.append(time.monotonic() - started)
+        started = time.monotonic()
+        bob = socket.create_connection(("127.0.0.1", server.port), PATIENCE, ("127.9.9.9", 0))
+        with any_context().wrap_socket(bob) as bob:
+            bob.sendall(b"Bob\n")
+            ann.wait_line("* Bob joined")
+        took = time.monotonic() - started
+        for stranger in begun:
+            stranger.close()
+        waits.sort()
+        assert waits[45] < 0.5  # where nothing else runs it is a tenth of that
+        assert took < 2
