@@ -1,7 +1,9 @@
+import re
 import shlex
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
 from http.client import HTTPConnection
@@ -9,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from real import PATIENCE, TRIOCHAT, Peer, Server, member, run, running_server
+from real import (
+    PATIENCE,
+    TRIOCHAT,
+    Peer,
+    Server,
+    exit_code,
+    member,
+    run,
+    running_server,
+    spawn,
+)
 
 TIME = r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"
 """What a line of the transcript begins with."""
@@ -326,3 +338,50 @@ def test_silent_connections_let_others_in() -> None:
         told = silent[0].line()
         assert told.endswith("too many others are waiting to join")
         assert server.count_files() < 100
+
+
+# ---- what survives a restart
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_operators_decided_survives(tmp_path: Path, number: int) -> None:
+    """A server that is stopped, or killed, begins again with its bans, mutes and its topic."""
+    state = tmp_path / "state"
+    console = spawn("server", "0", "--state", str(state))
+    console.expect("nc 127.0.0.1 (\\d+)")
+    console.expect("Server>")
+    for line in ("\\ban Eve 2h spam", "\\ban 10.0.0.0/24", "\\topic tea at five"):
+        console.send(f"{line}\r")
+    console.expect("the topic was set by Server: tea at five")
+    deadline = time.monotonic() + PATIENCE
+    while "tea" not in state.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    console.kill(number)
+    exit_code(console)
+    assert [*tmp_path.iterdir()] == [state]
+    with running_server("--state", str(state)) as server:
+        ann = Peer(server.port)
+        ann.type("Ann")
+        assert ann.line() == "* Server connected. You are Ann. 1 here: Ann"
+        assert ann.line() == "* Topic: tea at five"
+        eve = Peer(server.port)
+        eve.type("Eve")
+        refused = eve.line()
+        assert re.fullmatch(r"! you are banned here for another \d+ \w+: spam", refused)
+        assert eve.line() == "* Server closed the connection: banned"
+        assert eve.line() == ""
+        ann.close()
+        eve.close()
+
+
+def test_a_state_that_cannot_be_kept_is_one_line(tmp_path: Path) -> None:
+    """A file that is something else is left alone, and the server does not start."""
+    letter = tmp_path / "letter"
+    letter.write_text("Dear Ann")
+    done = run("server", "0", "--state", str(letter))
+    problem = "is not what a server keeps there; name another file, or move it away"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"triochat: {letter} {problem}\n"
+    assert letter.read_text() == "Dear Ann"

@@ -143,6 +143,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     _add_password(parser, "nobody joins without the password in the first line of FILE")
     add("--headless", action="store_true", help="only show and forward; no operator")
     add("--log-level", choices=LEVELS, default="warning", help="what is logged" + _DEFAULT)
+    _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
     _add_file(parser, "--log-file", "log to FILE (default: standard error)")
     text = "how a line of the log is written: for people, or as a JSON object"
     add("--log-format", choices=("text", "json"), default="text", help=text + _DEFAULT)

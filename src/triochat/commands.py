@@ -6,9 +6,11 @@ import logging
 import math
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -22,6 +24,7 @@ from triochat.folders import state_folder
 from triochat.grammar import Place
 from triochat.hub import Hub
 from triochat.invitation import all_addresses, invitation
+from triochat.keeper import keeping, open_rulings
 from triochat.logs import set_up_log
 from triochat.outbox import LINGER
 from triochat.passwords import EXPOSED, Secret
@@ -30,6 +33,7 @@ from triochat.process import allow_many_files, deliver, fail, say, take_password
 from triochat.program import Client
 from triochat.ratelimit import Limits
 from triochat.room import Room
+from triochat.sanctions import Rulings
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
 from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.signals import next_end, open_signals, until_signal
@@ -54,6 +58,7 @@ async def run_server(options: argparse.Namespace) -> int:
     try:
         password = take_password(options.password_file)
         tls = _open_tls(options)
+        rulings = open_rulings(Path(options.state), time.time()) if options.state else Rulings()
     except ValueError as error:
         return fail(str(error))
     try:
@@ -74,7 +79,10 @@ async def run_server(options: argparse.Namespace) -> int:
         place=f"port {port_of(listeners)}",
         password=password,
     )
-    return await _serve_until_signal(listeners, Hub(room, limits=limits, tls=tls), options)
+    room.rulings = rulings
+    hub = Hub(room, limits=limits, tls=tls)
+    async with keeping(hub, Path(options.state)) if options.state else nullcontext():
+        return await _serve_until_signal(listeners, hub, options)
 
 
 async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from triochat import messages, moderation
-from triochat.messages import Closing, Join, Left, Notice, Quit, Refused, Rename, Whisper
+from triochat.messages import Closing, Join, Left, Moderated, Notice, Quit, Refused, Rename, Whisper
 from triochat.order import Alert, Expired, Exposed, Gone, Idled, Peer, Settle
 from triochat.ratelimit import TokenBucket
 from triochat.rules import banned
@@ -117,9 +117,11 @@ def pass_on(state: State, peer: Peer, answer: messages.Answer) -> None:
 
 
 def alert(state: State, _: Peer, request: Alert) -> None:
-    """Tell those who can do something about it."""
-    for peer in filter(state.is_operator, state.members):
-        state.tell(Notice(request.text), peer)
+    """Tell those who can do something about it. It is no answer to anything that they asked."""
+    operators = tuple(filter(state.is_operator, state.members))
+    if operators:
+        told = Moderated(request.text, state.next_id(), state.at)
+        state.telling.append(Told([told], operators))
 
 
 DEEDS: dict[type, Deed] = {

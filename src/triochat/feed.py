@@ -72,6 +72,8 @@ class Feed:
         self._settles = False
         self._failure: Exception | None = None  # what went wrong in a session's task
         self._wake = trio.Event()
+        self._ruled = trio.lowlevel.ParkingLot()
+        self._ruling = room.rulings.version
 
     # ---- what sessions call
 
@@ -143,6 +145,11 @@ class Feed:
         self.is_closed = True
         self._wake.set()
 
+    async def wait_ruling(self, version: int) -> None:
+        """Return when operators have decided more than in this version of it."""
+        while self.room.rulings.version == version:
+            await self._ruled.park()
+
     async def run(self) -> None:
         """Tell what is asked, until it is finished and the last batch is out.
 
@@ -203,6 +210,9 @@ class Feed:
             start = time.perf_counter()
             size = self.fan_out.send(batch)
             self._pace.end(size, time.perf_counter() - start)
+            if self.room.rulings.version != self._ruling:
+                self._ruling = self.room.rulings.version
+                self._ruled.unpark_all()
 
 
 def _waits(telling: Telling) -> bool:

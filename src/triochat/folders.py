@@ -1,7 +1,9 @@
-"""Where a program keeps what it remembers between two runs."""
+"""Where a program keeps what it remembers between two runs, and how it writes that."""
 
 import os
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -14,6 +16,25 @@ def state_folder() -> Path:
     else:
         folder = Path(os.environ.get("XDG_STATE_HOME") or _home() / ".local" / "state")
     return folder / "triochat"
+
+
+def put_file(path: Path, text: bytes) -> None:
+    """Put a file with this text, for its owner alone, in the place of the one that is there.
+
+    Nobody ever reads half of it, and after a crash one of the two is there, whole. Raises
+    `OSError` if that cannot be done; then the old one is as it was.
+    """
+    fd, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # 0600
+    try:
+        with open(fd, "wb") as file:  # noqa: PTH123  it is open already
+            file.write(text)
+            file.flush()
+            os.fsync(fd)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
 
 
 def _home() -> Path:

@@ -6,13 +6,13 @@ skipped: it may have been the very pin that is asked for.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from triochat.exceptions import UntrustedError
 from triochat.fingerprints import parse_fingerprint
+from triochat.folders import put_file
 from triochat.trust import AUTHORITY, Server, server_at
 
 
@@ -80,25 +80,12 @@ class KnownHosts:
                 pins = dict(before)
                 yield pins
                 if pins != before:
-                    self._write(pins)
+                    text = "".join(f"{host} {port} {pin}\n" for (host, port), pin in pins.items())
+                    put_file(self._path, text.encode())
             finally:
                 os.close(lock)
         except OSError as error:
             raise UntrustedError(f"cannot write {self._path}: {_reason(error)}") from None
-
-    def _write(self, pins: dict[Server, str]) -> None:
-        text = "".join(f"{host} {port} {pin}\n" for (host, port), pin in pins.items())
-        fd, name = tempfile.mkstemp(prefix=f"{self._path.name}.", dir=self._path.parent)  # 0600
-        try:
-            with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123  it is open already
-                file.write(text)
-                file.flush()
-                os.fsync(fd)
-            Path(name).replace(self._path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
 
 
 def _reason(error: OSError) -> str:
