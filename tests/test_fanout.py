@@ -11,7 +11,19 @@ from triochat.counts import Counts
 from triochat.dialects import NdjsonSpeaker, PlainSpeaker
 from triochat.fanout import FanOut
 from triochat.link import Link
-from triochat.messages import Closing, Join, Kick, Ping, Quit, Say, Whisper
+from triochat.messages import (
+    Action,
+    Ban,
+    Closing,
+    Join,
+    Kick,
+    Ping,
+    Quiet,
+    Quit,
+    Say,
+    Unban,
+    Whisper,
+)
 from triochat.order import HOUSE, AnyRequest, Asked, Gone, Peer, Settle
 from triochat.outbox import Way
 from triochat.room import Room
@@ -27,6 +39,10 @@ requests: st.SearchStrategy[AnyRequest] = st.one_of(
     st.builds(Say, st.sampled_from(["one", "two", ""])),
     st.builds(Whisper, handles, st.just("psst")),
     st.builds(Kick, handles),
+    st.builds(Action, st.sampled_from(["waves", ""])),
+    st.builds(Ban, st.one_of(handles, st.just("10.0.0.0/8"))),
+    st.builds(Unban, handles),
+    st.builds(Quiet, st.booleans()),
     st.just(Ping()),
     st.just(Quit()),
     st.just(Gone("lost")),
@@ -41,7 +57,10 @@ class Hall:
         self.room = Room(max_clients=3)
         self.counts = Counts()
         self.fan_out = FanOut(self.counts)
-        self.peers = [Peer(str(number), is_console=number == OPERATOR) for number in range(COUNT)]
+        self.peers = [
+            Peer(str(number), host=f"10.0.0.{number}/32", is_console=number == OPERATOR)
+            for number in range(COUNT)
+        ]
         self.written: defaultdict[Peer, list[bytes]] = defaultdict(list)
         for number, peer in enumerate(self.peers):
             stream, _ = trio.testing.memory_stream_one_way_pair()

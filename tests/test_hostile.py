@@ -21,6 +21,8 @@ from triochat.dialects.ndjson import decode_event, encode
 from triochat.exceptions import RemoteProtocolError
 from triochat.grammar import Place, parse
 from triochat.messages import (
+    Action,
+    Ban,
     Closing,
     Event,
     Join,
@@ -32,6 +34,7 @@ from triochat.messages import (
     Renamed,
     Roster,
     Said,
+    Topic,
     Welcome,
     Whispered,
 )
@@ -257,6 +260,25 @@ def test_as_a_reason_to_kick(hostile: Hostile) -> None:
 
 
 @each
+def test_as_an_action_a_topic_and_a_reason_to_ban(hostile: Hostile) -> None:
+    """What is done, what the room is about, and why somebody is banned are texts like any other."""
+    room, boss = Room(), order.Peer("boss", is_console=True)
+    for peer, handle in ((boss, "Server"), (order.Peer("a"), "Ann")):
+        room.apply(order.Asked(peer, [Join(handle)], 0))
+    shown = hostile.shown
+    asked: list[tuple[Action | Topic | Ban, str]] = [
+        (Action(hostile.sent), f"* Server {shown}"),
+        (Topic(hostile.sent), f"* the topic was set by Server: {shown.strip()}"),
+        (Ban("Ann", 0, hostile.sent), f"* Ann was banned by Server: {shown.strip()}"),
+    ]
+    for request, wanted in asked:
+        [told, *_] = room.apply(order.Asked(boss, [request], 0))
+        assert isinstance(told, Told)
+        assert words_of(told.events[0]) == (f"! {hostile.refused}" if hostile.refused else wanted)
+    assert ("Ann" in room.roster) == bool(hostile.refused)
+
+
+@each
 async def test_names_that_are_not_here(hostile: Hostile) -> None:
     """An unknown name and an unknown command come back to who typed them, as harmless."""
     async with two_readers() as (_, ann, joe):
@@ -409,9 +431,11 @@ HEAD = """\
 
 Nothing. This table is written by the test that checks it (`python tests/test_hostile.py` writes it
 again, and `tests/test_hostile.py` fails when it is out of date). Each text is sent as a message, a
-whisper, a handle and a reason to kick, by a plain peer and by a program that speaks NDJSON, and in
-every field of every event by a server that cleans nothing. *On a screen* is what is left of it: at
-`nc`, in the client's terminal (between the client's own colours) and in `--plain`.
+whisper, a handle and a reason to kick, by a plain peer and by a program that speaks NDJSON, as an
+action, a topic and a reason to ban, and in every field of every event by a server that cleans
+nothing.
+*On a screen* is what is left of it: at `nc`, in the client's terminal (between the client's own
+colours) and in `--plain`.
 
 None of these texts can be a handle: they are refused, and shown in the refusal as on a screen.
 Characters that are not ASCII are written as their code points.

@@ -6,6 +6,7 @@ from house import open_house
 from triochat.grammar import Ignore
 from triochat.ignored import Ignored
 from triochat.messages import Joined, Left, Notice, Refused, Renamed, Said, Welcome, Whispered
+from triochat.stay import Stay
 
 ANN = Ignored(("Ann",))
 
@@ -39,15 +40,17 @@ def test_it_follows_the_person() -> None:
 
 def test_what_can_be_asked() -> None:
     """Somebody who is here is ignored, however the handle is spelt; once, and not oneself."""
-    here = ("Ann", "Bob", "Cid")
-    both, told = ANN.change(Ignore("cID"), "Bob", here)
+    bob = Stay()
+    bob.hear(Welcome("Bob", "S", ("Ann", "Bob", "Cid")))
+    both, told = ANN.change(Ignore("cID"), bob)
     assert both == Ignored(("Ann", "Cid"))
     again = "\\unignore Cid shows it again"
     assert told == Notice(f"what Cid says is not shown to you any more; {again}")
-    assert both.change(Ignore("ANN"), "Bob", here)[0] == Ignored(("Cid", "Ann"))
-    assert both.change(Ignore(), "Bob", here) == (both, Notice("ignored: Ann, Cid"))
-    assert Ignored().change(Ignore(), "Bob", here)[1] == Notice("you ignore nobody")
-    assert both.change(Ignore("ann", is_on=False), "Bob", ()) == (
+    assert both.change(Ignore("ANN"), bob)[0] == Ignored(("Cid", "Ann"))
+    assert both.change(Ignore(), bob) == (both, Notice("ignored: Ann, Cid"))
+    assert Ignored().change(Ignore(), bob)[1] == Notice("you ignore nobody")
+    bob.hear(Left("Ann", "quit"))
+    assert both.change(Ignore("ann", is_on=False), bob) == (
         Ignored(("Cid",)),
         Notice("what Ann says is shown again"),
     )
@@ -56,7 +59,7 @@ def test_what_can_be_asked() -> None:
         (Ignore("Eve"), "no-such-handle"),
         (Ignore("Bob", is_on=False), "no-such-handle"),
     ):
-        same, refused = ANN.change(asked, "Bob", here)
+        same, refused = ANN.change(asked, bob)
         assert same is ANN
         assert isinstance(refused, Refused)
         assert refused.code == code

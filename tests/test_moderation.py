@@ -12,6 +12,7 @@ from triochat.messages import (
     Notice,
     Quiet,
     Refused,
+    Rename,
     Say,
     Topic,
     Welcome,
@@ -51,7 +52,7 @@ def test_an_operator_is_made() -> None:
             bob | * Server closed the connection: kicked
             boss, ann | * Bob left (kicked)
         boss: \\deop Anna
-            boss, ann | * Anna was made an operator no more by Server
+            boss, ann | * Anna was dismissed as an operator by Server
         boss: \\deop Anna
             boss | ! "Anna" is no operator
         ann: \\mute Server
@@ -88,9 +89,9 @@ def test_operators_make_and_dismiss_others() -> None:
         ann: \\op Bob
             boss, ann, bob | * Bob was made an operator by Ann
         bob: \\deop Ann
-            boss, ann, bob | * Ann was made an operator no more by Bob
+            boss, ann, bob | * Ann was dismissed as an operator by Bob
         bob: \\deop Bob
-            boss, ann, bob | * Bob was made an operator no more by Bob
+            boss, ann, bob | * Bob was dismissed as an operator by Bob
         boss: \\op Eve
             boss | ! nobody here is called "Eve"; nobody was made an operator
         """,
@@ -523,6 +524,7 @@ def test_an_action() -> None:
         "was banned by Server: spam",
         "was unmuted by Server",
         "was made an operator by Server",
+        "was dismissed as an operator by Server",
         "connected. You are Bob. 2 here: Ann, Bob",
         "\uff4ceft (quit)",
         "left\u200d",
@@ -535,6 +537,26 @@ def test_nobody_acts_the_room(text: str) -> None:
     stage = peopled("ann", "bob")
     [said] = stage.play(f"ann: \\me {text}")
     assert said == "    ann | ! only the room says that; nothing was sent"
+
+
+@pytest.mark.parametrize(
+    ("handle", "text"),
+    [
+        ("The", "topic was set by Server: Ann is mad"),
+        ("the", "room is full; you are number 7 in line"),
+        ("An", "address was banned by Server"),
+        ("all", "clients disconnected"),
+        ("Nobody", "is banned or muted"),
+        ("There", "is no topic"),
+    ],
+)
+def test_no_handle_makes_an_action_the_room_s(handle: str, text: str) -> None:
+    """Nor does it help to be called as the room's sentences begin."""
+    stage = peopled("ann")
+    stage.ask("ann", Rename(handle))
+    assert stage.play(f"ann: \\me {text}") == [
+        "    ann | ! only the room says that; nothing was sent"
+    ]
 
 
 @pytest.mark.parametrize("text", ["left the keys at home", "is now hungry and cold", "was hungry"])

@@ -324,10 +324,7 @@ class Chat:
                 self._terminal.bell = setting or self._terminal.bell
                 await self._terminal.show(Notice(f"bell: {self._terminal.bell}"), self.handle)
             case Ignore():
-                ignored, answer = self._terminal.ignored.change(
-                    asked, self.handle, self.stay.roster
-                )
-                self._terminal.ignored = ignored
+                self._terminal.ignored, answer = self._terminal.ignored.change(asked, self.stay)
                 await self._terminal.show(answer, self.handle)
             case messages.Quit() if self._role is not Role.OPERATOR:
                 await self.quit()
@@ -365,11 +362,10 @@ class Chat:
                     over = Why.EXPIRED if self._question else Why.DISCONNECTED
                     self._why = (over if ask else Why.RESTARTING) if retry else Why.CLOSED
                 is_hidden = self._role is Role.OPERATOR or self._why is Why.EXPIRED
-            case Refused() if isinstance(asked, messages.Join):
-                await self._hear_no(event)
-                # the state says so, where it goes on
-                is_hidden = self._role is Role.RETURNING and event.code != "banned"
-                is_hidden |= self._question == ASK_PASSWORD and event.code == "password-needed"
+            case Refused(code=code) if isinstance(asked, messages.Join) and code != "banned":
+                await self._hear_no(event)  # who is banned is told more, and then it is over
+                is_hidden = self._role is Role.RETURNING  # the state says so
+                is_hidden |= self._question == ASK_PASSWORD and code == "password-needed"
         if not isinstance(event, messages.Said | messages.Whispered):  # these change nothing there
             self._update()
         if not is_hidden:
@@ -379,8 +375,6 @@ class Chat:
 
     async def _hear_no(self, refused: Refused) -> None:
         """The room does not let us in: under another handle, perhaps, or not now."""
-        if refused.code == "banned" and self._terminal.is_person:
-            return  # the server has more to say, and then it is over
         if self._terminal.is_person and refused.code in ("password-needed", "password-wrong"):
             await self._ask_password(refused)
         elif self._role is Role.RETURNING or not self._terminal.is_person:

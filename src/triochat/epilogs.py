@@ -21,14 +21,16 @@ Other machines are invited to an encrypted room. The key for that is made once,
 and kept; read --tls-cert for one of your own. The password is in a file, or in
 TRIOCHAT_PASSWORD; the file counts if there are both.
 
-A terminal on standard input is the operator's; without one the server only
-shows, with times, and forwards. Ctrl-C or SIGTERM says good-bye to everybody
-and ends it; after SIGTERM terminals come back as soon as there is a server.
+A terminal on standard input is the operator's, where \\help lists how to put
+somebody out, and to keep them out; --state remembers that. Without one the
+server only shows, with times, and forwards. Ctrl-C or SIGTERM says good-bye to
+everybody and ends it; after SIGTERM terminals come back as soon as there is a
+server.
 
 exit codes:
   0  stopped as asked
   1  it cannot listen there, cannot log, or cannot use the certificate or the
-     password file
+     password file, or the file of --state
   2  wrong arguments
   130 a second Ctrl-C
 """
@@ -89,9 +91,10 @@ examples:
   triochat tail 9999 --handle bot --json | jq --unbuffered -r .text
   triochat tail 9999 --handle bot --count 1
 
-It prints public messages ("Ann> hi") and whispers to it ("[Ann -> you] psst"),
-each at once. It ends after N messages, when the server closes, and when nobody
-reads its output any more.
+It prints public messages ("Ann> hi", "* Ann waves"), whispers to it ("[Ann ->
+you] psst"), and what operators do ("* Ann was muted by Server", which does not
+count), each at once. It ends after N messages, when the server closes, and
+when nobody reads its output any more.
 
 exit codes:
   0  ended as above

@@ -3,11 +3,11 @@
 Pure. It is by handle, and follows it when it changes; who comes and goes is always shown.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from triochat.grammar import Ignore
 from triochat.messages import Answer, Event, Notice, Refused, Renamed, Said, Whispered
+from triochat.stay import Stay
 from triochat.text import excerpt, handle_key
 
 
@@ -28,14 +28,8 @@ class Ignored(NamedTuple):
             return self
         return Ignored(tuple(event.new if one == event.handle else one for one in self.handles))
 
-    def change(self, asked: Ignore, me: str, roster: Iterable[str]) -> tuple["Ignored", Answer]:
-        """The same, when this is asked, and what who asked is told.
-
-        Args:
-            asked: whom to ignore, or no more.
-            me: one's own handle.
-            roster: who is here.
-        """
+    def change(self, asked: Ignore, stay: Stay) -> tuple["Ignored", Answer]:
+        """The same, when somebody asks for this whose stay this is, and what is told for it."""
         key, names = handle_key(asked.handle), ", ".join(self.handles)
         if not asked.handle:
             return self, Notice(f"ignored: {names}" if names else "you ignore nobody")
@@ -46,9 +40,9 @@ class Ignored(NamedTuple):
                 return self, Refused("no-such-handle", f'you do not ignore "{name}"')
             [shown] = set(self.handles) - set(others)
             return Ignored(others), Notice(f"what {shown} says is shown again")
-        if key == handle_key(me):
+        if key == handle_key(stay.handle):
             return self, Refused("not-allowed", "you cannot ignore yourself")
-        name = next((one for one in roster if handle_key(one) == key), "")
+        name = next((one for one in stay.roster if handle_key(one) == key), "")
         if not name:
             wrong = f'nobody here is called "{excerpt(asked.handle)}"; nobody is ignored by that'
             return self, Refused("no-such-handle", wrong)

@@ -117,7 +117,7 @@ def deop(state: State, peer: Peer, request: Deop) -> None:
     """Let it be one no more."""
     target = state.members.find(request.handle)
     state.operators.discard(target)
-    _moderate(state, peer, f"{state.members[target]} was made an operator no more by")
+    _moderate(state, peer, f"{state.members[target]} was dismissed as an operator by")
 
 
 def bans(state: State, peer: Peer, _: object) -> None:

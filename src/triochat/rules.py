@@ -51,8 +51,9 @@ QUEUE = 1000
 
 _LOOKED_AT = 120  # characters of an action
 _STATED = re.compile(
-    r"(joined|left|came back|came and went|is now \S+|is out of the line)\.?$|left \("
-    r"|was (un)?(banned|muted) by |was made an operator |connected\. you are ",
+    r"\S+ (joined|left|came back|came and went|is now \S+|is out of the line)\.?$|\S+ left \("
+    r"|\S+ was ((un)?(banned|muted) by|made an operator|dismissed as) |\S+ connected\. you are "
+    r"|the (topic|room|quiet) (was|is) |an address was |all clients |nobody is |there is no topic",
     re.IGNORECASE,
 )
 _NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
@@ -136,10 +137,10 @@ def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
     return None
 
 
-def is_deed(_state: State, _peer: Peer, action: Action) -> Refused | None:
+def is_deed(state: State, peer: Peer, action: Action) -> Refused | None:
     """An action is drawn as the room's own lines are: so nobody ``left``, and was not there."""
     text = " ".join(strip_invisible(action.text[:_LOOKED_AT]).split())
-    if _STATED.match(text):
+    if _STATED.match(f"{state.members[peer]} {text}"):
         return Refused("not-allowed", "only the room says that; nothing was sent")
     return None
 
