@@ -1,5 +1,7 @@
 """Who joins a room with a password: people are asked for it, programs have it or are refused."""
 
+import os
+
 import pytest
 import trio
 import trio.testing
@@ -13,6 +15,7 @@ from triochat.passwords import EXPOSED, PASSWORD_LENGTH, Secret
 from triochat.person import Person
 from triochat.script import Delivery, Outcome, Result, Visit, one_message
 from triochat.terminals.pipe import Pipe
+from triochat.terminals.teletype import Teletype
 
 NEEDED = (
     "this room has a password; join with it (triochat takes it by --password-file FILE, or from"
@@ -176,6 +179,24 @@ async def test_who_can_be_overheard_is_warned_before() -> None:
             assert typist.view.is_secret
             await typist.type("simsim")
             assert typist.screen[1:] == [f"! {WRONG}"]
+
+
+async def test_paper_asks_when_the_question_comes() -> None:
+    """A terminal that only prints waits for a line, and prints the question all the same."""
+    fd, keys = os.pipe()
+    paper = Paper()
+    async with (
+        open_house(password="sesame") as house,
+        sitting(Teletype(fd, paper), house.listener.connect, "Bob"),
+    ):
+        assert paper.lines == [ASK_PASSWORD]
+        for line in (b"simsim\n", b"\n", b"sesame\n"):
+            os.write(keys, line)
+            await trio.testing.wait_all_tasks_blocked()
+        assert paper.lines[1:4] == [f"! {WRONG}", ASK_PASSWORD, ASK_PASSWORD]
+        assert paper.lines[4].startswith("* Server connected. You are Bob.")
+    os.close(fd)
+    os.close(keys)
 
 
 # ---- programs

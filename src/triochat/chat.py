@@ -142,7 +142,7 @@ class Role(Enum):
     """As whom somebody comes to a chat.
 
     Who returns was here a moment ago: no line is taken until the room has taken the handle again,
-    and nothing is asked if it does not. The operator quits without leaving.
+    and nothing but a password is asked if it does not. The operator quits without leaving.
     """
 
     NEWCOMER = auto()  # is told how to learn more

@@ -38,7 +38,7 @@ from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
 from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.signals import next_end, open_signals, until_signal
 from triochat.terminals.pipe import InputLines, Output, open_pipe, read, wait_unread
-from triochat.terminals.teletype import Teletype
+from triochat.terminals.teletype import open_teletype
 from triochat.text import accept_handle
 from triochat.tls import Tls, read_identity
 from triochat.trust import server_at
@@ -323,7 +323,8 @@ async def _open_terminal(options: argparse.Namespace, place: Place) -> AsyncIter
         async with open_pipe() as pipe:
             yield pipe
     elif options.plain or os.environ.get("TERM", "dumb") == "dumb" or not can_draw:
-        yield Teletype(0, Output(1))
+        async with open_teletype(0, Output(1)) as teletype:
+            yield teletype
     else:
         from triochat.terminals.prompt import open_prompt
 

@@ -41,7 +41,7 @@ class Room(State):
 
     def _read(self, peer: Peer, line: str) -> AnyRequest | None:
         """What a line means now: a stranger's second one is a message, if the first was taken."""
-        if self.members.handle_of(peer):
+        if peer in self.members or peer in self.members.queue:
             meant = parse(line)
         elif handle := self.introduced.get(peer):
             meant = self._read_password(peer, handle, line)

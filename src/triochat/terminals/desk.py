@@ -68,6 +68,10 @@ class Desk(Validator):
         spoke = (new if one == handle else one for one in self._spoke if one != new)
         self._spoke = deque(spoke, SPOKE)
 
+    def is_secret(self) -> bool:
+        """Whether what is typed is not to be seen, now or later."""
+        return self.view.is_secret
+
     def prompt(self) -> StyleAndTextTuples:
         """What stands before the line."""
         view = self.view

@@ -18,12 +18,20 @@ from pathlib import Path
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer, ValidationState
+from prompt_toolkit.clipboard import InMemoryClipboard
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout.processors import (
+    ConditionalProcessor,
+    Processor,
+    Transformation,
+    TransformationInput,
+)
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
@@ -53,12 +61,21 @@ def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSes
         history=open_history(desk, history),
         bottom_toolbar=desk.toolbar,
         key_bindings=key_bindings(desk),
+        input_processors=[ConditionalProcessor(Hidden(), Condition(desk.is_secret))],
         style=_STYLE,
     )
     # Without this, keys that are typed while messages are drawn are echoed into them.
     session.app.input.cooked_mode = session.app.input.raw_mode  # type: ignore[method-assign]
     survive_keys(session.app.key_processor)
     return session
+
+
+class Hidden(Processor):
+    """Draws nothing in place of the line, and the cursor where it begins."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:  # noqa: ARG002
+        """As of any processor."""
+        return Transformation([], lambda _: 0, lambda _: 0)
 
 
 def survive_keys(processor: KeyProcessor) -> None:
@@ -90,6 +107,8 @@ def judge_again(session: PromptSession[str]) -> None:
 def look(session: PromptSession[str], desk: Desk, view: View) -> None:
     """Show this from now on. What is being typed is kept aside while there is a question."""
     before, desk.view = desk.view, view
+    if before.is_secret and not view.is_secret:
+        forget(session, desk)
     if (before.question, before.holds) != (view.question, view.holds):
         judge_again(session)
     if view.question and not before.question:
@@ -101,6 +120,14 @@ def look(session: PromptSession[str], desk: Desk, view: View) -> None:
         aside, desk.aside = desk.aside, Document()
         _put(session, desk, Document(aside.text + ahead, aside.cursor_position))
     session.app.invalidate()
+
+
+def forget(session: PromptSession[str], desk: Desk) -> None:
+    """Leave nothing of a secret: not in the line, nor where undoing or yanking would find it."""
+    if _is_open(session):
+        session.default_buffer.reset()
+    desk.first = Document()
+    session.clipboard = InMemoryClipboard()
 
 
 def line(session: PromptSession[str], desk: Desk) -> Document:
@@ -169,7 +196,9 @@ def key_bindings(desk: Desk) -> KeyBindings:
         complete(desk, event.current_buffer, 1)
 
     for key in "-0123456789":
-        bindings.add("escape", key)(_repeat_nothing)
+        bindings.add("escape", key)(_do_nothing)
+    for key in ("c-r", "c-s"):  # what is searched for would be seen
+        bindings.add(key, filter=Condition(desk.is_secret), eager=True)(_do_nothing)
 
     @bindings.add(Keys.BackTab)
     def _(event: KeyPressEvent) -> None:
@@ -179,6 +208,9 @@ def key_bindings(desk: Desk) -> KeyBindings:
     @bindings.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
         """Insert what will be sent: tabs are spaces, and there is nothing that is not seen."""
+        if desk.view.is_secret:
+            event.current_buffer.insert_text(event.data.strip("\r\n"))
+            return
         lines = event.data.replace("\r\n", "\n").replace("\r", "\n").expandtabs(TAB).split("\n")
         event.current_buffer.insert_text("\n".join(map(clean, lines)))
 
@@ -206,8 +238,8 @@ def suspend(desk: Desk, keyboard: Input) -> None:
         desk.continued.wait(1)  # the signal stops another thread first, this one soon after
 
 
-def _repeat_nothing(event: KeyPressEvent) -> None:
-    """No key is done several times: some of them fail when it is fewer than once."""
+def _do_nothing(event: KeyPressEvent) -> None:
+    """No key is done several times, either: some of them fail when it is fewer than once."""
 
 
 # ---- history

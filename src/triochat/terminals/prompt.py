@@ -48,14 +48,16 @@ IDLE_AT_MOST = 10.0
 """Seconds in which somebody who goes on typing is waited for."""
 
 _UNASKED = Refused("not-asked", "nothing was sent: first an answer, please")
+_LATE = Refused("not-asked", "nothing was sent: that is not asked any more")
 _OF_LINES = ("unknown-command", "usage", _UNASKED.code)  # our own: the line taken last is meant
 
 
 class Entered(NamedTuple):
-    """A line on its way to whoever takes it, and whether something was asked when it was typed."""
+    """A line on its way to whoever takes it, and what was asked when it was typed."""
 
     line: str | Say
     is_answer: bool
+    is_secret: bool
 
 
 class Prompt(Terminal):
@@ -105,12 +107,16 @@ class Prompt(Terminal):
                 if self._has_ended:
                     raise trio.EndOfChannel
                 await self._heard.park()
-            line, is_answer = self._lines.popleft()
-            asked, self._taken = (None, line) if isinstance(line, str) else (line, "")
-            if is_answer or not self._view.question:
+            line, is_answer, is_secret = self._lines.popleft()
+            self._taken = line if isinstance(line, str) and not is_secret else ""
+            if is_secret and not self._view.is_secret:
+                await self.show(_LATE, "")
+            elif not self._view.question or (is_answer and is_secret == self._view.is_secret):
                 return line
-            if asked or self._taken.strip():
-                await self.show(_UNASKED, "", asked)
+            elif isinstance(line, Say):
+                await self.show(_UNASKED, "", line)
+            elif self._taken.strip():
+                await self.show(_UNASKED, "")
 
     async def wait_idle(self) -> None:
         """Return when no key was pressed for a second, after ten seconds at the latest."""
@@ -238,12 +244,15 @@ class Prompt(Terminal):
             raise
         view = self._desk.view
         lines = lines_of(text if text.strip() else view.offer)
-        self._lines += [Entered(line, bool(view.question)) for line in lines]
+        if view.is_secret:
+            lines = [text]
+        self._lines += [Entered(line, bool(view.question), view.is_secret) for line in lines]
         self._wake(self._heard)
 
     def _unsent(self) -> list[str]:
         """What was entered and nobody took, and what was being typed."""
-        entered = [line.text if isinstance(line, Say) else line for line, _ in self._lines]
+        lines = [entered.line for entered in self._lines if not entered.is_secret]
+        entered = [line.text if isinstance(line, Say) else line for line in lines]
         typed = f"{self._desk.aside.text}\n{self._half}".split("\n")
         return [line for line in (*entered, *typed) if line.strip()]
 
