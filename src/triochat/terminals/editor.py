@@ -207,12 +207,10 @@ def key_bindings(desk: Desk) -> KeyBindings:
 
     @bindings.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
-        """Insert what will be sent: tabs are spaces, and there is nothing that is not seen."""
-        if desk.view.is_secret:
-            event.current_buffer.insert_text(event.data.strip("\r\n"))
-            return
-        lines = event.data.replace("\r\n", "\n").replace("\r", "\n").expandtabs(TAB).split("\n")
-        event.current_buffer.insert_text("\n".join(map(clean, lines)))
+        """Insert what will be sent."""
+        is_secret = desk.view.is_secret
+        text = event.data.strip("\r\n") if is_secret else tidy(event.data)
+        event.current_buffer.insert_text(text)
 
     @bindings.add("c-z")
     def _(event: KeyPressEvent) -> None:
@@ -228,6 +226,12 @@ def key_bindings(desk: Desk) -> KeyBindings:
             os.kill(os.getpid(), signal.SIGINT)
 
     return bindings
+
+
+def tidy(pasted: str) -> str:
+    """What is pasted, as lines: tabs are spaces, and there is nothing that is not seen."""
+    lines = pasted.replace("\r\n", "\n").replace("\r", "\n").expandtabs(TAB).split("\n")
+    return "\n".join(map(clean, lines))
 
 
 def suspend(desk: Desk, keyboard: Input) -> None:
