@@ -25,3 +25,20 @@ def test_a_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
     assert state_folder() == Path("/somewhere/triochat")
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ("/var/lib/triochat", "/var/lib/triochat"),
+        ("/var/lib/triochat/lobby:/var/lib/other", "/var/lib/triochat/lobby"),
+        ("/var/lib/backup", "/var/lib/backup/triochat"),
+    ],
+)
+def test_a_service_has_its_own_folder(
+    monkeypatch: pytest.MonkeyPatch, given: str, folder: str
+) -> None:
+    """`STATE_DIRECTORY` comes first; in the folder of another program we have one of our own."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
+    monkeypatch.setenv("STATE_DIRECTORY", given)
+    assert state_folder() == Path(folder)

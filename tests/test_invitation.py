@@ -1,3 +1,4 @@
+import errno
 import ipaddress
 import os
 import socket
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tls import identity, make_tls
-from triochat.invitation import addresses, invitation, program
+from triochat.invitation import addresses, all_addresses, invitation, program
 from triochat.tls import Tls
 
 
@@ -112,3 +113,13 @@ def test_the_program_is_named_as_it_was_started(
     assert program() == "python3 -m triochat"
     start(monkeypatch, "-c")
     assert program() == "triochat"
+
+
+def test_who_may_not_ask_for_addresses_invites(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not tell this machine's addresses, as to some services, it has none."""
+
+    def fail() -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr("socket.if_nameindex", fail)
+    assert all_addresses() == []

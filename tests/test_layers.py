@@ -30,7 +30,7 @@ and loads on demand."""
 
 GROUND = set().union(*HOUSE[LINE:])
 DOORS = {"__main__", "cli", "commands"}
-SHELLS = {"server", "connect", "console", "sockets", "invitation"}
+SHELLS = {"server", "connect", "console", "metrics", "sockets", "invitation", "service"}
 SOCKETS = {"SocketStream", "SocketListener", "socket", "serve_tcp"}
 
 FILES = {

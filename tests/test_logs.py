@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from triochat.logs import LogFile, QuietFilter
+from triochat.logs import LogFile
 
 
 def record(text: str, *values: object) -> logging.LogRecord:
@@ -49,15 +49,3 @@ def test_a_bug_in_what_is_logged_is_shown(
     handler.emit(record("%d", "one"))
     handler.close()
     assert "TypeError" in capfd.readouterr().err
-
-
-def test_that_files_lack_is_said_once_a_minute() -> None:
-    """The same complaint is logged again after a minute, and never with its traceback."""
-    quiet, complaint = QuietFilter(), record("too many files")
-    complaint.exc_info = (OSError, OSError(), None)
-    said = []
-    for second in (0.0, 1.0, 59.0, 60.0, 61.0):
-        complaint.created = 1000 + second
-        said.append(quiet.filter(complaint))
-    assert said == [True, False, False, True, False]
-    assert complaint.exc_info is None

@@ -142,6 +142,8 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     _add_tls(parser)
     _add_password(parser, "nobody joins without the password in the first line of FILE")
     add("--headless", action="store_true", help="only show and forward; no operator")
+    text = f"tell Prometheus at http://{HOME}:PORT/metrics how the server does; 0 for any free port"
+    add("--metrics", metavar="[HOST:]PORT", type=_endpoint, help=text)
     add("--log-level", choices=LEVELS, default="warning", help="what is logged" + _DEFAULT)
     _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
     _add_file(parser, "--log-file", "log to FILE (default: standard error)")
@@ -251,6 +253,11 @@ def _count(text: str, *, what: str, least: int = 1, most: float = math.inf) -> i
         limit = f"{least} or more" if most == math.inf else f"{least} to {most}"
         raise argparse.ArgumentTypeError(f'"{text}" is not a number of {what}; it must be {limit}')
     return int(text)
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.removeprefix("[").removesuffix("]") or HOME, any_port_of(port)
 
 
 def _seconds(text: str) -> float:

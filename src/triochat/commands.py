@@ -36,6 +36,7 @@ from triochat.room import Room
 from triochat.sanctions import Rulings
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
 from triochat.server import Listeners, open_listeners, port_of, serve
+from triochat.service import Manager
 from triochat.signals import next_end, open_signals, until_signal
 from triochat.terminals.pipe import InputLines, Output, open_pipe, read, wait_unread
 from triochat.terminals.teletype import open_teletype
@@ -59,14 +60,10 @@ async def run_server(options: argparse.Namespace) -> int:
         password = take_password(options.password_file)
         tls = _open_tls(options)
         rulings = open_rulings(Path(options.state), time.time()) if options.state else Rulings()
+        listeners = await _listen(options.host, options.port)
+        metrics = await _open_metrics(options)
     except ValueError as error:
         return fail(str(error))
-    try:
-        listeners = await open_listeners(options.host, options.port)
-    except (OSError, UnicodeError) as error:
-        where = f"{options.host} port {options.port}"
-        reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
-        return fail(f"cannot listen on {where}: {reason}")
     limits = Limits(options.burst, options.rate, idle=options.idle).fit(files)
     if limits.connections < options.max_clients:
         fit = "%d connections fit, fewer than --max-clients: this process may open %d files"
@@ -81,13 +78,49 @@ async def run_server(options: argparse.Namespace) -> int:
     )
     room.rulings = rulings
     hub = Hub(room, limits=limits, tls=tls)
-    async with keeping(hub, Path(options.state)) if options.state else nullcontext():
-        return await _serve_until_signal(listeners, hub, options)
+    async with trio.open_nursery() as nursery:
+        if metrics is not None:
+            nursery.start_soon(metrics, hub)
+        async with keeping(hub, Path(options.state)) if options.state else nullcontext():
+            code = await _serve_until_signal(listeners, hub, options)
+        nursery.cancel_scope.cancel()
+    return code
+
+
+async def _listen(host: str, port: int) -> Listeners:
+    """Listeners there; `ValueError` if there can be none."""
+    try:
+        return await open_listeners(host, port)
+    except (OSError, UnicodeError) as error:
+        reason = "no such name" if isinstance(error, UnicodeError) else reason_of(error)
+        raise ValueError(f"cannot listen on {host} port {port}: {reason}") from None
+
+
+async def _open_metrics(options: argparse.Namespace) -> Callable[[Hub], Awaitable[None]] | None:
+    """What serves metrics, if that is wanted; `ValueError` if it cannot be done."""
+    if options.metrics is None:
+        return None
+    try:
+        from triochat.metrics import serve_metrics
+    except ImportError:
+        how = "pip install 'triochat[metrics]'"
+        raise ValueError(f"metrics need prometheus-client; to install it: {how}") from None
+    listeners = await _listen(*options.metrics)
+    host = options.metrics[0]
+    where = f"[{host}]" if ":" in host else host
+    say(1, f"Metrics are at http://{where}:{port_of(listeners)}/metrics")
+    return partial(serve_metrics, listeners)
 
 
 async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.Namespace) -> int:
     """Invite and serve until a signal ends it politely, or a second one at once: the exit code."""
     code = 0
+    manager = Manager()
+
+    def hang_up() -> None:
+        manager.tell_reloading()
+        _read_again(options, hub.tls)
+        manager.tell("READY=1")
 
     async def stop_on_signal(
         doors: trio.CancelScope, *, task_status: trio.TaskStatus[None]
@@ -95,9 +128,9 @@ async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.
         nonlocal code
         async with open_signals() as signals:  # all the time, or they could break in anywhere
             task_status.started()
-            hang_up = partial(_read_again, options, hub.tls)
             heard = await next_end(signals, hang_up)
             log.info("stopping: %s", heard.name)
+            manager.tell("STOPPING=1")
             hub.close("shutting down", retry=heard is signal.SIGTERM)
             doors.cancel()
             code = 128 + await next_end(signals, hang_up)
@@ -110,6 +143,7 @@ async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.
                 await hearing.start(stop_on_signal, doors)
                 log.info("listening on %s port %d", options.host, port_of(listeners))
                 ends = [(each.socket.family, each.socket.getsockname()[0]) for each in listeners]
+                manager.tell("READY=1", f"STATUS=listening on port {port_of(listeners)}")
                 say(1, invitation(options.host, port_of(listeners), ends, hub.tls))
                 nursery.start_soon(_show_room, hub, options)
             nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck

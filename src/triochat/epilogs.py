@@ -25,7 +25,7 @@ A terminal on standard input is the operator's, where \\help lists how to put
 somebody out, and to keep them out; --state remembers that. Without one the
 server only shows, with times, and forwards. Ctrl-C or SIGTERM says good-bye to
 everybody and ends it; after SIGTERM terminals come back as soon as there is a
-server.
+server. How to run it as a service is in docs/operating.md.
 
 exit codes:
   0  stopped as asked

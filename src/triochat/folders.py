@@ -6,16 +6,23 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+NAME = "triochat"
+
 
 def state_folder() -> Path:
-    """This platform's folder for it; nobody need have made it yet, and perhaps nobody can."""
+    """This platform's folder for it; nobody need have made it yet, and perhaps nobody can.
+
+    A service has what systemd says: its own folder, where that is named for us.
+    """
+    if own := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(own) if NAME in Path(own).parts else Path(own) / NAME
     if sys.platform == "darwin":
         folder = _home() / "Library" / "Application Support"
     elif os.name == "nt":
         folder = Path(os.environ.get("LOCALAPPDATA") or _home())
     else:
         folder = Path(os.environ.get("XDG_STATE_HOME") or _home() / ".local" / "state")
-    return folder / "triochat"
+    return folder / NAME
 
 
 def put_file(path: Path, text: bytes) -> None:

@@ -1,10 +1,14 @@
 """The hub: who is connected to a room, from opening to closing."""
 
+import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from secrets import token_hex
+
+import trio
 
 from triochat import __version__, vitals
 from triochat.feed import Feed
@@ -20,6 +24,15 @@ from triochat.ratelimit import Buckets, Comings, Guesses, Limits
 from triochat.room import Room
 from triochat.telling import Ends, Told
 from triochat.tls import Tls
+
+log = logging.getLogger(__name__)
+
+AGAIN = 60.0
+"""Seconds after which it is said again what the server lacks."""
+
+
+CROWDED = "nobody new gets in ({}); to have more: ulimit -n, or LimitNOFILE= of a service"
+"""What operators are told where the system gives the server too few files."""
 
 
 class Hub(Feed):
@@ -57,6 +70,7 @@ class Hub(Feed):
         self.lobby = Lobby(self.limits.strangers, self.limits.connections)
         self.comings = Comings()
         self.handshakes = Handshakes()
+        self._lacked: dict[str, float] = {}
         self.fan_out.report = lambda: words_of(self.figures())
 
     def connect(
@@ -97,6 +111,14 @@ class Hub(Feed):
         """Tell the operators this."""
         self.ask(HOUSE, (Alert(text),))
         self.flush()
+
+    def lack(self, what: str) -> None:
+        """Log what stands against serving everybody, and tell the operators: once a minute."""
+        now = trio.current_time()
+        if now - self._lacked.get(what, -math.inf) >= AGAIN:
+            self._lacked[what] = now
+            log.warning(what)
+            self.alert(what)
 
     def disconnect(self, peer: Peer, reason: str) -> None:
         """A connection is gone: nothing more can be told to it. The room hears of it at once."""

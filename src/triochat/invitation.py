@@ -68,7 +68,11 @@ def addresses(family: socket.AddressFamily) -> Iterator[str]:
     To connect a datagram socket sends nothing, but tells from which address it would be sent; and
     to a group, it needs no route, so that this works in a network without a way out, too.
     """
-    for index, _ in socket.if_nameindex():
+    try:
+        interfaces = socket.if_nameindex()
+    except OSError:  # as in a service that may not ask
+        return
+    for index, _ in interfaces:
         with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)

@@ -41,6 +41,11 @@ class Lobby:
     def __len__(self) -> int:
         return len(self._guests)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether members have all the connections that there may be."""
+        return len(self._inside) >= self._places
+
     def enter(self, stranger: object, host: str, turn_away: Callable[[], None]) -> None:
         """A stranger has come from this host.
 

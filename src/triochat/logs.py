@@ -22,7 +22,6 @@ def set_up_log(level: str, file: str | None, form: str = "text") -> None:
     text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler])
-    logging.getLogger("trio.serve_listeners").addFilter(QuietFilter())
 
 
 class JsonFormatter(logging.Formatter):
@@ -73,22 +72,3 @@ class TerminalHandler(logging.StreamHandler[TextIO]):
         if os.isatty(2):
             self.stream = sys.stderr
         super().emit(record)
-
-
-class QuietFilter(logging.Filter):
-    """That the system lacks files is said once a minute, in one line; trio would say it each time.
-
-    For the logger ``trio.serve_listeners``.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said = -60.0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log this, without its traceback."""
-        record.exc_info = None
-        if record.created - self._said < 60:
-            return False
-        self._said = record.created
-        return True

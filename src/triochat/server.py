@@ -1,20 +1,21 @@
 """The server: listeners, and a session for each connection.
 
-Two nested nurseries: the doors (the listeners) inside the sessions. To stop politely, close the
-doors: everybody is told, each session sends what it still has to send, and all is over within the
-linger. To stop at once, cancel `serve`.
+Nested nurseries: the doors (the listeners) inside the sessions, and those beside the journal. To
+stop politely, close the doors: everybody is told, each session sends what it still has to send, and
+all is over within the linger. To stop at once, cancel `serve`.
 """
 
+import logging
 import socket
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 import trio
 
 from triochat.hosts import host_of
-from triochat.hub import Hub
+from triochat.hub import CROWDED, Hub
 from triochat.idleness import put_out_idle
 from triochat.outbox import LINGER
 from triochat.session import Session
@@ -72,7 +73,8 @@ async def serve(
                 doors.start_soon(put_out_idle, hub)
                 task_status.started(doors.cancel_scope)
                 held = [_Door(listener, places) for listener in listeners]
-                await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)
+                with _telling_lacks(hub):
+                    await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)
             hub.close("shutting down")
             sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
         journal.cancel_scope.cancel()
@@ -117,6 +119,23 @@ class _Door(trio.abc.Listener[trio.abc.Stream]):
     async def aclose(self) -> None:
         """Listen no more."""
         await self._listener.aclose()
+
+
+@contextmanager
+def _telling_lacks(hub: Hub) -> Iterator[None]:
+    """Say in our words what the system lacks for a connection; trio would say it each time."""
+
+    def tell(record: logging.LogRecord) -> bool:
+        _, why, *_ = record.args if isinstance(record.args, tuple) else ("", "")
+        hub.lack(CROWDED.format(str(why).lower()))
+        return False
+
+    logger = logging.getLogger("trio.serve_listeners")
+    logger.addFilter(tell)
+    try:
+        yield
+    finally:
+        logger.removeFilter(tell)
 
 
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:

@@ -28,7 +28,7 @@ import trio
 from triochat.allowance import FAST, LINE, SIP, Allowance, handle_asked, size_of
 from triochat.dialects import NdjsonSpeaker
 from triochat.hosts import is_loopback
-from triochat.hub import Hub
+from triochat.hub import CROWDED, Hub
 from triochat.link import Link
 from triochat.messages import Answer, Closing, Event, Join, Notice, Ping, Refused, Renamed
 from triochat.order import AnyRequest, Expired, Gone, Typed
@@ -290,7 +290,11 @@ class Session:
 
     def _turn_away(self) -> None:
         """Others need the place of this stranger now."""
-        self._expire("too many others are waiting to join")
+        if self._hub.lobby.is_closed:
+            self._hub.lack(CROWDED.format("members have all connections that fit"))
+            self._expire("there is no place for more people; try again later")
+        else:
+            self._expire("too many others are waiting to join")
         self.link.outbox.linger(BRIEF)
 
     def _note_told(self, told: Iterable[Telling]) -> None:

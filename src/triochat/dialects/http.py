@@ -30,16 +30,18 @@ _NO_PAGE = Refused(
 )
 
 
+def response(
+    status: str, body: bytes, *headers: str, kind: str = "text/plain; charset=utf-8"
+) -> bytes:
+    """A whole response, the last on its connection."""
+    length = f"Content-Length: {len(body)}"
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", *headers, length, "Connection: close"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
 def _encode(events: list[Event]) -> bytes:
     body = "".join([words_of(event) + "\n" for event in events]).encode()
-    head = (
-        "HTTP/1.1 400 Bad Request\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "Connection: close\r\n"
-        "\r\n"
-    )
-    return head.encode() + body
+    return response("400 Bad Request", body)
 
 
 HTTP = Dialect("http", echoes=True, encode=_encode)
