@@ -1,8 +1,8 @@
 """The server: listeners, and a session for each connection.
 
-Nested nurseries: the doors (the listeners) inside the sessions, and those beside the journal. To
-stop politely, close the doors: everybody is told, each session sends what it still has to send, and
-all is over within the linger. To stop at once, cancel `serve`.
+Two nested nurseries: the doors (the listeners) inside the sessions; around both the one that tells
+what the journal left out. To stop politely, close the doors: everybody is told, each session sends
+what it still has to send, and all is over within the linger. To stop at once, cancel `serve`.
 """
 
 import logging
