@@ -34,10 +34,10 @@ class Scheduler:
         self.counts = Counts(self.clock)
 
     def run(self, seconds: float) -> None:
-        """A pass that takes so long."""
-        self.counts.after_io_wait(0.0)
+        """A pass in which something is told after so long."""
+        self.counts.after_io_wait(1.0)
         self.clock.now += seconds
-        self.counts.before_io_wait(0.0)
+        self.counts.look(self.clock.now)
 
     def wait(self, seconds: float) -> None:
         """Nothing to do."""
@@ -51,7 +51,7 @@ def test_the_longest_pass_is_the_lag() -> None:
     for seconds in (0.01, 0.05, 0.02):
         scheduler.run(seconds)
         scheduler.wait(1.0)
-    scheduler.counts.after_io_wait(0.0)
+    scheduler.counts.after_io_wait(1.0)
     assert counts.lag == pytest.approx(0.05)
     assert counts.passes == 4
     scheduler.wait(WINDOW)
@@ -59,7 +59,7 @@ def test_the_longest_pass_is_the_lag() -> None:
     assert counts.lag == pytest.approx(0.05)
     scheduler.wait(WINDOW + 1)
     scheduler.run(0.02)
-    scheduler.counts.after_io_wait(0.0)
+    scheduler.counts.after_io_wait(1.0)
     assert counts.lag == pytest.approx(0.02)
 
 
@@ -71,7 +71,7 @@ def test_a_long_silence_leaves_nothing() -> None:
     counts.lines, counts.deliveries = 300, 900
     scheduler.run(0.0)
     scheduler.wait(1000)
-    counts.after_io_wait(0.0)
+    counts.after_io_wait(1.0)
     assert (counts.lag, counts.rates) == (0.0, (0.0, 0.0))
     assert counts.uptime == pytest.approx(1000.5)
 
@@ -79,9 +79,21 @@ def test_a_long_silence_leaves_nothing() -> None:
 def test_the_pass_that_asks_counts() -> None:
     """The lag is never less than what the pass took so far in which somebody asks for it."""
     scheduler = Scheduler()
-    scheduler.counts.after_io_wait(0.0)
+    scheduler.counts.after_io_wait(1.0)
     scheduler.clock.now += 0.25
     assert scheduler.counts.lag == pytest.approx(0.25)
+
+
+def test_a_busy_pass_counts() -> None:
+    """Also where nothing is told: what had no time to wait was work."""
+    scheduler = Scheduler()
+    scheduler.counts.after_io_wait(1.0)
+    scheduler.wait(0.75)
+    scheduler.counts.after_io_wait(0.0)
+    assert scheduler.counts.lag == pytest.approx(0.75)
+    scheduler.wait(5.0)
+    scheduler.counts.after_io_wait(5.0)
+    assert scheduler.counts.lag == pytest.approx(0.75)
 
 
 def test_rates_are_those_of_late() -> None:

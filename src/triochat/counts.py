@@ -1,4 +1,4 @@
-"""Counts: what has happened since the server began, how fast, and how late its tasks had a turn.
+"""Counts: what has happened since the server began, how fast, and how late it was told.
 
 Nobody counts on the way of a message: the feed does, once a batch, and what it knows anyway.
 """
@@ -51,25 +51,26 @@ class Counts(trio.abc.Instrument):
         self._longest_before = self._longest = 0.0
         self._turn = now + WINDOW
 
-    def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002
-        """A pass begins."""
+    def after_io_wait(self, timeout: float) -> None:
+        """A pass begins; the one before it was just over, if nobody wanted to wait."""
         self.passes += 1
-        self._began = self._clock()
-
-    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002
-        """A pass ends."""
         now = self._clock()
-        if now - self._began > self._longest or now > self._turn:
-            self._look(now)
+        if not timeout:
+            self.look(now)
+        self._began = now
 
-    def _look(self, now: float) -> None:
-        if now > self._turn:
-            is_recent = now <= self._turn + WINDOW
-            mark = _Mark(now, self.lines, self.deliveries)
-            self._before = self._mark if is_recent else mark
-            self._longest_before = self._longest if is_recent else 0.0
-            self._mark, self._longest, self._turn = mark, 0.0, now + WINDOW
+    def look(self, now: float) -> None:
+        """This pass goes on until now, or did: to be told of its end would cost too much."""
         self._longest = max(self._longest, now - self._began)
+        if now > self._turn:
+            self._end_window(now)
+
+    def _end_window(self, now: float) -> None:
+        is_recent = now <= self._turn + WINDOW
+        mark = _Mark(now, self.lines, self.deliveries)
+        self._before = self._mark if is_recent else mark
+        self._longest_before = self._longest if is_recent else 0.0
+        self._mark, self._longest, self._turn = mark, 0.0, now + WINDOW
 
     @property
     def uptime(self) -> float:
@@ -78,15 +79,18 @@ class Counts(trio.abc.Instrument):
 
     @property
     def lag(self) -> float:
-        """The longest pass of late, in seconds: so long a task had to wait for its turn."""
-        self._look(self._clock())
+        """How long it took of late, at most, until what could be read was told, in seconds.
+
+        It is the longest pass, or what of it was over when something was told.
+        """
+        self.look(self._clock())
         return max(self._longest, self._longest_before)
 
     @property
     def rates(self) -> tuple[float, float]:
         """Lines and deliveries a second, of late."""
         now = self._clock()
-        self._look(now)
+        self.look(now)
         seconds = max(now - self._before.at, 1.0)
         lines, deliveries = (
             self.lines - self._before.lines,

@@ -69,7 +69,8 @@ class FanOut:
         self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
         self._common: list[list[Event]] = []
         self._edits: dict[Peer, Edit] = {}
-        self._counted = 0  # so many runs of the common text
+        self._counted = 0  # so many events of the common text
+        self._place = 0  # in so many runs
 
     def follow(self, peer: Peer) -> None:
         """From here on this peer is told what all are told, if it is connected."""
@@ -87,7 +88,8 @@ class FanOut:
         Returns:
             The bytes of an event for all, on average; 0 if there was none.
         """
-        self._common, self._edits, self._counted = [], {}, 0
+        self._common, self._edits = [], {}
+        self._counted = self._place = 0
         for telling in batch:
             self._compare(telling)
         common, edits = self._common, self._edits.values()
@@ -110,15 +112,22 @@ class FanOut:
                 outbox.put(blob)
             if edit.why is not None:
                 outbox.close(edit.why)
-        self._count()
-        return size and size // sum(map(len, common))
+        if size:
+            events = sum(map(len, common))
+            self._count(events - self._counted)
+            size //= events
+        return size
 
-    def _count(self) -> None:
-        """Count what all are told; called whenever it changes who that is, and in the end."""
-        runs = self._common[self._counted :]
-        self._counted += len(runs)
-        followers = sum(map(len, self._followers.values()))
-        self._counts.deliveries += sum(map(len, runs)) * followers
+    def _count(self, events: int) -> None:
+        """Count so many events as told to all who follow now."""
+        self._counts.deliveries += events * sum(map(len, self._followers.values()))
+
+    def _count_until(self, place: int) -> None:
+        """Count what was for all until here: from here on they are others."""
+        events = sum(map(len, self._common[self._place : place]))
+        self._count(events)
+        self._counted += events
+        self._place = place
 
     def _compare(self, telling: Telling) -> None:
         """Put this to what is common, or to what differs from it for whom."""
@@ -148,7 +157,7 @@ class FanOut:
                 return
             edit.cut(place)
             edit.follows = isinstance(telling, Follows)
-            self._count()
+            self._count_until(place)
             (self.follow if edit.follows else self.unfollow)(telling.peer)
             if isinstance(telling, Ends) and edit.why is None:
                 edit.why = telling.reason

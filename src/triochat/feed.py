@@ -209,7 +209,9 @@ class Feed:
         if batch:
             start = time.perf_counter()
             size = self.fan_out.send(batch)
-            self._pace.end(size, time.perf_counter() - start)
+            now = time.perf_counter()
+            self._pace.end(size, now - start)
+            self.counts.look(now)
             if self.room.rulings.version != self._ruling:
                 self._ruling = self.room.rulings.version
                 self._ruled.unpark_all()

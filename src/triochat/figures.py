@@ -19,7 +19,7 @@ class Figures(NamedTuple):
         deliveries: events that were told until now, each counted for each who was told it.
         line_rate: lines a second, of late.
         delivery_rate: deliveries a second, of late.
-        lag: the longest that a task had to wait for its turn of late, in seconds.
+        lag: how long it took of late, at most, until what was read was told, in seconds.
         refusals: until now, by code.
         evictions: until now, by reason.
         failures: handshakes and encrypted connections that failed until now.

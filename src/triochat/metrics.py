@@ -31,7 +31,7 @@ GAUGES = {
     "queue": ("queue", "Peers that wait for a place in the room."),
     "strangers": ("strangers", "Connections that have not joined."),
     "exposed": ("members_unencrypted", "Members whose connection others in a network can read."),
-    "lag": ("loop_lag_seconds", "The longest that a task had to wait for its turn of late."),
+    "lag": ("loop_lag_seconds", "How long it took of late until what was read was told."),
 }
 """What goes up and down: the figure, and the metric's name and description."""
 
