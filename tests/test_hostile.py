@@ -451,8 +451,20 @@ A lone surrogate is not text: a program that sends one in a JSON escape is told
 and a server that sends one is not a triochat server.
 
 All that is blank is a space. Runs of spaces stay, since tables and code are made of them: a long
-message may be filled up until its rest begins a row of its own. The client's terminal indents that
-row; `nc` cannot.
+message may be filled up until its rest begins a row of its own, with spaces, dots, or a whole
+sentence: `Ann> xxxx...xBob> hi` puts `Bob> hi` at the left edge of the next row. What stands
+against it:
+
+* The client's terminal indents all rows of a line but the first. So do `--plain` and `tail` where
+  they write to a terminal that knows its width. No filling helps against that.
+* At `nc`, and in what a server without a terminal shows, a terminal that we know nothing of breaks
+  the lines. So in a message of a line of more than 40 characters a name never stands right before
+  `> `, or before what looks like it (`Bob > hi`), `-> you]` is written `-> you ]`, and of more than
+  three spaces in a row three stay. This alters a message a little (a pasted `mysql> select`), and
+  only there: programs, and the client, get what was said.
+* It does not prevent, at `nc`, that the rest of a message is taken for something else than a
+  message: `* Bob left` or `! ...` at the left edge, behind 70 dots; or `Bob: hi`. To mark or break
+  every long line would cost its readers more, and break links. Who must be sure uses the client.
 
 Joiners stay inside emoji, and after letters that join (Arabic, Persian, the alphabets of India and
 their kin); what chooses the form of a character, after emoji, Han and Mongolian; tag characters

@@ -1202,14 +1202,14 @@ def test_a_rename_gives_no_second_turn() -> None:
 def test_what_is_refused_takes_no_turn() -> None:
     """A message that was refused has not been said; whispers have no turns."""
     transcript(
-        """
+        f"""
         ann: one
             ann, bob | Ann> one
         ann: psst > Bob
             bob | [Ann -> you] psst
             ann | [you -> Bob] psst
-        bob: \\say \u200d
-            bob | ! the command is \\say TEXT; nothing was sent
+        bob: {"x" * 501}
+            bob | ! 501 characters; at most 500 are allowed; nothing was sent
         bob: two
             ann, bob | Bob> two
         """,

@@ -3,6 +3,7 @@ import unicodedata
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from strategies import any_text, events
 from triochat.messages import (
@@ -21,7 +22,7 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.words import unsent, words_of
+from triochat.words import line_of, unsent, words_of
 
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -156,3 +157,60 @@ def test_what_operators_and_actions_are_told_as(event: Event, words: str) -> Non
 def test_an_action_that_was_not_sent() -> None:
     """It is named as it is typed."""
     assert unsent([Action("waves")])[0].text == "not sent: \\me waves"
+
+
+# ---- where a terminal goes on at its left edge
+
+FILL = "x" * 80
+
+forgeries = st.lists(
+    st.sampled_from(
+        ["Bob", "> ", ">", " ", "     ", "_" * 9, "." * 9, "\u6587" * 9, "[Eve -> you] ", "\u1433 "]
+    ),
+    max_size=30,
+).map("".join)
+"""Texts that are to look like several lines."""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"{FILL}Bob> hi", f"Ann> {FILL}Bob > hi"),
+        (f"{FILL} B\xf6b> hi", f"Ann> {FILL} B\xf6b > hi"),
+        (f"{FILL} Bo\u0323> hi", f"Ann> {FILL} Bo\u0323 > hi"),
+        (f"{FILL} Bob.> hi", f"Ann> {FILL} Bob. > hi"),
+        (f"{FILL} Bob\uff1e hi", f"Ann> {FILL} Bob \uff1e hi"),
+        (f"{FILL}[Bob -> you] pst", f"Ann> {FILL}[Bob -> you ] pst"),
+        (f"a{' ' * 70}* Bob left", "Ann> a   * Bob left"),
+        (f"{FILL} a -> b => c >> d>e :> </b>", f"Ann> {FILL} a -> b => c >> d>e :> </b>"),
+        (f"{FILL} a   b", f"Ann> {FILL} a   b"),
+        ("hello Bob> hi", "Ann> hello Bob> hi"),
+        ("a" + " " * 20 + "b", "Ann> a" + " " * 20 + "b"),
+    ],
+)
+def test_a_line_that_a_terminal_breaks(text: str, line: str) -> None:
+    """In a long line no text reads like another's line; what is short or of use stays."""
+    assert line_of(said(text)) == line
+    assert line_of(Whispered(1, AT, "Ann", "Bob", text)) == f"[Ann -> you] {line[5:]}"
+    assert line_of(Said(1, AT, "Ann", text, action=True)) == f"* Ann {line[5:]}"
+
+
+@given(forgeries | any_text, st.sampled_from(["Ann", "B\xf6b", "a" * 32]))
+def test_no_line_looks_like_two(text: str, handle: str) -> None:
+    """Wherever it is broken, no row but the first begins like a message of anybody's."""
+    event = said(text, handle)
+    line, words = line_of(event), words_of(event)
+    head = f"{handle}> "
+    assert line.startswith(head)
+    assert line.replace(" ", "") == words.replace(" ", "")
+    if len(line) > 40:
+        assert re.search(r"\w[>\u1433\uff1e] | -> you\] | {5}", line[len(head) :]) is None
+    else:
+        assert len(words) > 40 or line == words
+
+
+@given(events(any_text))
+def test_only_messages_are_written_otherwise(event: Event) -> None:
+    """What the room states, and answers, stands as it is."""
+    if not isinstance(event, Said | Whispered):
+        assert line_of(event) == words_of(event)

@@ -38,7 +38,7 @@ from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
 from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.service import Manager
 from triochat.signals import next_end, open_signals, until_signal
-from triochat.terminals.pipe import InputLines, Output, open_pipe, read, wait_unread
+from triochat.terminals.pipe import InputLines, Output, Writer, open_pipe, read, wait_unread
 from triochat.terminals.teletype import open_teletype
 from triochat.text import accept_handle
 from triochat.tls import Tls, read_identity
@@ -250,7 +250,9 @@ async def run_send(options: argparse.Namespace) -> int:
 
 async def run_tail(options: argparse.Namespace) -> int:
     """Print what is said, until nobody reads it."""
-    output = Output(1, strict=True)
+    output: Writer = Output(1, strict=True)
+    if not options.json:
+        output = _folded(output)
 
     async def act(client: Client) -> Result:
         try:
@@ -357,7 +359,7 @@ async def _open_terminal(options: argparse.Namespace, place: Place) -> AsyncIter
         async with open_pipe() as pipe:
             yield pipe
     elif options.plain or os.environ.get("TERM", "dumb") == "dumb" or not can_draw:
-        async with open_teletype(0, Output(1)) as teletype:
+        async with open_teletype(0, _folded(Output(1))) as teletype:
             yield teletype
     else:
         from triochat.terminals.prompt import open_prompt
@@ -366,6 +368,15 @@ async def _open_terminal(options: argparse.Namespace, place: Place) -> AsyncIter
         colour = not (options.no_color or os.environ.get("NO_COLOR"))
         async with open_prompt(place, history, colour=colour) as prompt:
             yield prompt
+
+
+def _folded(output: Writer) -> Writer:
+    """The same; where it is a terminal, in rows that fit."""
+    if not os.isatty(1):
+        return output
+    from triochat.terminals.folding import Folding
+
+    return Folding(output, 1)
 
 
 COMMANDS = {

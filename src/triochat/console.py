@@ -21,7 +21,7 @@ from triochat.link import Link
 from triochat.messages import Event
 from triochat.session import Session
 from triochat.terminals.pipe import Output
-from triochat.words import words_of
+from triochat.words import line_of
 
 RETRY = 1.0
 """Seconds between two tries to connect to our own server when the system lacks files."""
@@ -40,7 +40,7 @@ def _encode(events: list[Event]) -> bytes:
         at = getattr(event, "at", "")
         if at is not last and at:  # those of one moment have one and the same
             last, time = at, _local(at[:19])
-        lines.append(f"{time} {words_of(event)}\n")
+        lines.append(f"{time} {line_of(event)}\n")
     return "".join(lines).encode()
 
 

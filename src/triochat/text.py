@@ -14,7 +14,7 @@ other. What it guarantees of its result:
 * no more than `COMBINING` combining marks in a row, so nothing climbs over the lines around it.
 
 Runs of spaces stay as they are: tables and code are made of them. That a long line looks like two
-is for who draws it to prevent, whatever fills it.
+is for who draws it to prevent, whatever fills it (`words.line_of`, `terminals.wrapping`).
 """
 
 import re

@@ -3,6 +3,7 @@
 Nothing in an event is ever an escape sequence here: texts are cleaned again, whoever sent them.
 """
 
+import re
 from collections.abc import Sequence
 
 from triochat import messages
@@ -12,6 +13,13 @@ NAMED = 10
 """Lines that are repeated when they were not sent; the others are counted."""
 
 _SHOWN = 60  # characters of each
+
+_MESSAGES = messages.Said, messages.Whispered
+_SHORT = 40  # characters: at most 80 cells
+_GAP = re.compile(" {4,}")
+_HEAD = re.compile(  # as lines begin: a name right before ``>`` (or what looks like it), a whisper
+    r"[>\u203a\u1433\uff1e](?<=[^\s!-\-/:-@\[-^`{-~].)(?= )|\](?<=-> you\])(?= )"
+)
 
 
 def words_of(event: messages.Event, me: str = "") -> str:
@@ -35,6 +43,24 @@ def words_of(event: messages.Event, me: str = "") -> str:
         case messages.Notice(text=text):
             return "\n".join(f"* {clean(line)}" for line in text.split("\n"))
     return "\n".join(f"* {line}" for line in statement_of(event).split("\n"))
+
+
+def line_of(event: messages.Event) -> str:
+    """The same for who may have a terminal that goes on at its left edge with what does not fit.
+
+    There a text must not read like somebody else's. So in a long line a name in a text does not
+    stand right before a ``>`` (``Bob> hi`` becomes ``Bob > hi``), whatever is before it, and no
+    more than three blanks fill it up. All else is as it was said.
+    """
+    line = words_of(event)
+    if len(line) <= _SHORT or not isinstance(event, _MESSAGES):
+        return line
+    text = event.text
+    if text.isascii() and ">" not in text and "    " not in text:  # most texts
+        return line
+    is_action = isinstance(event, messages.Said) and event.action
+    start = 0 if is_action else line.find("> " if isinstance(event, messages.Said) else "] ") + 2
+    return line[:start] + _HEAD.sub(r" \g<0>", _GAP.sub("   ", line[start:]))
 
 
 def statement_of(event: messages.Event) -> str:

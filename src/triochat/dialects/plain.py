@@ -7,7 +7,7 @@ of it.
 from triochat.dialects.base import Dialect, Speaker
 from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
-from triochat.words import words_of
+from triochat.words import line_of
 
 _NAME = "triochat: "
 
@@ -23,7 +23,7 @@ def is_greeting(line: str) -> bool:
 
 
 def _encode(events: list[Event]) -> bytes:
-    return "".join([words_of(event) + "\n" for event in events]).encode()
+    return "".join([line_of(event) + "\n" for event in events]).encode()
 
 
 PLAIN = Dialect("plain", echoes=False, encode=_encode)
