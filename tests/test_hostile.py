@@ -466,6 +466,10 @@ against it:
   message: `* Bob left` or `! ...` at the left edge, behind 70 dots; or `Bob: hi`. To mark or break
   every long line would cost its readers more, and break links. Who must be sure uses the client.
 
+Handles are held apart by more ([protocol.md](protocol.md#text)): no two look alike by Unicode's own
+table, and none mixes alphabets. What that table tells apart may be side by side: accents (`Zoe` and
+`Zo<U+00EB>`), small capitals, `5` and `S`, `Ann` and `Ann_`.
+
 Joiners stay inside emoji, and after letters that join (Arabic, Persian, the alphabets of India and
 their kin); what chooses the form of a character, after emoji, Han and Mongolian; tag characters
 inside a flag. Marks of direction stay one at a time in a text that has letters from right to left:

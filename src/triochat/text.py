@@ -19,6 +19,7 @@ is for who draws it to prevent, whatever fills it (`words.line_of`, `terminals.w
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from triochat.invisible import drop_useless
 from triochat.lookalikes import mixture, skeleton
@@ -109,9 +110,12 @@ def normalise_handle(handle: str) -> str:
 
 def handle_key(handle: str) -> str:
     """What two handles share when they are the same to the room (``Joe`` and ``jOE``)."""
+    if handle.isascii():  # most; the sorted roster asks for many each time that somebody comes
+        return handle.lower()
     return normalise_handle(normalise_handle(handle).casefold())
 
 
+@lru_cache(256)  # a handle is looked at three times while its peer comes in
 def skeletons(handle: str) -> tuple[str, str]:
     """Two handles look alike if the first of these are equal, or the second.
 
