@@ -49,6 +49,18 @@ class Slow(Hostile):
             self.send(b"a")
 
 
+class Crowding(Slow):
+    """Half of them say nothing, half send a byte a second; who is put out comes back."""
+
+    count = 1000
+    apart = 0.002
+
+    def tick(self, now: float) -> None:
+        """Half of them."""
+        if self.number % 2:
+            super().tick(now)
+
+
 class Deaf(Hostile):
     """A stranger who is refused ten thousand times, and reads nothing of it."""
 
@@ -170,6 +182,29 @@ class Churner(Hostile):
             self.gang.counts["done"] += 1
             self.close(reset=True)
             self.due = 0.0
+
+
+class Restless(Churner):
+    """Members who, as fast as they can, take other names, ask who is here, or come and go."""
+
+    count = 6
+
+    def begin(self) -> bytes:
+        """Join."""
+        return super().begin() if self.number % 3 == 2 else self.gang.wire.join(f"l{self.number}")
+
+    def more(self) -> bytes:
+        """What the others do, all over again; for IRC the same words as far as it has them."""
+        wire = self.gang.wire
+        if self.number % 3 == 0:
+            names = [f"l{self.number}{'xy'[count % 2]}" for count in range(200)]
+            return b"".join(map(wire.rename, names))
+        return wire.who * 200 if self.number % 3 == 1 else b""
+
+    def hear(self, data: bytes) -> None:
+        """Some go as soon as they are in."""
+        if self.number % 3 == 2:
+            super().hear(data)
 
 
 class Visitor(Hostile):

@@ -22,13 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import attackers
+import sealed
 from goals import (
     Goal,
     Result,
     asker_stays,
     coming_back_is_no_use,
     heard_no_more_than_allowed,
+    joins_within,
     log_is_clean,
+    no_descriptor_is_left,
     nobody_suffers,
     percentile,
     pings_within,
@@ -59,6 +62,7 @@ class Attack:
         goals: what must be so, besides that nobody suffers.
         files: how many the server may have open, where that is limited.
         unlimited: the server lets everybody talk as fast as they like, if it can.
+        is_sealed: the attackers speak TLS; ngircd has none here, and is left out.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Attack:
     goals: tuple[Goal, ...] = (pings_within(50),)
     files: int = 0
     unlimited: bool = False
+    is_sealed: bool = False
 
 
 _LOST = (log_is_clean,)
@@ -103,11 +108,24 @@ ATTACKS = (
         goals=(words_within(200), coming_back_is_no_use),
     ),
     Attack("refused", attackers.Refused),
-    Attack("churn", attackers.Churner),
+    Attack("churn", attackers.Churner, goals=(pings_within(50), no_descriptor_is_left)),
+    Attack(
+        "strangers-many", attackers.Crowding, seconds=180, files=200, goals=(joins_within(2000),)
+    ),
+    Attack("restless-950", attackers.Restless, plan=Plan(idle=934)),
     Attack("half-close", attackers.HalfClose, seconds=5, goals=_LOST),
     Attack("http", attackers.Http, seconds=5, goals=_LOST),
     Attack("tls", attackers.Tls, seconds=5, goals=_LOST),
     Attack("random", attackers.Random, seconds=5, goals=_LOST),
+    Attack("tls-begun", sealed.Begun, is_sealed=True),
+    Attack("tls-garbage", sealed.Garbage, is_sealed=True),
+    Attack("tls-keys", sealed.NewKeys, is_sealed=True),
+    Attack(
+        "tls-churn",
+        sealed.SealedChurner,
+        goals=(pings_within(50), no_descriptor_is_left),
+        is_sealed=True,
+    ),
 )
 
 COLUMNS = (
@@ -137,7 +155,8 @@ def main() -> int:
     for work in ATTACKS:
         if not options.only or any(work.name.startswith(name) for name in options.only):
             for server in servers:
-                _report(work, server, options)
+                if server.dialect == "ndjson" or not work.is_sealed:
+                    _report(work, server, options)
     return 0
 
 
@@ -191,7 +210,8 @@ def _prepared(server: Server, work: Attack) -> Server:
         if work.unlimited and server.dialect == "ndjson" and _has_rate(words[0]):
             words += ["--rate", "0"]
         limit = f"ulimit -n {work.files} && " if work.files else ""
-        return ["sh", "-c", f'{limit}exec "$@"', "sh", *words]
+        state = f"XDG_STATE_HOME={shlex.quote(str(folder))} "  # where it keeps its key
+        return ["sh", "-c", f'{limit}{state}exec "$@"', "sh", *words]
 
     return Server(server.name, server.title, server.dialect, command)
 
@@ -281,7 +301,9 @@ def _attack(
     members: Connection,
 ) -> Result:
     """Let the attackers loose on those who are in; what came of it."""
-    before = _memory(pid, "VmRSS")
+    if work.is_sealed:
+        sealed.knock(place[0])
+    before, files = _memory(pid, "VmRSS"), _files(pid)
     with suppress(OSError):  # what the most was starts again here
         Path(f"/proc/{pid}/clear_refs").write_text("5")
     result, cpu, start = Result(), _cpu(pid), time.perf_counter()
@@ -294,6 +316,7 @@ def _attack(
     time.sleep(REST)
     result.memory = (before, _memory(pid, "VmHWM"), _memory(pid, "VmRSS"))
     result.lives = result.memory[2] > 0
+    result.files = (files, _files(pid))
     members.send("leave")
     return result
 
@@ -328,6 +351,13 @@ def _memory(pid: int, which: str) -> float:
             if line.startswith(which):
                 return int(line.split()[1]) / 1024
     return 0.0
+
+
+def _files(pid: int) -> int:
+    """How many files a process has open."""
+    with suppress(OSError):
+        return len([*Path(f"/proc/{pid}/fd").iterdir()])
+    return 0
 
 
 def _busy() -> float:

@@ -31,6 +31,7 @@ class Result:
         seconds: how long they were at it.
         cpu: of the server meanwhile, in cores.
         memory: of the server before, at most, and after; in megabytes.
+        files: that the server had open before, and after.
         log: what the server has said on standard error meanwhile.
         lives: the server is still there.
         others: what other programs used of the machine, in cores.
@@ -41,6 +42,7 @@ class Result:
     seconds: float = 0.0
     cpu: float = 0.0
     memory: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    files: tuple[int, int] = (0, 0)
     log: str = ""
     lives: bool = True
     others: float = 0.0
@@ -76,6 +78,22 @@ def pings_within(milliseconds: float) -> Goal:
         return "" if p99 < milliseconds else f"ping p99 not below {milliseconds:.0f} ms"
 
     return goal
+
+
+def joins_within(milliseconds: float) -> Goal:
+    """Each newcomer is in within this time, and some came."""
+
+    def goal(result: Result) -> str:
+        slowest = max(result.notes.joins, default=float("inf"))
+        return "" if slowest < milliseconds else f"join max not below {milliseconds:.0f} ms"
+
+    return goal
+
+
+def no_descriptor_is_left(result: Result) -> str:
+    """As many files are open as before, but for newcomers who go just now."""
+    before, after = result.files
+    return "" if after <= before + 1 else f"{after - before} descriptors left"
 
 
 def words_within(milliseconds: float) -> Goal:

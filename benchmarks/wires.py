@@ -23,6 +23,7 @@ class Wire:
         hello: joins under a handle, and `joined` stands in what answers that.
         ping: is answered by what has `pong` in it.
         words: says a text.
+        name: takes another handle.
         who: asks who is here; each answer has `roster` in it.
         quit: asks to be let go.
         refused: lines that are refused to a member.
@@ -35,6 +36,7 @@ class Wire:
     ping: bytes
     pong: bytes
     words: str
+    name: str
     who: bytes
     quit: bytes
     roster: bytes
@@ -46,6 +48,10 @@ class Wire:
     def join(self, handle: str) -> bytes:
         """What lets one in under this handle."""
         return self.hello.replace("HANDLE", handle).encode()
+
+    def rename(self, handle: str) -> bytes:
+        """What takes another handle."""
+        return self.name.replace("HANDLE", handle).encode()
 
     def say(self, text: str) -> bytes:
         """What tells everybody."""
@@ -62,6 +68,7 @@ NDJSON = Wire(
     ping=b'{"type":"ping"}\n',
     pong=b'"pong"',
     words='{"type":"say","text":"TEXT"}\n',
+    name='{"type":"rename","handle":"HANDLE"}\n',
     who=b'{"type":"who"}\n',
     quit=b'{"type":"quit"}\n',
     roster=b'"roster","handles"',
@@ -77,6 +84,7 @@ IRC = Wire(
     ping=b"PING x\r\n",
     pong=b" PONG ",
     words="PRIVMSG #c :TEXT\r\n",
+    name="NICK HANDLE\r\n",
     who=b"NAMES #c\r\n",
     quit=b"QUIT\r\n",
     roster=b" 366 ",
