@@ -108,7 +108,7 @@ async def test_who_vanishes_leaves_nothing(sealed: bool) -> None:
         assert not hub.backlog
         assert len(hub.lobby) == 0
         assert after[:2] == before[:2], "a task or a descriptor is left"
-        assert after[2] - before[2] < 10
+        assert after[2] - before[2] < 20, "memory is left"  # clients are in this process too
         doors.cancel()
 
 
