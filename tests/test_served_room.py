@@ -333,16 +333,14 @@ class Bugs(logging.Handler):
         self.found.append(self.format(record))
 
 
-async def play(
-    plan: list[Step], seed: int, rules: dict[str, Any], *, is_calm: bool, tls: bool
-) -> None:
+async def play(plan: list[Step], seed: int, rules: dict[str, Any], *, is_calm: bool) -> None:
     """Let all this happen in a room with these rules, and check what everybody heard."""
     before = trio.lowlevel.current_statistics().tasks_living
     road = Road(seed)
     async with trio.open_nursery() as nursery:
         with trio.fail_after(100_000):  # nobody waits for ever, and time is virtual
             async with open_house(**rules) as house:
-                house.hub.tls = make_tls() if tls else None
+                house.hub.tls = make_tls()
                 world = World(house, road, nursery)
                 await world.open_console()
                 for step in plan:
@@ -386,20 +384,17 @@ class ServedRoom(RuleBasedStateMachine):
         self.plan: list[Step] = []
         self.house_rules: dict[str, Any] = {}
         self.seed = 1
-        self.is_calm = self.tls = False
+        self.is_calm = False
 
     @initialize(
         seed=st.integers(1, 1000),
         max_clients=st.sampled_from([1, 3, 100]),
         limits=st.sampled_from([Limits(), Limits(0), Limits(3, 10), Limits(strangers=2)]),
         is_calm=st.booleans(),
-        tls=st.booleans(),
     )
-    def open(
-        self, *, seed: int, max_clients: int, limits: Limits, is_calm: bool, tls: bool
-    ) -> None:
+    def open(self, *, seed: int, max_clients: int, limits: Limits, is_calm: bool) -> None:
         """A room has rules."""
-        self.seed, self.is_calm, self.tls = seed, is_calm, tls
+        self.seed, self.is_calm = seed, is_calm
         self.house_rules = {"max_clients": max_clients, "limits": limits}
 
     def _let(self, place: int, act: Callable[[World, Visitor], None]) -> None:
@@ -414,7 +409,6 @@ class ServedRoom(RuleBasedStateMachine):
     @rule(place=places, handle=handles, is_plain=st.booleans(), is_sealed=st.booleans())
     def come(self, place: int, handle: str, *, is_plain: bool, is_sealed: bool) -> None:
         """Somebody comes, and says a handle."""
-        is_sealed = is_sealed and self.tls
         self.plan.append(
             lambda world: world.come(place, handle, is_plain=is_plain, is_sealed=is_sealed)
         )
@@ -509,7 +503,7 @@ class ServedRoom(RuleBasedStateMachine):
         assert not bugs.found
 
     async def _play(self) -> None:
-        await play(self.plan, self.seed, self.house_rules, is_calm=self.is_calm, tls=self.tls)
+        await play(self.plan, self.seed, self.house_rules, is_calm=self.is_calm)
 
 
 def _talk_rubbish(visitor: Visitor) -> None:
