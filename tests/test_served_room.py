@@ -67,6 +67,7 @@ class Visitor:
         events: the same, where it speaks NDJSON.
         own: the texts that it said, or whispered.
         has_ended: it hears no more.
+        is_broken: because its connection broke.
         reads: nobody has kept it from reading.
     """
 
@@ -77,7 +78,7 @@ class Visitor:
         self.events: list[Event] = []
         self.own: set[str] = set()
         self.stay = Stay()
-        self.has_ended = False
+        self.has_ended = self.is_broken = False
         self.reads = True
         self._say, self._said = trio.open_memory_channel[bytes](1000)
 
@@ -86,10 +87,14 @@ class Visitor:
         lines = Lines(1 << 20)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._speak, stream)
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            try:
                 while data := await stream.receive_some(1 << 16):
                     for line in lines.feed(data):
                         self._hear(str(line))
+            except trio.BrokenResourceError:
+                self.is_broken = True
+            except trio.ClosedResourceError:
+                pass
             self.has_ended = True
             nursery.cancel_scope.cancel()
         await trio.aclose_forcefully(stream)
@@ -197,8 +202,7 @@ class World:
     async def come(self, place: int, handle: str, *, is_plain: bool, is_sealed: bool) -> None:
         """Somebody comes; who was there at this place vanishes, if anybody did."""
         if before := self._places[place]:
-            assert before.rough
-            before.rough.reset()
+            _stop_reading(before, Rough.reset)
         stream: Any = await self._road.connect(self.house.listener)
         visitor = self._places[place] = Visitor(self._road.streams[-1], is_plain=is_plain)
         if is_sealed:
@@ -246,6 +250,8 @@ class World:
         ids = [event.id for event in told]
         assert ids == sorted(set(ids))
         for visitor in self.visitors:
+            is_harmed = visitor.is_broken and visitor.reads and visitor.lines
+            assert not is_harmed, "no connection breaks by itself"
             is_whole = has_stopped and visitor.reads and _was_there(visitor)
             if visitor.is_plain:
                 self._check_plain(visitor, told, is_whole=is_whole)
