@@ -140,7 +140,8 @@ def member(port: int, handle: str, host: str = "127.0.0.1") -> Peer:
     """A peer that has joined with plain lines, and has read its welcome."""
     peer = Peer(port, host)
     peer.type(handle)
-    assert f" connected. You are {handle}." in peer.line()
+    while f" connected. You are {handle}." not in (line := peer.line()):
+        assert line.startswith("* your connection is not encrypted"), line
     return peer
 
 

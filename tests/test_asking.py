@@ -11,7 +11,7 @@ from house import House, open_house
 from triochat import RefusedError, join
 from triochat.chat import ASK_PASSWORD, TRIES
 from triochat.messages import Closing, Join, Refused, Say, Welcome
-from triochat.passwords import EXPOSED, PASSWORD_LENGTH, Secret
+from triochat.passwords import OVERHEARD, PASSWORD_LENGTH, Secret
 from triochat.person import Person
 from triochat.script import Delivery, Outcome, Result, Visit, one_message
 from triochat.terminals.pipe import Pipe
@@ -173,9 +173,9 @@ async def test_who_can_be_overheard_is_warned_before() -> None:
     """Once, before the first question."""
     async with open_house(password="sesame") as house:
         typist = Typist()
-        secret = Secret(warning=EXPOSED)
+        secret = Secret(warning=OVERHEARD)
         async with sitting(typist, house.listener.connect, "Bob", secret=secret):
-            assert typist.screen == [f"* {EXPOSED}"]
+            assert typist.screen == [f"* {OVERHEARD}"]
             assert typist.view.is_secret
             await typist.type("simsim")
             assert typist.screen[1:] == [f"! {WRONG}"]

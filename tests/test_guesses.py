@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from house import House, Peer, open_house
-from triochat.passwords import EXPOSED
+from triochat.passwords import OVERHEARD
 from triochat.ratelimit import GUESSES, HOSTS, Guesses
 from triochat.session import Session
 from triochat.stranger import GUESSING, PERSON
@@ -121,9 +121,9 @@ async def test_who_comes_from_elsewhere_is_told_who_may_listen() -> None:
     async with open_street() as street:
         far, near = street.come("10.0.0.1"), street.come("127.0.0.1")
         asked = "* this room has a password; what is it?"
-        for peer, warning in ((far, f" ({EXPOSED})"), (near, "")):
+        for peer, warning in ((far, f" ({OVERHEARD})"), (near, "")):
             await peer.type("Ann")
-            assert await peer.line() == f"{asked}{warning}"
+            assert await peer.until(asked) == f"{asked}{warning}"
 
 
 async def test_to_connect_anew_is_no_new_burst() -> None:

@@ -759,7 +759,7 @@ async def test_what_does_not_fit_waits_outside() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert len(house.hub.fan_out.links) <= TURNED_AWAY + 4  # two are on their way in
         for other in others:
-            assert "too many others" in (await other.rest())[-1]
+            assert "no place for more people" in (await other.rest())[-1]
             await other.stream.aclose()
         assert await ann.line() == "* Bob joined"
         await bob.stream.aclose()

@@ -13,8 +13,8 @@ from triochat.server import serve
 from triochat.testing import MemoryListener
 
 SAID = (
-    "nobody new gets in (too many open files); they wait until somebody leaves."
-    " To have more: ulimit -n, or LimitNOFILE= of a service"
+    "nobody new gets in (too many open files);"
+    " to have more: ulimit -n, or LimitNOFILE= of a service"
 )
 
 

@@ -27,7 +27,7 @@ from triochat.invitation import all_addresses, invitation
 from triochat.keeper import keeping, open_rulings
 from triochat.logs import set_up_log
 from triochat.outbox import LINGER
-from triochat.passwords import EXPOSED, Secret
+from triochat.passwords import OVERHEARD, Secret
 from triochat.person import Person
 from triochat.process import allow_many_files, deliver, fail, say, take_password
 from triochat.program import Client
@@ -200,7 +200,7 @@ async def run_client(options: argparse.Namespace) -> int:
         password = take_password(options.password_file)
     except ValueError as error:
         return fail(str(error))
-    warning = EXPOSED if _is_exposed(options) else ""
+    warning = OVERHEARD if _is_exposed(options) else ""
     if password and warning:
         say(2, f"triochat: {warning}")
     person: Person | None = None
@@ -278,7 +278,7 @@ async def _visit(
     except ValueError as error:
         return fail(str(error))
     if password and _is_exposed(options):
-        say(2, f"triochat: {EXPOSED}")
+        say(2, f"triochat: {OVERHEARD}")
     visit = Visit(_way_of(options), options.handle, patience, password)
 
     async def leave() -> bool:

@@ -13,7 +13,7 @@ from triochat.exceptions import TriochatError, UnreachableError
 from triochat.fingerprints import parse_fingerprint
 from triochat.folders import state_folder
 from triochat.known_hosts import KnownHosts
-from triochat.passwords import EXPOSED
+from triochat.passwords import OVERHEARD
 from triochat.program import Client, join
 from triochat.sealed import Tell, meet
 from triochat.trust import is_plain, server_at
@@ -56,7 +56,7 @@ async def open_client(
         ValueError: that is no fingerprint, or there is one and no encryption.
     """
     if password and insecure and not server_at(host, port).is_here:
-        log.warning(EXPOSED)
+        log.warning(OVERHEARD)
     stream = await connect(host, port, fingerprint=fingerprint, insecure=insecure)
     async with join(stream, handle, password=password) as client:
         yield client

@@ -151,9 +151,8 @@ class Link:
         return self.speaker.end()
 
     def _warn(self) -> Iterator[Notice]:
-        if isinstance(
-            self.speaker, PlainSpeaker
-        ):  # programs do not read, and browsers are sent away
+        # programs do not read, and browsers are sent away
+        if isinstance(self.speaker, PlainSpeaker):
             yield Notice(EXPOSED + _WAY_OUT * (self._tls is not None))
 
     def _write_through(self) -> None:

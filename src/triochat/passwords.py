@@ -7,7 +7,7 @@ from secrets import token_bytes
 PASSWORD_LENGTH = 256
 """The most characters in a password."""
 
-EXPOSED = "this connection is not encrypted: the password can be read on its way"
+OVERHEARD = "this connection is not encrypted: the password can be read on its way"
 """What is told before a password crosses a network that anybody may listen to."""
 
 
