@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 import trio
 import trio.testing
 
-from triochat.chat import Terminal, View
 from triochat.connection import Connect
 from triochat.dialects.ndjson import decode_request, encode
 from triochat.exceptions import UnreachableError
@@ -14,6 +13,7 @@ from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request, Say
 from triochat.passwords import Secret
 from triochat.person import Person
+from triochat.terminal import Terminal, View
 from triochat.words import words_of
 
 

@@ -2,11 +2,11 @@ import pytest
 
 import triochat
 from triochat.arguments import parse
-from triochat.chat import View
 from triochat.commands import offered_handle
 from triochat.messages import Welcome
 from triochat.ratelimit import Limits
 from triochat.state import MAX_CLIENTS
+from triochat.terminal import View
 from triochat.text import HANDLE_LENGTH
 
 

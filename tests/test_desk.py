@@ -14,9 +14,10 @@ from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.validation import ValidationError
 
 from strategies import any_text
-from triochat.chat import AWAY, View
+from triochat.chat import AWAY
 from triochat.grammar import Place, parse
 from triochat.messages import Say, Whisper
+from triochat.terminal import View
 from triochat.terminals.desk import Desk, line_of
 from triochat.terminals.screen import Palette
 from triochat.text import accept_text
@@ -24,7 +25,7 @@ from triochat.text import accept_text
 
 def desk_of(view: View) -> Desk:
     """A desk that shows this."""
-    desk = Desk(Place.TERMINAL, Palette())
+    desk = Desk(Palette())
     desk.view = view
     return desk
 
@@ -152,7 +153,7 @@ def test_who_spoke_last_comes_first() -> None:
 )
 def test_a_message_as_it_is_typed(message: Say | Whisper, line: str) -> None:
     """The line by which a message is said, or told to one, whatever its text looks like."""
-    assert line_of(message, Place.TERMINAL) == line
+    assert line_of(message) == line
     assert parse(line, Place.TERMINAL) == message
 
 
@@ -161,7 +162,7 @@ def test_any_message_can_be_typed_again(text: str) -> None:
     """No message becomes a secret, a command or another text by being typed again."""
     accepted = accept_text(text)
     if isinstance(accepted, str):
-        again = parse(line_of(Say(accepted), Place.TERMINAL), Place.TERMINAL)
+        again = parse(line_of(Say(accepted)), Place.TERMINAL)
         assert isinstance(again, Say)
         assert again.text.strip() == accepted.strip()
 

@@ -15,11 +15,11 @@ from rich.console import Console
 from doubles import Paper
 from house import House, Peer, open_house
 from triochat import order
-from triochat.chat import Chat, View
+from triochat.chat import Chat
 from triochat.connection import Connection
 from triochat.dialects.ndjson import decode_event, encode
 from triochat.exceptions import RemoteProtocolError
-from triochat.grammar import Place, parse
+from triochat.grammar import parse
 from triochat.messages import (
     Action,
     Ban,
@@ -40,6 +40,7 @@ from triochat.messages import (
 )
 from triochat.room import Room
 from triochat.telling import Told
+from triochat.terminal import View
 from triochat.terminals.desk import HANDLE, Desk
 from triochat.terminals.screen import Palette, Screen, Shown
 from triochat.terminals.teletype import Teletype
@@ -418,7 +419,7 @@ def test_a_lone_surrogate_from_a_hostile_server() -> None:
 @each
 def test_before_the_line(hostile: Hostile) -> None:
     """A server that calls its reader something hostile does not get it into the editor."""
-    desk = Desk(Place.TERMINAL, Palette())
+    desk = Desk(Palette())
     desk.view = View("127.0.0.1 port 9", hostile.sent, {hostile.sent})
     [fragment] = desk.prompt()
     assert fragment[1] == f"{hostile.shown[:HANDLE]}> "

@@ -197,7 +197,7 @@ async def test_a_server_that_hangs_does_not_hold_a_person() -> None:
     assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
 
 
-@pytest.mark.parametrize("why", [Why.QUIT, Why.END_OF_INPUT, Why.INTERRUPTED])
+@pytest.mark.parametrize("why", [Why.QUIT, Why.END_OF_INPUT])
 async def test_who_leaves_is_told_what_is_on_its_way(why: Why) -> None:
     """The status counts it down; Ctrl-C ends that at once, and what has no receipt is named."""
     server, typist = Stub(), Typist()

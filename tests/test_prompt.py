@@ -14,7 +14,6 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from triochat.chat import View
 from triochat.messages import (
     Event,
     Joined,
@@ -28,6 +27,7 @@ from triochat.messages import (
     Say,
     Whisper,
 )
+from triochat.terminal import View
 from triochat.terminals import drawing, editor, prompt, screen
 from triochat.terminals.prompt import Prompt, open_prompt
 from triochat.terminals.screen import Screen, Shown

@@ -280,7 +280,7 @@ def test_what_goes_wrong_leaves_a_terminal_that_echoes(tmp_path: Path) -> None:
     """Also whoever breaks off in the middle of a question leaves the terminal as it was."""
     program = """if True:
         import trio
-        from triochat.chat import View
+        from triochat.terminal import View
         from triochat.terminals.pipe import Output
         from triochat.terminals.teletype import open_teletype
 

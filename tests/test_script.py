@@ -6,7 +6,7 @@ import trio.testing
 
 from doubles import Paper, Stub, Text
 from house import House, open_house
-from triochat.chat import QUIT_TIMEOUT
+from triochat.chat import HURRY
 from triochat.connection import Connect
 from triochat.exceptions import RemoteProtocolError, UnreachableError
 from triochat.messages import Closing
@@ -373,7 +373,7 @@ async def test_who_is_asked_to_leave_says_good_bye() -> None:
 
 
 async def test_a_good_bye_has_its_time() -> None:
-    """Who has joined says good-bye for as long as it takes, up to the usual patience."""
+    """Who has joined and is interrupted says good-bye for as long as it takes, but not for long."""
     stub = Stub()
     await stub.say(WELCOME)
     log = Tail(stub.connect)
@@ -382,7 +382,7 @@ async def test_a_good_bye_has_its_time() -> None:
         await trio.testing.wait_all_tasks_blocked()
         log.visit.leave()
     assert log.result == (Outcome.DONE, "")
-    assert trio.current_time() == pytest.approx(QUIT_TIMEOUT)
+    assert trio.current_time() == pytest.approx(HURRY)
 
 
 async def test_what_is_no_text_is_refused() -> None:

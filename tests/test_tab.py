@@ -2,15 +2,14 @@ import pytest
 from hypothesis import given
 
 from strategies import any_text
-from triochat.grammar import Place
 from triochat.terminals.completion import complete
 
 PEOPLE = ["Zoe", "Ann", "anna", "Bob"]
 
 
-def tab(before: str, place: Place = Place.TERMINAL) -> list[str]:
+def tab(before: str) -> list[str]:
     """The lines that Tab goes through."""
-    length, words = complete(before, place, PEOPLE)
+    length, words = complete(before, PEOPLE)
     return [before[: len(before) - length] + word for word in words]
 
 
@@ -73,12 +72,12 @@ def test_what_operators_type(before: str, after: list[str]) -> None:
 def test_what_is_no_handle_is_not_offered() -> None:
     """A server cannot put words, or escape sequences, into the line as somebody's name."""
     bad = ["Ann: send it", "A\x1b[2J", "A\u202e", "A\nB", "", "A" * 9]
-    assert complete("A", Place.TERMINAL, bad) == (1, ["A" * 9 + ": "])
+    assert complete("A", bad) == (1, ["A" * 9 + ": "])
 
 
 @given(any_text)
 def test_any_line(before: str) -> None:
     """Whatever stands in the line, Tab only changes its end."""
-    length, words = complete(before, Place.TERMINAL, PEOPLE)
+    length, words = complete(before, PEOPLE)
     assert 0 <= length <= len(before)
     assert all(isinstance(word, str) for word in words)

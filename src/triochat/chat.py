@@ -6,19 +6,17 @@ delivered first, and what was said before is still shown; the other at once.
 """
 
 import math
-from collections.abc import Collection
 from contextlib import suppress
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
 
 import trio
 
 from triochat import messages
 from triochat.connection import Connection
-from triochat.grammar import BELLS, Bell, Ignore, Local, Place, introduce, parse
-from triochat.ignored import Ignored
+from triochat.grammar import Bell, Ignore, Local, Place, introduce, parse
 from triochat.messages import Event, Notice, Refused, Request, Say, Speech
 from triochat.passwords import PASSWORD_LENGTH, Secret
+from triochat.terminal import Terminal, View
 from triochat.text import clean
 from triochat.words import unsent
 
@@ -33,6 +31,9 @@ TRIES = 3
 
 QUIT_TIMEOUT = 2.0
 """Seconds in which the server is to let go of a person who has quit."""
+
+HURRY = 0.7
+"""The same for who is interrupted, and wants to be gone."""
 
 SILENT = 5.0
 """Seconds without an answer after which the person is told."""
@@ -49,78 +50,6 @@ HINT = Notice("\\help lists what you can type")
 _TOO_LONG = Refused("password-wrong", f"a password has at most {PASSWORD_LENGTH} characters")
 _TICK = 1.0  # seconds between two looks at how long there was no answer
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
-
-
-class View(NamedTuple):
-    """What a terminal shows besides events, and what it needs to know to help with the typing.
-
-    Attributes:
-        where: the other end, in words; None while one is not there, and nobody can be counted.
-        handle: one's own; empty while there is none.
-        roster: who is here. It goes on changing: copy it in one step (``list``, ``sorted``).
-        lag: seconds between a question and its answer; None if not known.
-        question: stands before the line; empty while what is typed is for the room.
-        offer: the answer that Enter alone gives; shown with the question.
-        is_secret: what is typed now is not shown, and not remembered.
-        state: what is wrong with the connection, in words; empty if nothing is.
-        holds: why no line can be taken just now: Enter leaves it where it is, and says this.
-        handle_length: the most characters in a handle.
-        unencrypted: who of the roster can be overheard.
-    """
-
-    where: str | None = None
-    handle: str = ""
-    roster: Collection[str] = ()
-    lag: float | None = None
-    question: str = ""
-    offer: str = ""
-    is_secret: bool = False
-    state: str = ""
-    holds: str = ""
-    handle_length: int = 10
-    unencrypted: Collection[str] = ()
-
-
-class Terminal(Protocol):
-    """A person, or a pipe, as a channel: lines in, events out."""
-
-    is_person: bool = True
-    """Whether questions can be asked."""
-
-    bell: str = BELLS[1]
-    """When to ring, one of `BELLS`."""
-
-    ignored: Ignored = Ignored()
-    """Whose words are not shown; as long as the terminal is."""
-
-    def update(self, view: View) -> None:
-        """Show this from now on."""
-
-    async def receive(self) -> str | Say:
-        """The next line: `str` where the grammar says what it means, `Say` where it is data.
-
-        Raises `trio.EndOfChannel` when there will be none.
-        """
-
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
-        """Show an event, after all that was shown before.
-
-        Args:
-            event: what happened.
-            me: what its reader was called then.
-            asked: the reader's own request that it answers, if it answers one.
-        """
-
-    async def wait_idle(self) -> None:
-        """Wait until nothing was typed for a second, or the shell got the rest of the line."""
-        await trio.lowlevel.checkpoint()  # nobody can tell, or nobody types
-
-    async def finish(self, problem: str) -> bool:  # noqa: ARG002
-        """Say what is to be said at the very end; whether every line that was taken got through.
-
-        There is a problem if something ended the chat that should not.
-        """
-        return True  # a person has seen what was refused
 
 
 class Why(Enum):
@@ -233,7 +162,8 @@ class Chat:
         if is_first or is_interrupted:
             self._why = why
         if is_interrupted or (is_first and self._terminal.is_person):
-            in_time = trio.current_time() + (0 if self._has_quit else QUIT_TIMEOUT)
+            patience = HURRY if is_interrupted else QUIT_TIMEOUT
+            in_time = trio.current_time() + (0 if self._has_quit else patience)
             self._scope.deadline = min(self._scope.deadline, in_time)
         self._answered.set()
         if is_first:

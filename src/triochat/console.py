@@ -13,13 +13,14 @@ from functools import lru_cache
 
 import trio
 
-from triochat.chat import Chat, Role, Terminal, Why
+from triochat.chat import Chat, Role, Why
 from triochat.connection import Connection
 from triochat.dialects import Dialect, PlainSpeaker
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Event
 from triochat.session import Session
+from triochat.terminal import Terminal
 from triochat.terminals.pipe import Output
 from triochat.words import line_of
 

@@ -6,12 +6,13 @@ from math import ceil
 
 import trio
 
-from triochat.chat import AWAY, Chat, Role, Terminal, View, Why
+from triochat.chat import AWAY, Chat, Role, Why
 from triochat.connection import Connect, Connection
 from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
 from triochat.passwords import Secret
+from triochat.terminal import Terminal, View
 from triochat.words import unsent
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import trio
 
+from triochat.chat import HURRY
 from triochat.connection import Connect
 from triochat.dialects.ndjson import encode
 from triochat.exceptions import ClosedError, RefusedError, UnreachableError
@@ -83,8 +84,8 @@ class Visit:
         Who has not may be in already without knowing it, and would be told to the others as lost.
         """
         self._is_leaving = True
-        if not self._has_joined:
-            self._joining.deadline = min(self._joining.deadline, trio.current_time() + _GRACE)
+        in_time = trio.current_time() + (HURRY if self._has_joined else _GRACE)
+        self._joining.deadline = min(self._joining.deadline, in_time)
         self._acting.cancel()
 
     async def run(self, act: Callable[[Client], Awaitable[Result]]) -> Result:

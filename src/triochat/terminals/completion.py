@@ -6,19 +6,18 @@ At the start of a line ``A`` becomes ``Ann: ``, elsewhere ``Ann``; ``@A`` become
 import re
 from collections.abc import Iterable
 
-from triochat.grammar import COMMANDS, Place
+from triochat.grammar import COMMANDS
 from triochat.text import could_be_handle
 
 _COMMAND = re.compile(r"([\\/])(?!\1)(\S*)(?:(\s+(?:\S+\s+)*)(\S*))?")
 _LAST = re.compile(r"\s@?|^@")  # what stands before the last word
 
 
-def complete(before: str, place: Place, handles: Iterable[str]) -> tuple[int, list[str]]:
+def complete(before: str, handles: Iterable[str]) -> tuple[int, list[str]]:
     """What may stand at the end of a line.
 
     Args:
         before: the line as far as the cursor; several lines are a paste, which has no commands.
-        place: where it is typed.
         handles: of those who may be meant, the likeliest first.
 
     Returns:
@@ -28,8 +27,8 @@ def complete(before: str, place: Place, handles: Iterable[str]) -> tuple[int, li
     if "\n" not in before and (command := _COMMAND.fullmatch(before)):
         _, name, gap, argument = command.groups()
         if gap is None:
-            return _starting(name, _commands(place))
-        kind = _kind(name.lower(), len(gap.split()), place)
+            return _starting(name, _commands())
+        kind = _kind(name.lower(), len(gap.split()))
         if kind == "NAME":
             return _starting(argument, [f"{handle} " for handle in people])
         if kind != "TEXT":
@@ -44,18 +43,14 @@ def _starting(typed: str, words: Iterable[str]) -> tuple[int, list[str]]:
     return len(typed), [word for word in words if word and word.casefold().startswith(start)]
 
 
-def _commands(place: Place) -> list[str]:
-    return [
-        f"{name} " if " " in command.usage else name
-        for name, command in COMMANDS.items()
-        if command.place in place
-    ]
+def _commands() -> list[str]:
+    return [f"{name} " if " " in command.usage else name for name, command in COMMANDS.items()]
 
 
-def _kind(name: str, number: int, place: Place) -> str:
+def _kind(name: str, number: int) -> str:
     """What this argument of a command is: ``NAME``, ``TEXT``, its words with bars, or another."""
     command = COMMANDS.get(name)
-    if command is None or command.place not in place or name == "nick":  # that is to be a new name
+    if command is None or name == "nick":  # that is to be a new name
         return ""
     takes = command.usage.split()[1:] or [""]
     kind = takes[min(number, len(takes) - 1)].strip("[]")

@@ -10,9 +10,9 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.validation import ValidationError, Validator
 from rich.color import Color
 
-from triochat.chat import View
 from triochat.grammar import Place, parse
 from triochat.messages import Action, Refused, Say, Speech, Whisper
+from triochat.terminal import View
 from triochat.terminals.completion import complete
 from triochat.terminals.screen import Palette
 from triochat.terminals.wrapping import cells_of
@@ -37,7 +37,6 @@ class Desk(Validator):
     """What the editor shows and asks: one for a terminal, changed from outside while it runs.
 
     Attributes:
-        place: where its lines are typed.
         view: what is shown; frozen, and changed only in the editor's thread.
         aside: what was being typed when a question came, until there is none.
         first: what stands in the line that is asked for next.
@@ -46,8 +45,7 @@ class Desk(Validator):
         continued: is set when the process goes on after Ctrl-Z.
     """
 
-    def __init__(self, place: Place, palette: Palette) -> None:
-        self.place = place
+    def __init__(self, palette: Palette) -> None:
         self.view = View()
         self.aside = Document()
         self.first = Document()
@@ -87,7 +85,7 @@ class Desk(Validator):
     def toolbar(self) -> StyleAndTextTuples:
         """The status line; where it is too long for the screen what is wrong comes first."""
         view = self.view
-        message = None if view.question else message_of(get_app().current_buffer.text, self.place)
+        message = None if view.question else message_of(get_app().current_buffer.text)
         left = TEXT_LENGTH - len(message.text) if message else TEXT_LENGTH
         parts: StyleAndTextTuples = []
         if left < COUNTED:
@@ -130,7 +128,7 @@ class Desk(Validator):
             return f"{size} bytes; at most {PASTE} can be sent at once"
         lines = text.split("\n")
         for number, line in enumerate(lines, 1):
-            message = message_of(line, self.place) if len(lines) == 1 else Say(line)
+            message = message_of(line) if len(lines) == 1 else Say(line)
             refused = accept_text(message.text) if message else ""
             if isinstance(refused, Refused) and refused.code == "message-too-long":
                 return f"line {number}: {refused.text}" if len(lines) > 1 else refused.text
@@ -144,12 +142,12 @@ class Desk(Validator):
         roster = sorted(set(view.roster) - {view.handle}, key=str.casefold)
         last = {handle: place for place, handle in enumerate(self._spoke)}
         roster.sort(key=lambda handle: last.get(handle, SPOKE))
-        return complete(before, self.place, roster)
+        return complete(before, roster)
 
     def text_of_returned(self) -> str:
         """How what has come back is typed; empty where it is not all text that can be pasted."""
         if len(self.returned) == 1:
-            return line_of(self.returned[0], self.place)
+            return line_of(self.returned[0])
         texts = [message.text for message in self.returned if isinstance(message, Say)]
         return "\n".join(texts) if len(texts) == len(self.returned) else ""
 
@@ -172,13 +170,13 @@ def lines_of(text: str) -> list[str | Say]:
     return [Say(line) for line in text.split("\n") if line.strip()]
 
 
-def message_of(line: str, place: Place) -> Speech | None:
+def message_of(line: str) -> Speech | None:
     """The message that this line is, if it is one."""
-    asked = parse(line, place) if "\n" not in line else None
+    asked = parse(line, Place.TERMINAL) if "\n" not in line else None
     return asked if isinstance(asked, Speech) else None
 
 
-def line_of(message: str | Speech, place: Place) -> str:
+def line_of(message: str | Speech) -> str:
     """The line by which this message is typed, whatever its text looks like; a line as it is."""
     if isinstance(message, str):
         return message
@@ -189,4 +187,4 @@ def line_of(message: str | Speech, place: Place) -> str:
         typed = [f"\\me {text}"]
     else:
         typed = [text, f"{text[:1]}{text}", f"\\say {text}"]
-    return next((line for line in typed if parse(line, place) == message), typed[-1])
+    return next((line for line in typed if parse(line, Place.TERMINAL) == message), typed[-1])

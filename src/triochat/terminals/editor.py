@@ -35,8 +35,8 @@ from prompt_toolkit.layout.processors import (
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
-from triochat.chat import View
 from triochat.messages import Speech
+from triochat.terminal import View
 from triochat.terminals.desk import Desk
 from triochat.text import clean
 

@@ -21,9 +21,9 @@ from typing import Protocol
 
 import trio
 
-from triochat.chat import Terminal
 from triochat.framing import Lines
 from triochat.messages import Event, Refused, Request, Say
+from triochat.terminal import Terminal
 from triochat.text import clean
 from triochat.words import words_of
 

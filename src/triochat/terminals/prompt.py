@@ -26,9 +26,8 @@ from msgspec.structs import replace
 from prompt_toolkit.document import Document
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from triochat.chat import Terminal, View
-from triochat.grammar import Place
 from triochat.messages import Event, Refused, Renamed, Request, Said, Say, Speech
+from triochat.terminal import Terminal, View
 from triochat.terminals import editor
 from triochat.terminals.desk import Desk, lines_of
 from triochat.terminals.drawing import Drawing
@@ -68,9 +67,9 @@ class Prompt(Terminal):
     use from both.
     """
 
-    def __init__(self, place: Place, history: Path | None, *, colour: bool) -> None:
+    def __init__(self, history: Path | None, *, colour: bool) -> None:
         screen = Screen()
-        self._desk = Desk(place, screen.palette)
+        self._desk = Desk(screen.palette)
         self._session = editor.open_session(self._desk, history, colour=colour)
         self._elsewhere = None if sys.stdout.isatty() else Output(1)
         self._lines: deque[Entered] = deque()
@@ -273,18 +272,15 @@ def log_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 @asynccontextmanager
-async def open_prompt(
-    place: Place = Place.TERMINAL, history: Path | None = None, *, colour: bool = True
-) -> AsyncIterator[Prompt]:
+async def open_prompt(history: Path | None = None, *, colour: bool = True) -> AsyncIterator[Prompt]:
     """The terminal of this process; as it was again when the block has ended.
 
     Args:
-        place: where its lines are typed.
         history: the file that remembers what was typed; None to forget it.
         colour: whether it may be coloured.
     """
     async with trio.open_nursery() as nursery:
-        prompt = Prompt(place, history, colour=colour)
+        prompt = Prompt(history, colour=colour)
         await nursery.start(prompt.run)
         yield prompt
         nursery.cancel_scope.cancel()

@@ -17,8 +17,8 @@ from functools import partial
 
 import trio
 
-from triochat.chat import Terminal, View
 from triochat.messages import Event, Request
+from triochat.terminal import Terminal, View
 from triochat.terminals.pipe import InputLines, Writer, read
 from triochat.words import words_of
 
