@@ -19,40 +19,29 @@ a bug in this session                  logged; the room hears "server error", ev
 """
 
 import logging
-import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import trio
 
-from triochat.allowance import FAST, LINE, SIP, Allowance, handle_asked, size_of
+from triochat.allowance import FAST, LINE, SIP, Allowance, size_of
 from triochat.dialects import NdjsonSpeaker
+from triochat.entrance import Entrance
 from triochat.hosts import is_loopback
-from triochat.hub import CROWDED, Hub
+from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Answer, Closing, Event, Join, Notice, Ping, Refused, Renamed
-from triochat.order import AnyRequest, Expired, Gone, Typed
+from triochat.messages import Notice, Ping
+from triochat.order import AnyRequest, Gone
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
+from triochat.record import Record
 from triochat.sockets import is_reset, receiver
-from triochat.stranger import TRIES, Stranger
-from triochat.telling import Telling, Told
-from triochat.text import handle_key
 
 DRAIN = 1 << 18
 """Bytes that a peer may still send when its connection ends; nobody reads them."""
 
 FEW = 10
 """Requests that are heard together while a reader is far behind."""
-
-BRIEF = 0.1
-"""Seconds in which a stranger that is turned away may be told so."""
-
-WARNED = (10, 100, 1000)
-"""So many wrong passwords from one host are said aloud."""
-
-NOTED = {Closing, Refused, Renamed}
-"""Events that are logged when a peer's own asking has led to them."""
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -99,38 +88,33 @@ class Session:
         self._receive = receiver(stream)
         self._tokens: TokenBucket | None = None  # a member's
         self._allowance = Allowance(TokenBucket(*STRANGER), is_stranger=True)
-        self._level = logging.DEBUG  # of what is logged when it is gone: strangers come and go
-        self._handle = ""  # the last one that it had
-        self._stranger: Stranger | None = None
+        self._record = Record(hub, self.peer)
+        self._entrance: Entrance | None = None  # while it is a stranger
         if is_console:
             self._let_in()
         else:
-            self._stranger = Stranger(trio.current_time(), may_guess=hub.room.password is not None)
+            self._entrance = Entrance(hub, self.peer, self.link, self._ask)
         self._reason = "connection lost"
 
     async def run(self) -> None:
         """Serve the peer until either side ends it. Raises nothing but cancellation."""
         outbox = self.link.outbox
-        self._note("connected", level=logging.DEBUG)
+        self._record.note("connected", level=logging.DEBUG)
         try:
-            if self._stranger:
-                self._hub.lobby.enter(self, self.peer.host, self._turn_away)
+            if self._entrance:
+                self._entrance.open()
             await self._run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except* Exception as bug:  # noqa: BLE001  one in one session must not end the server
             self._reason = "server error"
-            self._note("bug", "a bug ended this session", level=logging.ERROR, error=bug)
+            self._record.note("bug", "a bug ended this session", level=logging.ERROR, error=bug)
         finally:
             reason = outbox.why or self._reason
             outbox.abandon()
-            self._hub.lobby.leave(self)
+            self._hub.lobby.leave(self.peer)
             self._hub.disconnect(self.peer, reason)
-            how = "gone"
-            if outbox.is_evicted:
-                how = "evicted"
-                self._hub.counts.evictions[reason] += 1
-            self._note(how, f"{how} ({reason})", level=self._level, reason=reason)
+            self._record.note_end(reason, is_evicted=outbox.is_evicted)
             await trio.aclose_forcefully(self._stream)
 
     async def _run(self) -> None:
@@ -143,8 +127,7 @@ class Session:
                 finally:  # even when it fails: until it is disconnected something may be queued
                     self._hub.buckets.give_back(self.peer.host, self._tokens, trio.current_time())
                     if problem := self.link.problem:
-                        self._hub.counts.failures += 1
-                        self._note("failed", problem, reason=problem)
+                        self._record.note_failure(problem)
                     outbox.start_sender()
                 left = DRAIN  # closing with bytes unread would reset the connection, and lose the
                 while left > 0 and (data := await self._receive(SIP)):  # peer what is on its way
@@ -153,24 +136,28 @@ class Session:
     async def _converse(self) -> None:
         """Hear the peer, until it or the room has ended that."""
         link, outbox = self.link, self.link.outbox
-        while data := await self._patiently(self._receive, self._allowance.chunk):
-            if self._stranger and link.begins_to_seal(data):
-                self._stranger.hear(trio.current_time(), is_person=False)
+        while data := await (
+            self._patiently(self._receive, self._allowance.chunk)
+            if self._entrance
+            else self._receive(self._allowance.chunk)
+        ):
+            if self._entrance and link.begins_to_seal(data):
+                self._entrance.hear(is_person=False)
                 await self._patiently(self._hub.handshakes.wait_turn, self.peer.host)
             lines = 0
             for unsealed in link.unseal(data, self._allowance.chunk):
                 for piece in self._allowance.pieces(unsealed):
                     requests = link.hear(piece)
                     lines += len(requests)
-                    if self._stranger:
-                        self._stranger.speak()
+                    if self._entrance:
+                        self._entrance.speak()
                     await self._hear(requests)
                     if outbox.way is not Way.OPEN or self._has_ended():
                         return
             if not lines or len(data) > LINE * lines:
                 await self._pause(self._allowance.weigh(len(data), lines, trio.current_time()))
-            if self._stranger:
-                self._stranger.hear(trio.current_time(), is_person=link.is_person)
+            if self._entrance:
+                self._entrance.hear(is_person=link.is_person)
             if link.has_ended:
                 break
         self._part()
@@ -179,7 +166,7 @@ class Session:
         """It says no more; what it has not finished saying is not obeyed."""
         link, outbox = self.link, self.link.outbox
         if unfinished := link.end():
-            self._note_told(self._hub.ask(self.peer, (unfinished,)))
+            self._record.note_told(self._hub.ask(self.peer, (unfinished,)))
         parting = "quit" if self.peer.is_console else link.speaker.parting
         if link.problem:
             parting = "connection lost"
@@ -188,23 +175,18 @@ class Session:
 
     async def _patiently(self, wait: Callable[[_A], Awaitable[_T]], argument: _A) -> _T:
         """Wait for this. A stranger meanwhile is greeted, if it has said nothing, or closed."""
-        while stranger := self._stranger:
-            deadline, seconds = stranger.deadline
-            with trio.move_on_at(min(stranger.greeting, deadline)):
+        while entrance := self._entrance:
+            with trio.move_on_at(entrance.due):
                 return await wait(argument)
-            if trio.current_time() >= deadline:
-                self._expire(f"no handle within {seconds:.0f} seconds")
-                break
-            stranger.greeting = math.inf
-            self.link.greet(self._hub.room.members.handle_length)
+            entrance.act()
         return await wait(argument)
 
     async def _hear(self, requests: list[AnyRequest]) -> None:
         """Hand on what is asked: in turns with the others, and held to what this peer may ask."""
         hub, peer = self._hub, self.peer
         while requests:
-            if self._stranger:
-                await self._wait_turn(requests[0])
+            if self._entrance:
+                await self._wait_turn(self._entrance, requests[0])
             now, members = trio.current_time(), len(hub.room.members)
             if type(requests[0]) is not Ping or any(type(one) is not Ping for one in requests):
                 self.link.spoke = now
@@ -215,9 +197,11 @@ class Session:
             told = hub.ask(peer, requests[:count])
             hub.flush()
             requests = requests[count:]
-            self._note_told(told)
-            if self._stranger:
-                self._look_in(self._stranger, told)
+            self._record.note_told(told)
+            if self._entrance and (handle := self._entrance.look(told)):
+                self._entrance = None
+                self._let_in()
+                self._record.note_join(handle, self.link.speaker.dialect.name)
             now = trio.current_time()
             delay = self._allowance.spend(count, told, now)
             if self._has_ended():
@@ -232,24 +216,13 @@ class Session:
         ended = self._hub.room.ended
         return bool(ended) and self.peer in ended
 
-    async def _wait_turn(self, request: AnyRequest) -> None:
-        """Have a stranger wait whose host guesses, or that comes in too often under a handle."""
-        hub, host = self._hub, self.peer.host
-        if hub.room.password is not None and isinstance(request, Typed | Join):
-            await self._wait_guess()
-        if handle := handle_asked(request):
-            now = trio.current_time()
-            if delay := hub.comings.wait(host, handle_key(handle), now):
-                await self._sleep_until(now + delay)
-
-    async def _wait_guess(self) -> None:
-        """Where there is a password the strangers of a host are heard one after the other."""
-        guesses, host, now = self._hub.guesses, self.peer.host, trio.current_time()
-        if delay := guesses.spend(host, now):
+    async def _wait_turn(self, entrance: Entrance, request: AnyRequest) -> None:
+        """Have a stranger wait until it may ask for this."""
+        if delay := entrance.delay(request):
             try:
-                await self._sleep_until(now + delay)
+                await self._sleep_until(trio.current_time() + delay)
             except trio.Cancelled:
-                guesses.spend(host, trio.current_time(), -1)
+                entrance.give_up(request)
                 raise
 
     async def _pause(self, delay: float) -> None:
@@ -267,68 +240,12 @@ class Session:
             raise trio.BrokenResourceError
 
     def _ask(self, request: AnyRequest) -> None:
-        self._note_told(self._hub.ask(self.peer, (request,)))
+        self._record.note_told(self._hub.ask(self.peer, (request,)))
         self._hub.flush()
-
-    def _look_in(self, stranger: Stranger, told: Sequence[Telling]) -> None:
-        """Whether the room has taken its handle, and if not, whether to ask it again."""
-        if handle := self._hub.room.members.handle_of(self.peer):
-            self._stranger = None
-            self._hub.lobby.let_in(self)
-            self._hub.comings.note(self.peer.host, handle_key(handle), trio.current_time())
-            self._let_in()
-            self._handle, dialect = handle, self.link.speaker.dialect.name
-            self._note("joined", f"is {handle} ({dialect})", dialect=dialect)
-        elif any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
-            stranger.fail(trio.current_time())
-            self._hub.lobby.note(self)
-            if stranger.tries >= TRIES:
-                self._expire(f"{TRIES} lines, and none that lets you in")
-
-    def _expire(self, reason: str) -> None:
-        self._ask(Expired(reason))
-
-    def _turn_away(self) -> None:
-        """Others need the place of this stranger now."""
-        if self._hub.lobby.is_closed:
-            self._hub.lack(CROWDED.format("members have all connections that fit"))
-            self._expire("there is no place for more people; try again later")
-        else:
-            self._expire("too many others are waiting to join")
-        self.link.outbox.linger(BRIEF)
-
-    def _note_told(self, told: Iterable[Telling]) -> None:
-        """Log, and count, what of this is worth it."""
-        for telling in told:
-            if type(telling) is Told and type(telling.events[0]) in NOTED:
-                self._note_event(telling.events[0])
-
-    def _note_event(self, event: Event) -> None:
-        match event:
-            case Refused(code=code):
-                self._hub.counts.refusals[code] += 1
-                self._note("refused", f"refused ({code})", code=code)
-                if code == "password-wrong":
-                    self._note_guess()
-            case Closing():  # a stranger that may not stay
-                self._level = logging.INFO
-            case Renamed(handle=old, new=new) if old == self._handle:
-                self._handle = new
-                self._note("renamed", f"is {new} now", before=old)
-
-    def _note_guess(self) -> None:
-        count = self._hub.guesses.count_wrong(self.peer.host)
-        if count in WARNED:
-            words = f"{count} wrong passwords from its host"
-            self._note("guesses", words, level=logging.WARNING, count=count)
-
-    def _note(self, event: str, words: str = "", **more: Any) -> None:  # noqa: ANN401
-        """Log this of the peer; see `Journal.note`."""
-        self._hub.journal.note(self.peer, event, words, handle=self._handle, **more)
 
     def _let_in(self) -> None:
         """From now on it may ask what a member may."""
-        self._level = logging.INFO
+        self._record.level = logging.INFO
         self.link.spoke = trio.current_time()
         self._tokens = self._hub.buckets.take(self.peer.host)
         self._allowance = Allowance(self._tokens)

@@ -1,0 +1,120 @@
+"""The entrance: how a stranger comes into the room, or does not.
+
+It may stand there for a while (`stranger`), if there is place (`lobby`). Where there is a password
+the strangers of a host are heard one after the other; and who has come in again and again under
+one handle has to wait. Nothing here waits: the session does, and says what it hears.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+
+import trio
+
+from triochat.allowance import handle_asked
+from triochat.hub import CROWDED, Hub
+from triochat.link import Link
+from triochat.messages import Answer, Join
+from triochat.order import AnyRequest, Expired, Peer, Typed
+from triochat.stranger import TRIES, Stranger
+from triochat.telling import Telling, Told
+from triochat.text import handle_key
+
+BRIEF = 0.1
+"""Seconds in which a stranger that is turned away may be told so."""
+
+
+class Entrance:
+    """A stranger's way in.
+
+    Args:
+        hub: the room.
+        peer: who it is.
+        link: its connection.
+        ask: lets it ask the room for something, and tells at once what that leads to.
+    """
+
+    def __init__(
+        self, hub: Hub, peer: Peer, link: Link, ask: Callable[[AnyRequest], object]
+    ) -> None:
+        self._hub = hub
+        self._peer = peer
+        self._link = link
+        self._ask = ask
+        may_guess = hub.room.password is not None
+        self._stranger = Stranger(trio.current_time(), may_guess=may_guess)
+        self._is_over = False  # it was told to go
+
+    def open(self) -> None:
+        """It stands there now, and perhaps another one has to go for that; or it has itself."""
+        self._hub.lobby.enter(self._peer, self._peer.host, self._turn_away)
+
+    @property
+    def due(self) -> float:
+        """When to `act`, if nothing is heard before."""
+        deadline, _ = self._stranger.deadline
+        return math.inf if self._is_over else min(self._stranger.greeting, deadline)
+
+    def act(self) -> None:
+        """It is due: greet it, which has said nothing; or tell it to go, if its time is over."""
+        deadline, seconds = self._stranger.deadline
+        if trio.current_time() >= deadline:
+            self._expire(f"no handle within {seconds:.0f} seconds")
+        else:
+            self._stranger.greeting = math.inf
+            self._link.greet(self._hub.room.members.handle_length)
+
+    def hear(self, *, is_person: bool) -> None:
+        """It has sent something; whether it may be a person, as far as that tells."""
+        self._stranger.hear(trio.current_time(), is_person=is_person)
+
+    def speak(self) -> None:
+        """What it has sent was not sealed, or is opened."""
+        self._stranger.speak()
+
+    def delay(self, request: AnyRequest) -> float:
+        """How many seconds it has to wait, until this may be asked. It can `give_up` meanwhile."""
+        hub, host, now, delay = self._hub, self._peer.host, trio.current_time(), 0.0
+        if self._may_be_guess(request):
+            delay = hub.guesses.spend(host, now)
+        if handle := handle_asked(request):
+            delay = max(delay, hub.comings.wait(host, handle_key(handle), now))
+        return delay
+
+    def give_up(self, request: AnyRequest) -> None:
+        """It does not ask for this any more, and others of its host need not wait for that."""
+        if self._may_be_guess(request):
+            self._hub.guesses.spend(self._peer.host, trio.current_time(), -1)
+
+    def look(self, told: Iterable[Telling]) -> str | None:
+        """Its handle, if the room has taken that; else it may be asked again, or has to go.
+
+        Args:
+            told: what it has asked for led to.
+        """
+        hub, now = self._hub, trio.current_time()
+        if handle := hub.room.members.handle_of(self._peer):
+            hub.lobby.let_in(self._peer)
+            hub.comings.note(self._peer.host, handle_key(handle), now)
+            return handle
+        if any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
+            self._stranger.fail(now)
+            hub.lobby.note(self._peer)
+            if self._stranger.tries >= TRIES:
+                self._expire(f"{TRIES} lines, and none that lets you in")
+        return None
+
+    def _may_be_guess(self, request: AnyRequest) -> bool:
+        return self._hub.room.password is not None and isinstance(request, Typed | Join)
+
+    def _turn_away(self) -> None:
+        """Others need its place now."""
+        if self._hub.lobby.is_closed:
+            self._hub.lack(CROWDED.format("members have all connections that fit"))
+            self._expire("there is no place for more people; try again later")
+        else:
+            self._expire("too many others are waiting to join")
+        self._link.outbox.linger(BRIEF)
+
+    def _expire(self, reason: str) -> None:
+        self._is_over = True
+        self._ask(Expired(reason))
