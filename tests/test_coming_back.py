@@ -211,7 +211,7 @@ async def test_who_thinks_for_long_about_a_handle_notices_nothing() -> None:
     """Where the server has not waited for the handle the client connects again, and joins."""
     first, last, typist = Stub(), Stub(), Typist()
     async with sitting(typist, Street(first, last).connect):
-        await first.tell(Pong(), Closing("no handle within 20 seconds", retry=True, ask=True))
+        await first.tell(Pong(), Closing("not joined within 20 seconds", retry=True, ask=True))
         await first.ours.aclose()
         await trio.sleep(3600)
         assert (typist.prompt, typist.view.state, typist.screen) == ("Your handle? ", "", [])
@@ -225,7 +225,7 @@ async def test_who_thinks_for_long_can_leave() -> None:
     """Ctrl-D ends it then as well."""
     server, typist = Stub(), Typist()
     async with sitting(typist, Street(server).connect) as bob:
-        await server.tell(Pong(), Closing("no handle within 20 seconds", retry=True, ask=True))
+        await server.tell(Pong(), Closing("not joined within 20 seconds", retry=True, ask=True))
         await server.ours.aclose()
         await trio.sleep(60)
         typist.keys.close()

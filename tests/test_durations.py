@@ -14,6 +14,8 @@ from triochat.durations import parse_duration
         ("30d", "s", 2592000.0),
         ("0.5h", "s", 1800.0),
         (" 7m ", "s", 420.0),
+        ("5M", "s", 300.0),
+        ("0", "m", 0.0),
     ],
 )
 def test_durations(text: str, unit: str, seconds: float) -> None:
@@ -25,8 +27,6 @@ def test_durations(text: str, unit: str, seconds: float) -> None:
     "text",
     [
         "",
-        "0",
-        "0s",
         "-1",
         "m",
         "1 m",
@@ -36,7 +36,6 @@ def test_durations(text: str, unit: str, seconds: float) -> None:
         "nan",
         "1m30s",
         "\u0665m",
-        "5M",
         "1" * 99,
     ],
 )

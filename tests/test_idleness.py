@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from house import Peer, open_house
-from triochat.idleness import CROWDED, LOOK, WARNING
+from triochat.idleness import BUSY, LOOK, WARNING
 from triochat.ratelimit import Limits
 
 LIMIT = 300.0
@@ -63,7 +63,7 @@ async def test_operators_are_never_idle() -> None:
         assert await console.heard_nothing()
     async with open_house() as house:
         ann = await house.plain("Ann")
-        await trio.sleep(CROWDED * 3)
+        await trio.sleep(BUSY * 3)
         assert await ann.heard_nothing()
 
 
@@ -72,18 +72,18 @@ async def test_idle_members_give_way_where_more_wait_than_are_in(waiting: int) -
     """Who is idle for half an hour then is warned, and out; whose turn comes has its own time."""
     async with open_house(max_clients=1) as house:
         ann = await house.plain("Ann")
-        await trio.sleep(CROWDED * 2)
+        await trio.sleep(BUSY * 2)
         line = [await house.connect() for _ in range(waiting)]
         for number, peer in enumerate(line, 1):
             await peer.type(f"p{number}")
             assert "number" in await peer.line()
         if waiting == 1:
-            await trio.sleep(CROWDED * 2)
+            await trio.sleep(BUSY * 2)
             assert await ann.heard_nothing()
             return
         assert "or you are put out" in await ann.line()
         assert await ann.rest() == ["* Server closed the connection: idle"]
         assert (await line[0].line()).startswith("* Server connected. You are p1.")
-        await trio.sleep(CROWDED * 2)  # now one waits, and one may be in
+        await trio.sleep(BUSY * 2)  # now one waits, and one may be in
         await line[0].type("?")
         assert await line[0].line() == "* 1 here: p1"

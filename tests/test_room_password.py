@@ -118,13 +118,6 @@ def test_a_password_is_taken_as_it_stands() -> None:
     )
 
 
-def test_who_can_be_overheard_is_told_so() -> None:
-    """The question of an exposed peer says that what follows can be read on its way."""
-    [asked] = ask(locked(), "ann", Exposed(), Typed("Ann"))
-    warning = "(this connection is not encrypted: the password can be read on its way)"
-    assert asked == Notice(f"this room has a password; what is it? {warning}")
-
-
 def test_programs_join_with_it() -> None:
     """A program is refused without it, and with another one, whatever its handle is."""
     stage = locked()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import any_text
+from triochat.durations import spell
 from triochat.sanctions import (
     MOST,
     Rulings,
@@ -15,7 +16,6 @@ from triochat.sanctions import (
     key_of,
     lines,
     load,
-    spell,
 )
 
 NOW = 1767323045.5

@@ -94,7 +94,7 @@ async def test_a_stranger_has_a_limited_time(is_sealed: bool) -> None:
         slow = await house.connect()
         lines = await slow.rest()
         assert trio.current_time() == pytest.approx(PERSON)
-        assert lines[1:] == ["* Server closed the connection: no handle within 60 seconds"]
+        assert lines[1:] == ["* Server closed the connection: not joined within 60 seconds"]
 
 
 @pytest.mark.parametrize("first", [b'{"type":', b'{"type":"ping"}\n'])
@@ -116,7 +116,7 @@ async def test_a_program_has_less_time(first: bytes) -> None:
             lines = await slow.rest()
             nursery.cancel_scope.cancel()
         assert trio.current_time() == pytest.approx(5 + PROGRAM)
-        assert "no handle within 20 seconds" in lines[-1]
+        assert "not joined within 20 seconds" in lines[-1]
 
 
 async def test_to_drip_gives_no_time() -> None:
@@ -153,7 +153,7 @@ async def test_all_tries_together_have_a_limit() -> None:
         for _ in range(3):
             await trio.sleep(35)
             await slow.type("!!")
-        assert "no handle within 120 seconds" in (await slow.rest())[-1]
+        assert "not joined within 120 seconds" in (await slow.rest())[-1]
         assert trio.current_time() == 120
 
 
@@ -464,7 +464,7 @@ async def test_the_log_tells_who_came_and_went(
             "a peer: is Ann (plain)",
             "a peer: refused (no-such-handle)",
             "a peer: gone (quit)",
-            "a peer: gone (no handle within 60 seconds)",
+            "a peer: gone (not joined within 60 seconds)",
         ]
 
 

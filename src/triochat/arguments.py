@@ -184,7 +184,7 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
     add(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=_duration,
         default=10.0,
         help="how long to wait for the connection, for the room (which may be full), and for each "
         "confirmation (default: %(default)g)",
@@ -260,21 +260,14 @@ def _endpoint(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or HOME, any_port_of(port)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds above 0')
-    return seconds
-
-
 def _duration(text: str, *, unit: str = "s") -> float:
     try:
-        return parse_duration(text, unit)
+        seconds = parse_duration(text, unit)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if not seconds:
+        raise argparse.ArgumentTypeError("a duration must be longer than nothing")
+    return seconds
 
 
 def _fingerprint(text: str) -> str:

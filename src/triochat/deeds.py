@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from triochat import messages, moderation
 from triochat.messages import Closing, Join, Left, Moderated, Notice, Quit, Refused, Rename, Whisper
-from triochat.order import Alert, Expired, Exposed, Gone, Idled, Peer, Settle
+from triochat.order import Alert, Expired, Exposed, Gone, Idled, Peer, Settle, Warned
 from triochat.ratelimit import TokenBucket
 from triochat.rules import banned
 from triochat.state import State
@@ -124,6 +124,13 @@ def alert(state: State, _: Peer, request: Alert) -> None:
         state.telling.append(Told([told], operators))
 
 
+def warn(state: State, peer: Peer, request: Warned) -> None:
+    """Tell it this. It is no answer to anything that it asked."""
+    if peer in state.members:
+        told = Moderated(request.text, state.next_id(), state.at)
+        state.telling.append(Told([told], (peer,)))
+
+
 DEEDS: dict[type, Deed] = {
     Join: join,
     Rename: rename,
@@ -146,6 +153,7 @@ DEEDS: dict[type, Deed] = {
     Expired: expire,
     Idled: put_out,
     Exposed: expose,
+    Warned: warn,
     Alert: alert,
     Settle: lambda state, _peer, _: state.settle(),
     Notice: pass_on,

@@ -58,7 +58,7 @@ class Entrance:
         """It is due: greet it, which has said nothing; or tell it to go, if its time is over."""
         deadline, seconds = self._stranger.deadline
         if trio.current_time() >= deadline:
-            self._expire(f"no handle within {seconds:.0f} seconds")
+            self._expire(f"not joined within {seconds:.0f} seconds")
         else:
             self._stranger.greeting = math.inf
             self._link.greet(self._hub.room.members.handle_length)

@@ -21,6 +21,7 @@ from enum import Flag, auto
 from typing import NamedTuple, TypeAlias, get_args
 
 from triochat import messages
+from triochat.durations import parse_duration
 from triochat.invisible import HIDDEN
 from triochat.text import clean, could_be_handle, strip_invisible
 
@@ -31,8 +32,6 @@ BELLS = ("off", "mention", "all")
 """When a terminal rings: never; when one is mentioned or whispered to; at every message."""
 
 _WHISPER = re.compile(rf"(?s)(.*\S)\s+[{HIDDEN}]*>[{HIDDEN}]*\s+(\S+)\s*\Z")
-_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.IGNORECASE)
-_MINUTES = {"s": 1 / 60, "m": 1, "": 1, "h": 60, "d": 1440}
 _SHOWN = 20  # characters of an unknown command that are repeated in its refusal
 
 
@@ -81,19 +80,23 @@ class Command(NamedTuple):
 
 
 def _minutes(text: str) -> float | None:
-    """How many minutes this is: a number, or ``90s``, ``10m``, ``2h``, ``1d``; None if it is none.
+    """How many minutes this is, or ``90s``, ``10m``, ``2h``, ``1d``; None if it is no duration.
 
     What is too long for the wire is none either.
     """
-    found = _DURATION.fullmatch(text)
-    minutes = int(found[1]) * _MINUTES[found[2].lower()] if found else messages.LONGEST + 1
+    try:
+        minutes = parse_duration(text, "m") / 60
+    except ValueError:
+        return None
     return minutes if minutes <= messages.LONGEST else None
 
 
-def _ban(handle: str, minutes: str = "", why: str = "") -> messages.Ban:
-    if (count := _minutes(minutes)) is None:
-        return messages.Ban(handle, 0, f"{minutes} {why}".strip())
-    return messages.Ban(handle, count, why)
+def _ban(handle: str, minutes: str = "", why: str = "") -> messages.Ban | None:
+    if (count := _minutes(minutes)) is not None:
+        return messages.Ban(handle, count, why)
+    if minutes[:1].isdecimal():  # it was meant as one, and must not become a ban without end
+        return None
+    return messages.Ban(handle, 0, f"{minutes} {why}".strip())
 
 
 def _mute(handle: str, minutes: str = "0") -> messages.Mute | None:

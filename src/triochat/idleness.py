@@ -8,10 +8,9 @@ import math
 import trio
 
 from triochat.hub import Hub
-from triochat.messages import Notice
-from triochat.order import Idled, Peer
+from triochat.order import Idled, Peer, Warned
 
-CROWDED = 30 * 60.0
+BUSY = 30 * 60.0
 """Seconds after which idle members give way where more wait than may be in the room."""
 
 WARNING = 60.0
@@ -41,7 +40,7 @@ async def put_out_idle(hub: Hub) -> None:
                 warned.pop(peer, None)
             elif peer not in warned:
                 warned[peer] = now
-                hub.ask(peer, (Notice(_SOON),))
+                hub.ask(peer, (Warned(_SOON),))
             elif now - link.spoke >= limit and now - warned[peer] >= lead:
                 hub.ask(peer, (Idled(),))
         hub.flush()
@@ -51,4 +50,4 @@ def _limit(hub: Hub) -> float:
     """Seconds that a member may say nothing now."""
     members = hub.room.members
     is_crowded = len(members.queue) > members.max_clients
-    return min(hub.limits.idle, CROWDED if is_crowded else math.inf)
+    return min(hub.limits.idle, BUSY if is_crowded else math.inf)

@@ -1,5 +1,6 @@
 """What operators do: the deeds of their requests, of which everybody is told in one line."""
 
+from triochat.durations import spell
 from triochat.hosts import is_local
 from triochat.messages import (
     Ban,
@@ -17,7 +18,7 @@ from triochat.messages import (
     Unmute,
 )
 from triochat.order import HOUSE, Peer
-from triochat.sanctions import MINUTE, Sanction, as_network, lines, person_of, spell
+from triochat.sanctions import MINUTE, Sanction, as_network, lines, person_of
 from triochat.state import State
 from triochat.text import accept_text, normalise_handle
 

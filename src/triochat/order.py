@@ -60,6 +60,12 @@ class Exposed(Message, frozen=True):
     """What this peer says and is told crosses a network, and can be read there."""
 
 
+class Warned(Message, frozen=True):
+    """Tell this member, which has asked for nothing of the kind."""
+
+    text: str
+
+
 class Alert(Message, frozen=True):
     """Tell the operators this. The house's."""
 
@@ -70,7 +76,9 @@ class Settle(Message, frozen=True):
     """Tell those who wait for a place in the room where they stand now. The house's."""
 
 
-AnyRequest: TypeAlias = Request | Answer | Typed | Gone | Expired | Idled | Exposed | Alert | Settle
+AnyRequest: TypeAlias = (
+    Request | Answer | Typed | Gone | Expired | Idled | Exposed | Warned | Alert | Settle
+)
 """What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
 
 

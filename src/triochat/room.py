@@ -15,7 +15,6 @@ from triochat.deeds import DEEDS
 from triochat.grammar import Local, introduce, parse
 from triochat.messages import Action, Answer, Join, Notice, Quit, Refused, Request, Said, Say, Who
 from triochat.order import AnyRequest, Asked, Gone, Peer, Typed
-from triochat.passwords import OVERHEARD
 from triochat.rules import RULES, has_password
 from triochat.state import State
 from triochat.telling import Telling, Told
@@ -57,8 +56,7 @@ class Room(State):
         if isinstance(accepted, Refused):
             return accepted
         self.introduced[peer] = handle
-        warning = f" ({OVERHEARD})" if peer in self.exposed else ""
-        return Notice(f"this room has a password; what is it?{warning}")
+        return Notice("this room has a password; what is it?")
 
     def _read_password(self, peer: Peer, handle: str, line: str) -> Request | Answer:
         r"""A password is taken as it stands; ``\quit`` leaves, unless it is the password."""

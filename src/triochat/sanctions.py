@@ -6,12 +6,12 @@ holds that network. It is gone when its time is over, by the time of the room.
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from math import ceil
 from typing import TypeAlias
 
 from msgspec import Struct, json
 from msgspec.structs import replace
 
+from triochat.durations import spell
 from triochat.hosts import network_of
 from triochat.messages import Refused
 from triochat.text import accept_text, excerpt, skeletons
@@ -25,7 +25,6 @@ MINUTE = 60.0
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _LISTED = 60  # characters of a reason in a list
 _FORMAT = 1
 
@@ -161,15 +160,6 @@ def as_network(name: str) -> str:
 def is_within(inner: Network, outer: Network) -> bool:
     """Whether all of the one network is in the other."""
     return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
-
-
-def spell(seconds: float) -> str:
-    """So long, in words: in the largest unit of which there are two, or just one."""
-    size, unit = next(
-        (one for one in _UNITS if seconds >= 2 * one[0] or seconds == one[0]), _UNITS[-1]
-    )
-    count = max(1, ceil(seconds / size))
-    return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
 # ---- over a restart

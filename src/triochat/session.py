@@ -27,11 +27,11 @@ import trio
 from triochat.allowance import FAST, LINE, SIP, Allowance, size_of
 from triochat.dialects import NdjsonSpeaker
 from triochat.entrance import Entrance
-from triochat.hosts import is_loopback
+from triochat.hosts import is_local
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Notice, Ping
-from triochat.order import AnyRequest, Gone
+from triochat.messages import Ping
+from triochat.order import AnyRequest, Gone, Warned
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.record import Record
@@ -72,7 +72,7 @@ class Session:
         host: str = "",
         is_console: bool = False,
     ) -> None:
-        is_here = is_console or is_loopback(address.partition(" ")[0])
+        is_here = is_console or is_local(host)
         must_seal = not is_here and hub.tls is not None and hub.tls.is_required
         self.link = Link(
             hub.backlog,
@@ -230,7 +230,7 @@ class Session:
         if delay:
             now = trio.current_time()
             if self._allowance.begins_to_wait(now):
-                self._ask(Notice(FAST.format(self._hub.limits.rate)))
+                self._ask(Warned(FAST.format(self._hub.limits.rate)))
             await self._sleep_until(now + delay)
 
     async def _sleep_until(self, due: float) -> None:
