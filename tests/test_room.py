@@ -561,7 +561,7 @@ def test_rename_refused() -> None:
         ann: ?
             ann | * 3 here: Ann, Bob, Server
         boss: \\nick Chief
-            boss | ! the operator keeps the server's handle
+            boss | ! the console keeps the server's handle
         """,
         peopled("boss", "ann", "bob"),
     )
@@ -1646,7 +1646,7 @@ def test_two_operators() -> None:
         bob: Bob
             bob | * The room is full; you are number 1 in line
         mate: \\nick Server
-            mate | ! the operator keeps the server's handle
+            mate | ! the console keeps the server's handle
         mate: \\kick Mate
             mate | ! you cannot kick yourself
         mate: \\kick Ann

@@ -204,7 +204,7 @@ def test_an_unknown_handle_is_shown_cleaned_and_in_part() -> None:
 
 def test_operators_keep_their_handles() -> None:
     """No operator renames itself; clients do."""
-    wanted = ("not-allowed", "the operator keeps the server's handle")
+    wanted = ("not-allowed", "the console keeps the server's handle")
     assert refusal(state(BOSS, ANN), BOSS, Rename("Chief")) == wanted
     assert refusal(state(BOSS, ANN), ANN, Rename("Anna")) is None
 

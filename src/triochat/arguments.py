@@ -102,7 +102,12 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("port", metavar="PORT", type=any_port_of, help="where to listen; 0 for any free port")
     add("--host", metavar="ADDRESS", default=HOME, help="address to listen on" + _DEFAULT)
-    add("--handle", **_NAME, default="Server", help="the operator's name" + _DEFAULT)
+    add(
+        "--handle",
+        **_NAME,
+        default="Server",
+        help="the server's name, and that of who sits there" + _DEFAULT,
+    )
     add(
         "--max-clients",
         metavar="N",

@@ -11,6 +11,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Callable
 
 SHTAB = "pip install 'triochat[completion]'"
 """How completion is installed."""
@@ -51,15 +52,24 @@ def _run(options: "argparse.Namespace") -> int:
 
     import trio
 
-    from triochat.commands import COMMANDS
-
     before = signal.getsignal(signal.SIGINT)
     if before is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # trio's, from here on
     try:
-        return trio.run(COMMANDS[options.command], options)
+        return trio.run(_command(options.command), options)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _command(name: str) -> "Callable[[argparse.Namespace], Awaitable[int]]":
+    """What does it; nobody who only sends a line waits until a server is loaded."""
+    if name == "server":
+        from triochat.serving import run_server
+
+        return run_server
+    from triochat.commands import COMMANDS
+
+    return COMMANDS[name]
 
 
 def print_completion(options: "argparse.Namespace") -> int:

@@ -1,7 +1,4 @@
-"""The commands: what stands on the command line is done with the process's standard streams.
-
-That of the server is in `serving`.
-"""
+"""The commands of a client: what stands on the command line is done with the standard streams."""
 
 import argparse
 import getpass
@@ -21,7 +18,6 @@ from triochat.person import Person
 from triochat.process import deliver, fail, say, take_password
 from triochat.program import Client
 from triochat.script import Delivery, Outcome, Result, Visit, one_message, tail
-from triochat.serving import run_server
 from triochat.signals import until_signal
 from triochat.terminals.pipe import InputLines, Output, Writer, read, wait_unread
 from triochat.terminals.standard import folded, open_terminal
@@ -195,7 +191,6 @@ async def _attempt(act: Callable[[], Awaitable[int]], where: str, *, unreachable
 
 
 COMMANDS = {
-    "server": run_server,
     "client": run_client,
     "send": run_send,
     "tail": run_tail,

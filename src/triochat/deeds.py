@@ -65,7 +65,7 @@ def whisper(state: State, peer: Peer, request: Whisper) -> None:
 
 
 def leave(state: State, peer: Peer, _: Quit) -> None:
-    """Let it go; all others, if the operator asks."""
+    """Let it go; all others, if the console asks."""
     if not peer.is_console:
         state.leave(peer, "quit")
         return

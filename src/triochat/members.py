@@ -20,14 +20,14 @@ class Members(dict[Peer, str]):
     Neither is one that looks like it.
 
     Args:
-        server: the operator's handle, which nobody else may take.
-        max_clients: members at once, operators not counted; the next ones wait.
+        server: the console's handle, which nobody else may take.
+        max_clients: members at once, the console not counted; the next ones wait.
         handle_length: the most characters in a handle; at most `text.HANDLE_LIMIT`.
 
     Attributes:
         queue: who waits, with the handle that each will have, in the order of their turns.
-        max_clients: how many members there may be that are not operators.
-        clients: how many there are.
+        max_clients: how many members there may be, the console not counted.
+        clients: how many there are, without it.
         exposed: peers that can be overheard. Nobody becomes one who is here already.
     """
 

@@ -20,7 +20,7 @@ class Peer(NamedTuple):
         id: nobody else has it, now or later.
         address: where it comes from, in words; empty if not known.
         host: with whom it shares what one host may have; empty if not known.
-        is_console: it is the operator at the server's own terminal, who has the server's handle.
+        is_console: it is at the server's own terminal, and may have the server's handle.
     """
 
     id: str

@@ -131,9 +131,9 @@ def has_reader(state: State, _: Peer, whisper: Whisper) -> Refused | None:
 
 
 def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
-    """The operator is known by its handle."""
+    """The console is known by its handle."""
     if peer.is_console:
-        return Refused("not-allowed", "the operator keeps the server's handle")
+        return Refused("not-allowed", "the console keeps the server's handle")
     return None
 
 

@@ -28,10 +28,10 @@ class State:
     """What is so in one room now.
 
     Args:
-        server: the operator's handle, which nobody else may take.
-        max_clients: members at once, operators not counted.
+        server: the console's handle, which nobody else may take.
+        max_clients: members at once, the console not counted.
         turns: nobody speaks twice in a row, and a client speaks first.
-        place: where it can be reached, told to the operator, e.g. ``port 9999``.
+        place: where it can be reached, told at the console, e.g. ``port 9999``.
         handle_length: the most characters in a handle, 1 to `text.HANDLE_LIMIT`.
         password: what who joins must know; empty if nothing.
 
@@ -49,7 +49,7 @@ class State:
         rulings: what operators decided, and what survives a restart of it.
         former: the hosts of those who left a little while ago.
         last_id: the newest id that was given to anything.
-        last_speaker: who may not speak now, if there are turns; the house stands for operators.
+        last_speaker: who may not speak now, if there are turns; the house stands for the console.
         ended: peers whose connection has been said to end; they are not heard.
         is_unsettled: somebody has left the queue, and the others do not know where they stand now.
     """
