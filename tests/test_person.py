@@ -159,7 +159,7 @@ async def test_a_server_that_stops_at_the_question_says_so() -> None:
             await trio.sleep(seconds)
             house.hub.close("shutting down")
             await trio.testing.wait_all_tasks_blocked()
-            assert bob.ended == [True]
+            assert bob.ended == [False]  # and was never in
             assert typist.screen == ["* Server closed the connection: shutting down"]
 
 

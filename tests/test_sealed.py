@@ -390,3 +390,19 @@ async def test_who_comes_back_trusts_nobody_else(
     assert ended
     assert (person.is_lost, await heard_by(other)) == (False, b"")
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("how", ["pin", "given"])
+async def test_a_server_that_had_a_key_and_answers_with_text(client: Client, how: str) -> None:
+    """Who was to be known by a key is not, and nobody is told to do without one."""
+
+    async def answer(stream: trio.abc.HalfCloseableStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"* triochat: what is your handle?\n")
+        await stream.send_eof()
+
+    given = OURS.fingerprint if how == "given" else ""
+    if not given:
+        client.known.remember(FAR, OURS.fingerprint)
+    with pytest.raises(UntrustedError, match="does not encrypt; somebody may be in between"):
+        await client.meet(answer, given)

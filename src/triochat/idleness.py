@@ -7,6 +7,7 @@ import math
 
 import trio
 
+from triochat.durations import spell
 from triochat.hub import Hub
 from triochat.order import Idled, Peer, Warned
 
@@ -19,7 +20,7 @@ WARNING = 60.0
 LOOK = 5.0
 """Seconds between two looks."""
 
-_SOON = "you have said nothing for a long time; say something within a minute, or you are put out"
+_SOON = "you have said nothing for a long time; say something within {}, or you are put out"
 
 
 async def put_out_idle(hub: Hub) -> None:
@@ -40,7 +41,7 @@ async def put_out_idle(hub: Hub) -> None:
                 warned.pop(peer, None)
             elif peer not in warned:
                 warned[peer] = now
-                hub.ask(peer, (Warned(_SOON),))
+                hub.ask(peer, (Warned(_SOON.format(spell(lead))),))
             elif now - link.spoke >= limit and now - warned[peer] >= lead:
                 hub.ask(peer, (Idled(),))
         hub.flush()

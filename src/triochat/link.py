@@ -25,7 +25,10 @@ EXPOSED = "your connection is not encrypted; others on the network can read it"
 
 _WAY_OUT = "; triochat client HOST PORT encrypts"
 
-UNENCRYPTED = "this room wants TLS from other machines; join it with: triochat client HOST PORT"
+UNENCRYPTED = (
+    "this room wants TLS from other machines; join it with: triochat client HOST PORT,"
+    " and without --insecure"
+)
 """What a peer is told that does without, where it must not."""
 
 

@@ -18,12 +18,10 @@ from triochat.messages import (
     Unmute,
 )
 from triochat.order import HOUSE, Peer
+from triochat.powers import NO_TOPIC
 from triochat.sanctions import MINUTE, Sanction, as_network, lines, person_of
 from triochat.state import State
 from triochat.text import accept_text, normalise_handle
-
-NO_TOPIC = "-"
-"""The topic that is none."""
 
 
 def kick(state: State, peer: Peer, request: Kick) -> None:

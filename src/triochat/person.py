@@ -104,7 +104,8 @@ class Person:
         elif why in (Why.CLOSED, Why.RESTARTING, Why.DISCONNECTED):
             problem = "the server closed the connection before the input ended"
         went_well = await self._terminal.finish(problem)
-        return went_well and not problem and why not in (Why.REFUSED, Why.DENIED)
+        is_kept_out = why in (Why.REFUSED, Why.DENIED) or (why is Why.CLOSED and self._is_new)
+        return went_well and not problem and not is_kept_out
 
     async def interrupt(self) -> bool:
         """Leave the room politely, and `run` ends; False if there is no room to leave just now."""

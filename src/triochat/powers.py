@@ -16,6 +16,9 @@ from triochat.text import HANDLE_LIMIT, accept_handle, excerpt, handle_key
 Rule: TypeAlias = Callable[[State, Peer, Any], Refused | None]
 """Says why this peer cannot have what it asks for; None if this rule does not stand against it."""
 
+NO_TOPIC = "-"
+"""The topic that is none."""
+
 _VERBS: dict[type, tuple[str, str]] = {
     Kick: ("kick", "kicked"),
     Ban: ("ban", "banned"),
@@ -34,7 +37,11 @@ def is_operator(state: State, peer: Peer, request: object) -> Refused | None:
 
 def may_set(state: State, peer: Peer, topic: Topic) -> Refused | None:
     """Anybody may ask what the room is about."""
-    return is_operator(state, peer, topic) if topic.text else None
+    if refused := is_operator(state, peer, topic) if topic.text else None:
+        return refused
+    if topic.text.strip() == NO_TOPIC and not state.rulings.topic:
+        return Refused("not-allowed", "there is no topic")
+    return None
 
 
 def spares(state: State, peer: Peer, request: Kick | Ban | Mute) -> Refused | None:

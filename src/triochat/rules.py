@@ -51,8 +51,10 @@ QUEUE = 1000
 
 _LOOKED_AT = 120  # characters of an action
 _STATED = re.compile(
-    r"\S+ (joined|left|came back|came and went|is now \S+|is out of the line)\.?$|\S+ left \("
-    r"|\S+ was ((un)?(banned|muted) by|made an operator|dismissed as) |\S+ connected\. you are "
+    r"\S+( \(plain\))?( and \S+)*( (has|have|had|just))*"
+    r" (joined|left|came back|came and went|is now \S+|is out of the line)(\.?$| \()"
+    r"|\S+( \(plain\))?( and \S+)* (was|were|is|are|has been|have been|got)"
+    r" ((un)?(banned|muted)|kicked|made an operator|dismissed)\b|\S+ connected\. you are "
     r"|the (topic|room|quiet) (was|is) |an address was |all clients |nobody is |there is no topic",
     re.IGNORECASE,
 )

@@ -14,7 +14,7 @@ import trio
 from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.fingerprints import fingerprint
 from triochat.known_hosts import KnownHosts
-from triochat.trust import AUTHORITY, Seen, Server, judge
+from triochat.trust import AUTHORITY, BETWEEN, Seen, Server, judge
 
 HANDSHAKE = 10.0
 """Seconds in which a server must have shown its certificate."""
@@ -95,13 +95,18 @@ async def meet(
         UntrustedError: it is not known that this is the server.
     """
     is_vouched = not given and pin in ("", AUTHORITY)
-    if is_vouched:
-        try:
-            stream = await _encrypt(open_stream, server.host, must_vouch=True)
-        except ssl.SSLCertVerificationError:
-            is_vouched = False
-    if not is_vouched:
-        stream = await _encrypt(open_stream, server.host, must_vouch=False)
+    try:
+        if is_vouched:
+            try:
+                stream = await _encrypt(open_stream, server.host, must_vouch=True)
+            except ssl.SSLCertVerificationError:
+                is_vouched = False
+        if not is_vouched:
+            stream = await _encrypt(open_stream, server.host, must_vouch=False)
+    except _TextError:
+        if pin or given:
+            raise UntrustedError(f"it has a key, and now it does not encrypt; {BETWEEN}") from None
+        raise
     try:
         seen = Seen(fingerprint(stream.certificate), is_vouched)
         if words := await _trust(server, pin, given, seen, known):

@@ -13,7 +13,8 @@ from triochat.hosts import is_loopback
 AUTHORITY = "authority"
 """The pin of a server for which the authorities vouch: they may do so for another certificate."""
 
-_BETWEEN = "somebody may be in between; nothing was said"
+BETWEEN = "somebody may be in between; nothing was said"
+"""Why what answers is not trusted."""
 
 
 class Server(NamedTuple):
@@ -82,7 +83,7 @@ def judge(server: Server, pin: str, given: str, seen: Seen) -> Verdict:
     key = seen.fingerprint
     if given:
         if key != given:
-            return Verdict(False, f"its key is {key}, not {given}; {_BETWEEN}")
+            return Verdict(False, f"its key is {key}, not {given}; {BETWEEN}")
         return Verdict(True, pin="" if pin else key)
     if not pin and seen.is_vouched:
         return Verdict(True, pin=AUTHORITY)
@@ -95,4 +96,4 @@ def judge(server: Server, pin: str, given: str, seen: Seen) -> Verdict:
     if pin == AUTHORITY:
         was = f"is {key}, for which no authority vouches any more"
     forget = f"triochat forget {server.host} {server.port}"
-    return Verdict(False, f'its key has changed: it {was}; {_BETWEEN}; "{forget}" forgets the old')
+    return Verdict(False, f'its key has changed: it {was}; {BETWEEN}; "{forget}" forgets the old')
