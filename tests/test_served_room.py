@@ -124,8 +124,10 @@ class Visitor:
     def ask(self, request: Request) -> None:
         """Ask for this, in its own way; what needs a program asks only a program."""
         match request:
-            case Say(text=text) | Whisper(text=text):
+            case Say(text=text):
                 self.own.add(text)
+            case Whisper(text=text, to=to):  # which a plain line is only if it names a handle
+                self.own |= {text, f"{text} > {to}"}
         if self.is_plain:
             self.say(_typed(request))
         else:

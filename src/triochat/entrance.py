@@ -71,19 +71,23 @@ class Entrance:
         """What it has sent was not sealed, or is opened."""
         self._stranger.speak()
 
-    def delay(self, request: AnyRequest) -> float:
-        """How many seconds it has to wait, until this may be asked. It can `give_up` meanwhile."""
-        hub, host, now, delay = self._hub, self._peer.host, trio.current_time(), 0.0
-        if self._may_be_guess(request):
-            delay = hub.guesses.spend(host, now)
-        if handle := handle_asked(request):
-            delay = max(delay, hub.comings.wait(host, handle_key(handle), now))
-        return delay
+    def guess(self, request: AnyRequest, count: int = 1) -> float:
+        """How many seconds it has to wait before this is heard, which may be a guess.
 
-    def give_up(self, request: AnyRequest) -> None:
-        """It does not ask for this any more, and others of its host need not wait for that."""
-        if self._may_be_guess(request):
-            self._hub.guesses.spend(self._peer.host, trio.current_time(), -1)
+        Where there is a password all of its host wait, in the order in which they ask. With
+        ``count=-1`` it does not wait any more, and they need not wait for that.
+        """
+        hub = self._hub
+        if hub.room.password is None or not isinstance(request, Typed | Join):
+            return 0.0
+        return hub.guesses.spend(self._peer.host, trio.current_time(), count)
+
+    def rest(self, request: AnyRequest) -> float:
+        """How many seconds until it may come in under this handle, if no other does before."""
+        handle = handle_asked(request)
+        if handle is None:
+            return 0.0
+        return self._hub.comings.wait(self._peer.host, handle_key(handle), trio.current_time())
 
     def look(self, told: Iterable[Telling]) -> str | None:
         """Its handle, if the room has taken that; else it may be asked again, or has to go.
@@ -102,9 +106,6 @@ class Entrance:
             if self._stranger.tries >= TRIES:
                 self._expire(f"{TRIES} lines, and none that lets you in")
         return None
-
-    def _may_be_guess(self, request: AnyRequest) -> bool:
-        return self._hub.room.password is not None and isinstance(request, Typed | Join)
 
     def _turn_away(self) -> None:
         """Others need its place now."""

@@ -10,6 +10,7 @@ import trio
 from triochat.durations import spell
 from triochat.hub import Hub
 from triochat.order import Idled, Peer, Warned
+from triochat.rules import QUEUE
 
 BUSY = 30 * 60.0
 """Seconds after which idle members give way where more wait than may be in the room."""
@@ -50,5 +51,5 @@ async def put_out_idle(hub: Hub) -> None:
 def _limit(hub: Hub) -> float:
     """Seconds that a member may say nothing now."""
     members = hub.room.members
-    is_crowded = len(members.queue) > members.max_clients
+    is_crowded = len(members.queue) > members.max_clients or len(members.queue) >= QUEUE
     return min(hub.limits.idle, BUSY if is_crowded else math.inf)

@@ -65,7 +65,8 @@ class Journal:
         host = peer.host.removesuffix("/32") or peer.address
         self._begun.set()
         self._seen[host, event] += 1
-        if self._seen[host, event] > LINES or self._written >= ALL:
+        is_full = self._written >= ALL and level < logging.WARNING
+        if self._seen[host, event] > LINES or is_full:
             self._left_out[host, event, level] += 1
             return
         self._written += 1

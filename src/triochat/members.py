@@ -40,7 +40,7 @@ class Members(dict[Peer, str]):
         self.exposed: set[Peer] = set()
         self.max_clients = max_clients
         self._taken: dict[str, Peer] = {}
-        self._looks: tuple[dict[str, Peer], dict[str, Peer]] = {}, {}
+        self._looks: tuple[dict[str, Peer], ...] = {}, {}, {}
         self._reserved = [*map(_bare, skeletons(server))]
         self._sorted: list[str] = []
         self._unencrypted: list[str] = []

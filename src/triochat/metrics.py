@@ -87,13 +87,14 @@ async def serve_metrics(listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
         with trio.move_on_after(PATIENCE) as scope:
             scopes.append(scope)
             if len(scopes) > CONNECTIONS:
-                scopes[0].cancel()
+                scopes.pop(0).cancel()
             with suppress(trio.BrokenResourceError):  # it does not want to know any more
                 await stream.send_all(_answer(await _read_head(stream), registry))
                 await end(stream)
                 while await stream.receive_some(HEAD):  # or what it says still would reset this
                     pass
-        scopes.remove(scope)
+        if scope in scopes:
+            scopes.remove(scope)
         await trio.aclose_forcefully(stream)
 
     await trio.serve_listeners(serve_stream, list(listeners))

@@ -6,7 +6,6 @@ never refuses, it says how long the peer must wait for what it has taken beyond 
 
 import math
 from collections import deque
-from itertools import islice
 from typing import NamedTuple
 
 RESERVE = 24
@@ -161,23 +160,23 @@ class Comings:
     """How often somebody from one host has come in under one handle.
 
     Everybody is told who comes and goes. Whoever does nothing else is let in more slowly, and so
-    nothing that happens need be left out of what is told.
+    nothing that happens need be left out of what is told. Those who came last are remembered, as
+    many as `HOSTS`.
     """
 
     def __init__(self) -> None:
         self._buckets: dict[tuple[str, str], TokenBucket] = {}  # who came last stands last
 
     def wait(self, host: str, handle: str, now: float) -> float:
-        """How many seconds from now this one may come in."""
+        """How many seconds from now this one may come in, if no other does so before."""
         bucket = self._buckets.get((host, handle))
         return bucket.wait(now) if bucket else 0.0
 
     def note(self, host: str, handle: str, now: float) -> None:
-        """It has come in. Nothing is kept of those who have not done so for a while."""
+        """It has come in."""
         who = host, handle
         bucket = self._buckets.pop(who, None) or TokenBucket(*COMINGS)
         bucket.spend(1, now)
         self._buckets[who] = bucket
-        for old in [*islice(self._buckets, _LOOKED_AT)]:
-            if self._buckets[old].is_full(now):
-                del self._buckets[old]
+        if len(self._buckets) > HOSTS:
+            del self._buckets[next(iter(self._buckets))]

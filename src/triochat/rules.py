@@ -8,6 +8,7 @@ are taken in (`text`, `members`). What is not refused becomes a deed.
 import re
 from math import ceil
 
+from triochat.lookalikes import skeleton
 from triochat.messages import (
     Action,
     Ban,
@@ -52,12 +53,14 @@ QUEUE = 1000
 _LOOKED_AT = 120  # characters of an action
 _STATED = re.compile(
     r"\S+( \(plain\))?( and \S+)*( (has|have|had|just))*"
-    r" (joined|left|came back|came and went|is now \S+|is out of the line)(\.?$| \()"
+    r" (joined|left|came back|came and went|is now \S+|is out of the line)"
+    r"(\.?$| \(| the (room|chat))"
     r"|\S+( \(plain\))?( and \S+)* (was|were|is|are|has been|have been|got)"
     r" ((un)?(banned|muted)|kicked|made an operator|dismissed)\b|\S+ connected\. you are "
-    r"|the (topic|room|quiet) (was|is) |an address was |all clients |nobody is |there is no topic",
-    re.IGNORECASE,
+    r"|(all|an|nobody|one|the|there|this|topic:?|you|your|\d+) ".replace("m", "rn"),
 )
+"""How what the room states begins, as it looks: see `lookalikes.skeleton`."""
+
 _NAMED = 3  # as many members are named when it is their turn; more are "anybody else"
 
 
@@ -142,7 +145,8 @@ def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
 def is_deed(state: State, peer: Peer, action: Action) -> Refused | None:
     """An action is drawn as the room's own lines are: so nobody ``left``, and was not there."""
     text = " ".join(strip_invisible(action.text[:_LOOKED_AT]).split())
-    if _STATED.match(f"{state.members[peer]} {text}"):
+    line = f"{state.members[peer]} {text}"
+    if any(map(_STATED.match, (skeleton(line).casefold(), skeleton(line.casefold())))):
         return Refused("not-allowed", "only the room says that; nothing was sent")
     return None
 

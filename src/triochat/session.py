@@ -30,12 +30,13 @@ from triochat.entrance import Entrance
 from triochat.hosts import is_local
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Ping
+from triochat.messages import Pong
 from triochat.order import AnyRequest, Gone, Warned
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.record import Record
 from triochat.sockets import is_reset, receiver
+from triochat.telling import Told
 
 DRAIN = 1 << 18
 """Bytes that a peer may still send when its connection ends; nobody reads them."""
@@ -188,8 +189,6 @@ class Session:
             if self._entrance:
                 await self._wait_turn(self._entrance, requests[0])
             now, members = trio.current_time(), len(hub.room.members)
-            if type(requests[0]) is not Ping or any(type(one) is not Ping for one in requests):
-                self.link.spoke = now
             wanted = self._allowance.portion(requests, members, now)
             if hub.backlog:
                 wanted = min(wanted, FEW)
@@ -203,6 +202,8 @@ class Session:
                 self._let_in()
                 self._record.note_join(handle, self.link.speaker.dialect.name)
             now = trio.current_time()
+            if any(type(one) is Told and type(one.events[0]) is not Pong for one in told):
+                self.link.spoke = now
             delay = self._allowance.spend(count, told, now)
             if self._has_ended():
                 return
@@ -218,12 +219,14 @@ class Session:
 
     async def _wait_turn(self, entrance: Entrance, request: AnyRequest) -> None:
         """Have a stranger wait until it may ask for this."""
-        if delay := entrance.delay(request):
+        if delay := entrance.guess(request):
             try:
                 await self._sleep_until(trio.current_time() + delay)
             except trio.Cancelled:
-                entrance.give_up(request)
+                entrance.guess(request, -1)
                 raise
+        while delay := entrance.rest(request):  # another may have come in meanwhile
+            await self._sleep_until(trio.current_time() + delay)
 
     async def _pause(self, delay: float) -> None:
         """Have it wait that has said more than it may; a member is told when that begins."""

@@ -64,8 +64,9 @@ class Stay:
                 self.roster.discard(handle)
                 self.unencrypted.discard(handle)
             case messages.Renamed(handle=old, new=new):
-                self.roster.discard(old)
-                self.roster.add(new)
+                if old in self.roster:
+                    self.roster.discard(old)
+                    self.roster.add(new)
                 if old in self.unencrypted:
                     self.unencrypted.remove(old)
                     self.unencrypted.add(new)

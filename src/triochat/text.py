@@ -59,6 +59,7 @@ _MARKS = frozenset(("Mn", "Me", "Mc"))
 _PUNCTUATION = "_.-"
 _RESERVED = "you"  # how whispers address their reader
 _SHOWN = 40  # characters of a bad handle that are repeated in its refusal
+_INNER_I = re.compile(r"(?<=\w)I")
 _LOOKED_AT = 4 * HANDLE_LIMIT  # what is longer is no handle: NFKC makes one of at most four
 
 
@@ -116,15 +117,21 @@ def handle_key(handle: str) -> str:
 
 
 @lru_cache(256)  # a handle is looked at three times while its peer comes in
-def skeletons(handle: str) -> tuple[str, str]:
-    """Two handles look alike if the first of these are equal, or the second.
+def skeletons(handle: str) -> tuple[str, str, str]:
+    """Two handles look alike if the first of these are equal, or the second, or the third.
 
     The first is of the handle as it is written (``Iain`` and ``lain``, but not ``Ian`` and
-    ``Lan``), the second of it in small letters (``B0b`` and ``bob``). What is the same to the room
-    always looks alike; whom somebody means is never decided by this.
+    ``Lan``), the second of it in small letters (``B0b`` and ``bob``), and the third of it in small
+    letters where nobody writes a capital ``I`` within a word (``joeI`` and ``Joel``). What is the
+    same to the room always looks alike; whom somebody means is never decided by this.
     """
     handle = handle[:_LOOKED_AT]
-    return skeleton(normalise_handle(handle)), skeleton(handle_key(handle)).casefold()
+    written = normalise_handle(handle)
+    return (
+        skeleton(written),
+        skeleton(handle_key(handle)).casefold(),
+        skeleton(_INNER_I.sub("l", written).casefold()),
+    )
 
 
 def accept_handle(handle: str, length: int = HANDLE_LENGTH) -> str | Refused:
