@@ -71,6 +71,16 @@ async def test_many_hosts_are_no_way_around_it(
     nursery.cancel_scope.cancel()
 
 
+async def test_a_warning_is_never_left_out_for_others(caplog: pytest.LogCaptureFixture) -> None:
+    """However many hosts fill the log, what somebody should act on is in it."""
+    caplog.set_level(logging.INFO, "triochat")
+    journal = Journal()
+    for number in range(ALL + 100):
+        journal.note(peer(f"10.1.{number // 250}.{number % 250}/32"), "refused")
+    journal.note(peer("10.2.0.1/32"), "guesses", "10 wrong passwords", level=logging.WARNING)
+    assert caplog.messages[-1].endswith("10 wrong passwords")
+
+
 async def test_what_nobody_reads_is_not_counted(
     caplog: pytest.LogCaptureFixture, nursery: trio.Nursery
 ) -> None:

@@ -55,6 +55,10 @@ def look_alike(one: str, other: str) -> bool:
         ("DA", "\u13a0\u13aa"),
         ("da", "\uab70\uab7a"),
         ("\u30ed", "\u53e3"),
+        ("Joel", "joeI"),
+        ("Bill", "bilI"),
+        ("alice", "AIice"),
+        ("OLE", "0Ie"),
     ],
 )
 def test_what_looks_alike(one: str, other: str) -> None:

@@ -548,6 +548,17 @@ def test_nobody_acts_the_room(text: str) -> None:
         ("all", "clients disconnected"),
         ("Nobody", "is banned or muted"),
         ("There", "is no topic"),
+        ("this", "room has a password; what is it?"),
+        ("your", "connection is not encrypted; others on the network can read it"),
+        ("nobody", "new gets in (too many open files)"),
+        ("0ne", "address was banned by Server"),
+        ("Mal", "(plain) joined"),
+        ("Mal", "(plain) is now Server2"),
+        ("Mal", "Ieft"),
+        ("Mal", "j\u043eined"),
+        ("Mal", "has left the room"),
+        ("Mal", "was kicked by Server"),
+        ("Mal", "and Joe were banned by Server"),
     ],
 )
 def test_no_handle_makes_an_action_the_room_s(handle: str, text: str) -> None:

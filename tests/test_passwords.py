@@ -13,6 +13,12 @@ def test_one_password_is_one_however_it_was_typed() -> None:
         assert not password.is_same(other)
 
 
+def test_what_is_too_long_is_none() -> None:
+    """Nobody can make the server work on what no password can be."""
+    marks = "a" + "\u0300\u0327\u0345\u0316" * 100
+    assert not Password(marks).is_same(marks)
+
+
 @given(any_text)
 def test_any_text_may_be_one(text: str) -> None:
     """Whatever is given is compared, half characters too, and nothing is raised."""
