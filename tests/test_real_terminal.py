@@ -357,13 +357,23 @@ def test_a_long_paste_is_one_burst(jimmy: Reader, ann: Peer) -> None:
     assert [ann.line() for _ in lines] == [f"Jimmy> {line}" for line in lines]
 
 
+def test_a_long_paste_leaves_room_for_others(jimmy: Reader, ann: Peer) -> None:
+    """It takes half of the screen at most; what others say is seen above it."""
+    jimmy.paste("\n".join(f"line {number}" for number in range(300)))
+    jimmy.wait(lambda: "line 299" in "\n".join(jimmy.rows))
+    for number in range(5):
+        ann.type(f"anybody {number}?")
+    jimmy.wait(lambda: all(f"Ann> anybody {n}?" in "\n".join(jimmy.rows) for n in range(5)))
+    assert "line 299" in "\n".join(jimmy.rows)
+
+
 def test_a_paste_that_is_too_big_stays(jimmy: Reader, ann: Peer) -> None:
     """More than 64 kB are refused with their size, and stay in the editor."""
     jimmy.paste("\n".join(["x" * 99] * 700))
-    jimmy.wait(lambda: sum("x" * 50 in row for row in jimmy.rows) > 10)
+    jimmy.wait(lambda: sum("x" * 50 in row for row in jimmy.rows) > 5)
     jimmy.type(ENTER)
     jimmy.wait_for("69999 bytes; at most 65536 can be sent at once")
-    jimmy.wait(lambda: sum("x" * 50 in row for row in jimmy.rows) > 10)
+    jimmy.wait(lambda: sum("x" * 50 in row for row in jimmy.rows) > 5)
     jimmy.type(CTRL_C)
     jimmy.wait_line(ME, "")
     jimmy.type("short" + ENTER)

@@ -26,6 +26,7 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import BufferControl, Dimension
 from prompt_toolkit.layout.processors import (
     ConditionalProcessor,
     Processor,
@@ -67,7 +68,19 @@ def open_session(desk: Desk, history: Path | None, *, colour: bool) -> PromptSes
     # Without this, keys that are typed while messages are drawn are echoed into them.
     session.app.input.cooked_mode = session.app.input.raw_mode  # type: ignore[method-assign]
     survive_keys(session.app.key_processor)
+    _bound_rows(session)
     return session
+
+
+def _bound_rows(session: PromptSession[str]) -> None:
+    """Let a long paste take half of the screen at most: the other half is for what others say."""
+    window = next(
+        window
+        for window in session.layout.find_all_windows()
+        if isinstance(window.content, BufferControl)
+        and window.content.buffer is session.default_buffer
+    )
+    window.height = lambda: Dimension(max=max(1, session.output.get_size().rows // 2))
 
 
 class Hidden(Processor):
