@@ -14,7 +14,7 @@ from triochat.connection import Connection
 from triochat.known_hosts import KnownHosts
 from triochat.person import Person
 from triochat.script import Delivery, Outcome, Visit
-from triochat.sealed import HANDSHAKE, Sealed, meet, shake_hands
+from triochat.sealed import HANDSHAKE, TRIES, Sealed, meet, shake_hands
 from triochat.terminals.pipe import InputLines, Pipe
 from triochat.testing import MemoryListener
 from triochat.trust import AUTHORITY, server_at
@@ -175,7 +175,7 @@ async def test_a_server_that_answers_with_text(client: Client, text: bytes) -> N
     with pytest.raises(UnreachableError) as caught:
         await client.meet(answer)
     assert str(caught.value) == "it does not encrypt; --insecure if you trust the network"
-    assert client.opened == 2  # as the text might have been the greeting of one that does
+    assert client.opened == TRIES  # as the text might have been the greeting of one that does
 
 
 async def test_a_hello_that_came_too_late(client: Client) -> None:
@@ -198,8 +198,26 @@ async def test_a_hello_that_came_too_late(client: Client) -> None:
     assert (client.opened, heard) == (3, [b"\x16"])
 
 
+@pytest.mark.parametrize("given", ["", OURS.fingerprint])
+async def test_a_server_that_has_no_place(client: Client, given: str) -> None:
+    """One that was full before the hello came says so in text; that is no word about encryption.
+
+    Its reason is not shown: whoever is in between could give another one.
+    """
+
+    async def answer(stream: trio.abc.HalfCloseableStream) -> None:
+        await stream.send_all(b"* Server clo")
+        await stream.send_all(b"sed the connection: say --insecure\n")
+        await stream.send_eof()
+
+    with pytest.raises(UnreachableError) as caught:
+        await client.meet(answer, given)
+    assert str(caught.value) == "it ended the connection before the handshake; it may be full"
+    assert client.opened == 1
+
+
 async def test_a_server_that_hangs_up(client: Client) -> None:
-    """The end in the middle of a handshake is no word about encryption."""
+    """The end in the middle of a handshake is no word about encryption; it is tried again."""
 
     async def answer(stream: trio.abc.HalfCloseableStream) -> None:
         await stream.receive_some()
@@ -207,6 +225,21 @@ async def test_a_server_that_hangs_up(client: Client) -> None:
 
     with pytest.raises(UnreachableError, match=r"^it ended the connection in the handshake$"):
         await client.meet(answer)
+    assert client.opened == TRIES
+
+
+async def test_a_server_that_turns_away_one_handshake(client: Client) -> None:
+    """Who is turned away while many others come is met at the next connection."""
+    server = Listening(OURS)
+
+    async def answer(stream: trio.abc.HalfCloseableStream) -> None:
+        if client.opened == 1:
+            await stream.aclose()
+        else:
+            await server.hear(stream)
+
+    async with await client.meet(answer, OURS.fingerprint):
+        assert client.opened == 2
 
 
 async def test_a_server_that_is_too_old(client: Client) -> None:

@@ -17,6 +17,7 @@ from triochat.link import Link
 from triochat.messages import Quit
 from triochat.order import AnyRequest, Typed
 from triochat.outbox import LINGER, Way
+from triochat.ratelimit import Limits
 from triochat.session import Session
 from triochat.stranger import GREETING_DELAY, PROGRAM
 from triochat.tls import Codec, Tls
@@ -204,6 +205,7 @@ def test_no_bytes_make_a_codec_raise(first: bytes, second: bytes) -> None:
 
 def hear(link: Link, wire: bytes) -> list[AnyRequest]:
     """What is asked for with these wire bytes."""
+    link.begin_to_seal(wire)
     return [request for piece in link.unseal(wire, 1 << 14) for request in link.hear(piece)]
 
 
@@ -345,6 +347,21 @@ async def test_a_stop_says_nothing_plain_into_a_handshake(
         await stream.send_all(Sealer().hello()[:50])
         await trio.testing.wait_all_tasks_blocked()
     assert await stream.receive_some() == b""
+
+
+async def test_nothing_plain_is_said_to_who_waits_for_its_handshake(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who is turned away between its hello and its turn only sees an end."""
+    async with open_house(tls=make_tls(), limits=Limits(strangers=1)) as house:
+        house.hub.handshakes._tokens.spend(10_000, trio.current_time())
+        first = await house.listener.connect()
+        await first.send_all(Sealer().hello())
+        await trio.testing.wait_all_tasks_blocked()
+        second = await house.listener.connect()
+        assert await first.receive_some() == b""
+        await first.aclose()
+        await second.aclose()
 
 
 async def test_a_hello_after_the_greeting(autojump_clock: trio.testing.MockClock) -> None:

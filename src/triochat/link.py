@@ -94,9 +94,17 @@ class Link:
         is_shaking = self._codec is not None and not self._codec.is_open
         return self.speaker.dialect is PLAIN and not is_shaking
 
-    def begins_to_seal(self, data: bytes | bytearray) -> bool:
-        """Whether with these bytes, the next ones that were read, TLS begins."""
-        return self._first == b"" and self._tls is not None and data.startswith(HELLO)
+    def begin_to_seal(self, data: bytes | bytearray) -> bool:
+        """Whether with these bytes, the next ones that were read, TLS begins.
+
+        If so nothing plain is said from here on, though they are only opened by `unseal`.
+        """
+        if self._first != b"" or self._tls is None or not data.startswith(HELLO):
+            return False
+        self._codec, self._tls = self._tls.codec(), None
+        self.outbox.seal_with(self._codec)
+        self._write_through()
+        return True
 
     def open(self, nursery: trio.Nursery) -> None:
         """From now on what is put is sent, by a task in this nursery when there is need of one."""
@@ -108,10 +116,6 @@ class Link:
         What was sealed comes in pieces of at most this size: a record ends when the peer wants, and
         then so much may be in it as nobody would have read at once.
         """
-        if self._tls is not None and self.begins_to_seal(data):
-            self._codec, self._tls = self._tls.codec(), None
-            self.outbox.seal_with(self._codec)
-            self._write_through()
         if self._codec is None:
             return (data,)
         plain, answer = self._codec.open(data)

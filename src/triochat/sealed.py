@@ -7,6 +7,7 @@ do not know takes a second one.
 
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -19,6 +20,9 @@ from triochat.trust import AUTHORITY, BETWEEN, Seen, Server, judge
 HANDSHAKE = 10.0
 """Seconds in which a server must have shown its certificate."""
 
+TRIES = 3
+"""Connections on which a handshake is tried."""
+
 Open = Callable[[], Awaitable[trio.abc.Stream]]
 """Opens a stream to a server, on which nothing was said yet; raises `UnreachableError`."""
 
@@ -29,9 +33,32 @@ _PARTING = 1.0  # seconds for the few bytes of the good-bye of TLS
 _TEXT = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
 """Why a handshake fails, in OpenSSL's words, if what answers is not TLS."""
 
+_CLOSED = b"* Server closed the connection:"
+"""What a server says that has no place, to whoever has said nothing yet."""
+
 
 class _TextError(UnreachableError):
     """What answers is not TLS."""
+
+
+class _EndedError(UnreachableError):
+    """It ended the connection in the handshake."""
+
+
+class _Hearing(trio.abc.ReceiveStream):
+    """What a peer says; TLS does not tell how that began."""
+
+    def __init__(self, stream: trio.abc.ReceiveStream) -> None:
+        self.beginning = b""
+        self._stream = stream
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        self.beginning += data[: len(_CLOSED) - len(self.beginning)]
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 class Sealed(trio.abc.Stream):
@@ -118,14 +145,15 @@ async def meet(
 
 
 async def _encrypt(open_stream: Open, host: str, *, must_vouch: bool) -> Sealed:
-    """Open a stream and shake hands; once more if text is what answers.
+    """Open a stream and shake hands; again if text is what answers, or if it ends meanwhile.
 
-    A server greets whoever has said nothing for half a second, and the first byte may be late.
+    A server greets whoever has said nothing for half a second, and the first byte may be late. One
+    where more come than may begin turns away some of them.
     """
-    try:
-        return await shake_hands(await open_stream(), host, must_vouch=must_vouch)
-    except _TextError:
-        return await shake_hands(await open_stream(), host, must_vouch=must_vouch)
+    for _ in range(TRIES - 1):
+        with suppress(_TextError, _EndedError):
+            return await shake_hands(await open_stream(), host, must_vouch=must_vouch)
+    return await shake_hands(await open_stream(), host, must_vouch=must_vouch)
 
 
 async def _trust(server: Server, pin: str, given: str, seen: Seen, known: KnownHosts) -> str:
@@ -165,7 +193,9 @@ async def shake_hands(stream: trio.abc.Stream, host: str, *, must_vouch: bool) -
         context.verify_mode = ssl.CERT_NONE  # whoever calls compares
     name = host.partition("%")[0]  # an address may have a scope, which is this machine's own
     try:
-        tls = trio.SSLStream(stream, context, server_hostname=name)
+        hearing = _Hearing(stream)
+        heard = trio.StapledStream(stream, hearing)
+        tls = trio.SSLStream[trio.abc.Stream](heard, context, server_hostname=name)
         with trio.fail_after(HANDSHAKE):
             await tls.do_handshake()
     except BaseException as error:
@@ -177,6 +207,9 @@ async def shake_hands(stream: trio.abc.Stream, host: str, *, must_vouch: bool) -
             raise
         if isinstance(error.__cause__, ssl.SSLCertVerificationError):
             raise error.__cause__ from None
+        if hearing.beginning == _CLOSED:
+            problem = "it ended the connection before the handshake; it may be full"
+            raise UnreachableError(problem) from None  # its reason may be anybody's
         raise _failure(error.__cause__) from None
     return Sealed(tls)
 
@@ -187,5 +220,5 @@ def _failure(error: BaseException | None) -> UnreachableError:
     if reason in _TEXT:
         return _TextError("it does not encrypt; --insecure if you trust the network")
     if isinstance(error, ssl.SSLEOFError) or not reason:
-        return UnreachableError("it ended the connection in the handshake")
+        return _EndedError("it ended the connection in the handshake")
     return UnreachableError(f"the handshake failed: {reason.replace('_', ' ').lower()}")

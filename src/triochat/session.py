@@ -20,6 +20,7 @@ a bug in this session                  logged; the room hears "server error", ev
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -142,9 +143,10 @@ class Session:
             if self._entrance
             else self._receive(self._allowance.chunk)
         ):
-            if self._entrance and link.begins_to_seal(data):
+            if self._entrance and link.begin_to_seal(data):
                 self._entrance.hear(is_person=False)
-                await self._patiently(self._hub.handshakes.wait_turn, self.peer.host)
+                wait = partial(self._hub.handshakes.wait_turn, self.peer.host)
+                await self._patiently(wait, lambda: outbox.way is Way.OPEN)
             lines = 0
             for unsealed in link.unseal(data, self._allowance.chunk):
                 for piece in self._allowance.pieces(unsealed):
