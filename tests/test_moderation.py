@@ -19,7 +19,7 @@ from triochat.messages import (
 )
 from triochat.room import Room
 from triochat.sanctions import MOST
-from triochat.state import FORMER
+from triochat.state import FORMER, FORMER_OF_HOST
 
 
 def staffed(*peers: str, host: str | None = None, max_clients: int = 1000) -> Stage:
@@ -135,6 +135,7 @@ def test_a_ban_of_who_is_here() -> None:
         """
         boss: \\ban aNN 10 too loud
             boss, ann, bob | * Ann was banned by Server for 10 minutes: too loud
+            boss | * whoever comes from 10.0.0.1 is held too
             ann | * Server closed the connection: banned: too loud
             boss, bob | * Ann left (banned: too loud)
         ann: Zoe
@@ -165,6 +166,7 @@ def test_a_class_behind_one_address() -> None:
         """
         boss: \\ban Ann
             boss, ann, bob | * Ann was banned by Server
+            boss | * only the name is held: others come from 10.0.0.1
             ann | * Server closed the connection: banned
             boss, bob | * Ann left (banned)
         boss: \\bans
@@ -184,7 +186,8 @@ def test_a_class_behind_one_address() -> None:
 def test_no_name_bans_this_machine(host: str) -> None:
     """A ban of a name never holds this machine, where all who come through a tunnel come from."""
     stage = staffed("ann", host=host)
-    stage.ask("boss", Ban("Ann"))
+    whose = "this is where the server runs" if host else "where it comes from is not known"
+    assert stage.play("boss: \\ban Ann")[1] == f"    boss | * only the name is held: {whose}"
     assert stage.play("boss: \\bans") == ["    boss | * banned: Ann"]
     assert isinstance(stage.ask("ann", Join("Zoe"))[-1].event, Welcome)
 
@@ -199,6 +202,94 @@ def test_a_ban_of_who_was_here() -> None:
     refused = stage.ask("ann", Join("Zoe"))[0].event
     assert isinstance(refused, Refused)
     assert refused.code == "banned"
+
+
+def test_what_a_ban_holds_is_told_to_its_author_alone() -> None:
+    """It is no answer, and nobody else learns where somebody comes from."""
+    stage = staffed("ann", "bob")
+    stage.room.operators.add(stage.peer("bob"))
+    for request in (Mute("Ann"), Ban("Ann")):
+        answer, held, *_ = stage.tell("bob", request)
+        assert isinstance(answer.event, Moderated)
+        assert answer.event.by == "Bob"
+        assert isinstance(held.event, Moderated)
+        assert (held.event.by, held.audience) == ("", ("bob",))
+        assert held.event.id == answer.event.id + 1
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"), [("10.0.0.9", "10.0.0.9"), ("2001:db8::7", "2001:db8::/64")]
+)
+def test_who_renames_itself_just_before(place: str, shown: str) -> None:
+    """A ban of the handle that it had holds its host all the same; it is put out."""
+    transcript(
+        f"""
+        (mal comes from {place})
+        mal: Mal
+            boss | * Mal joined
+            mal | * Server connected. You are Mal. 2 here: Mal, Server
+        mal: \\nick Nice
+            boss, mal | * Mal is now Nice
+        boss: \\mute Mal
+            boss, mal | * Mal was muted by Server
+            boss | * nobody here is called Mal; whoever comes from {shown} is held too
+        mal: hello
+            mal | ! you are muted; nothing was sent
+        boss: \\ban Mal
+            boss, mal | * Mal was banned by Server
+            boss | * nobody here is called Mal; whoever comes from {shown} is held too
+            mal | * Server closed the connection: banned
+            boss | * Nice left (banned)
+        boss: \\ban Eve
+            boss | * Eve was banned by Server
+            boss | * nobody here is called Eve; the name is held
+        """,
+        staffed(),
+    )
+
+
+def test_a_ban_of_a_former_handle_spares_the_others_of_its_host() -> None:
+    """The name alone is held then, and the operator is told both."""
+    stage = staffed("mal", "bob", host="10.0.0.1/32")
+    stage.play("mal: \\nick Nice")
+    assert stage.play("boss: \\ban Mal") == [
+        "    boss, mal, bob | * Mal was banned by Server",
+        "    boss | * nobody here is called Mal; only the name is held: others come from 10.0.0.1",
+    ]
+
+
+def test_an_operator_s_own_former_handle_is_only_a_name() -> None:
+    """Who bans, or mutes, what it was called itself stays, and speaks."""
+    stage = staffed("ann")
+    stage.room.operators.add(stage.peer("ann"))
+    stage.play("ann: \\nick Zoe")
+    stage.ask("ann", Mute("Ann"), Ban("Ann"))
+    assert stage.play("ann: hello") == ["    boss, ann | Zoe> hello"]
+
+
+def test_who_left_again_is_the_newest() -> None:
+    """Who was here more than once is forgotten last."""
+    stage = staffed("ann", "bob")
+    for name in ("ann", "bob"):
+        stage.play(f"{name}: \\quit")
+    stage.play("ann: Ann")
+    stage.play("ann: \\quit")
+    assert [*stage.room.former] == ["bob", "ann"]
+
+
+@pytest.mark.parametrize("leaving", ["\\quit", "\\nick Other"])
+def test_one_host_makes_no_other_forgotten(leaving: str) -> None:
+    """However often somebody comes, or renames itself, under ever new names."""
+    stage = staffed("ann")
+    stage.play("ann: \\quit")
+    for number in range(FORMER):
+        stage.hosts["mal"] = "10.0.0.9/32"
+        stage.now += 60
+        stage.ask("mal", Join(f"M{number}x"))
+        stage.play(f"mal: {leaving}")
+        stage.play("mal: \\quit")
+    assert "ann" in stage.room.former
+    assert len(stage.room.former) == 1 + FORMER_OF_HOST
 
 
 def test_who_left_is_remembered_a_little_while() -> None:
@@ -297,6 +388,7 @@ def test_a_ban_is_lifted() -> None:
         """
         boss: \\ban Ann
             boss, ann | * Ann was banned by Server
+            boss | * whoever comes from 10.0.0.1 is held too
             ann | * Server closed the connection: banned
             boss | * Ann left (banned)
         boss: \\unban aNN
@@ -349,6 +441,7 @@ def test_a_ban_is_no_change_of_the_queue() -> None:
             dan | * The room is full; you are number 2 in line
         boss: \\ban cid
             boss, ann | * Cid was banned by Server
+            boss | * whoever comes from 10.0.0.77 is held too
             cid | * Server closed the connection: banned
             dan | * The room is full; you are number 1 in line
         """,
@@ -365,6 +458,7 @@ def test_a_mute() -> None:
         """
         boss: \\mute ann 10
             boss, ann, bob | * Ann was muted by Server for 10 minutes
+            boss | * whoever comes from 10.0.0.1 is held too
         ann: hello
             ann | ! you are muted for another 10 minutes; nothing was sent
         ann: psst > Bob
@@ -392,6 +486,7 @@ def test_a_mute_stays_with_the_person() -> None:
         """
         boss: \\mute Ann
             boss, ann, bob | * Ann was muted by Server
+            boss | * whoever comes from 10.0.0.1 is held too
         ann: \\quit
             boss, bob | * Ann left
         ann: Zoe
@@ -418,6 +513,48 @@ def test_a_mute_spares_the_others_of_a_host() -> None:
     stage.ask("boss", Mute("Ann"))
     assert stage.play("bob: hi") == ["    boss, ann, bob | Bob> hi"]
     assert stage.play("boss: \\bans") == ["    boss | * muted: Ann"]
+
+
+def test_a_muted_operator_stays_muted() -> None:
+    """It does not free itself, by whatever name; nor speak by what it does."""
+    transcript(
+        """
+        boss: \\op Ann
+            boss, ann, bob | * Ann was made an operator by Server
+        boss: \\mute Ann
+            boss, ann, bob | * Ann was muted by Server
+            boss | * whoever comes from 10.0.0.1 is held too
+        ann: \\unmute ANN
+            ann | ! you cannot unmute yourself
+        ann: \\topic tea
+            ann | ! you are muted
+        ann: \\topic
+            ann | * there is no topic
+        ann: \\kick Bob tea
+            ann | ! you are muted; leave the reason out
+        ann: \\ban Bob 5 tea
+            ann | ! you are muted; leave the reason out
+        ann: \\kick Bob
+            bob | * Server closed the connection: kicked
+            boss, ann | * Bob left (kicked)
+        ann: \\quit
+            boss | * Ann left
+        ann: Zoe
+            boss | * Zoe joined
+            ann | * Server connected. You are Zoe. 2 here: Server, Zoe
+        boss: \\op Zoe
+            boss, ann | * Zoe was made an operator by Server
+        ann: \\unmute Ann
+            ann | ! you cannot unmute yourself
+        ann: \\unmute Zoe
+            ann | ! there is no mute of "Zoe"; \\bans lists them
+        boss: \\unmute Ann
+            boss, ann | * Ann was unmuted by Server
+        ann: \\topic tea
+            boss, ann | * the topic was set by Zoe: tea
+        """,
+        staffed("ann", "bob"),
+    )
 
 
 # ---- quiet, topic
@@ -602,9 +739,17 @@ def test_strangers_moderate_nothing() -> None:
 def test_moderation_is_told_with_its_place() -> None:
     """What operators do has an id and a time, and says who did it."""
     stage = peopled("boss", "ann")
-    [heard] = stage.tell("boss", Mute("Ann", 1.5))
+    heard, _ = stage.tell("boss", Mute("Ann", 1.5))
     assert isinstance(heard.event, Moderated)
     assert (heard.event.id, heard.event.by) == (3, "Server")
     assert heard.event.at
     assert heard.event.text == "Ann was muted by Server for 90 seconds"
     assert isinstance(stage.ask("ann", Say("x"))[0].event, Refused)
+
+
+def test_what_is_not_kept_changes_nothing_that_is() -> None:
+    """Who is an operator is not over a restart: nothing needs to be written for that."""
+    stage = staffed("ann")
+    for line, version in (("op Ann", 0), ("deop Ann", 0), ("topic tea", 1), ("ban Ann", 2)):
+        stage.play(f"boss: \\{line}")
+        assert stage.room.rulings.version == version

@@ -214,6 +214,8 @@ class Witness:
         match event:
             case Welcome():
                 self._welcome(event, audience)
+            case Refused() | Pong() | Roster() | Moderated(by=""):
+                assert audience == (step.peer,)
             case Joined() | Left() | Renamed() | Said() | Moderated():
                 assert for_all
                 assert event.at == AT
@@ -226,13 +228,11 @@ class Witness:
                 assert self.members[author] == handle
                 assert {self.members[peer] for peer in audience} == {handle, to}
                 assert author in audience
-            case Refused() | Pong() | Roster():
-                assert audience == (step.peer,)
             case Notice(text=text):
                 self._notice(step, text, audience)
             case Closing():
                 self._close(step, event, audience)
-        if isinstance(event, Moderated):
+        if isinstance(event, Moderated) and event.by:
             assert event.by == self.members[step.peer]
         if isinstance(event, Said):
             assert author == step.peer

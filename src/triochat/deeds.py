@@ -48,6 +48,7 @@ def rename(state: State, peer: Peer, request: Rename) -> None:
     if isinstance(new, Refused):
         state.refuse(peer, new)
     else:
+        state.remember(peer)
         state.members.rename(peer, new)
         state.renames.setdefault(peer, TokenBucket(*RENAMES)).spend(1, state.now)
         state.tell(messages.Renamed(old, new, state.next_id(), state.at))
@@ -127,8 +128,7 @@ def alert(state: State, _: Peer, request: Alert) -> None:
 def warn(state: State, peer: Peer, request: Warned) -> None:
     """Tell it this. It is no answer to anything that it asked."""
     if peer in state.members:
-        told = Moderated(request.text, state.next_id(), state.at)
-        state.telling.append(Told([told], (peer,)))
+        state.warn(peer, request.text)
 
 
 DEEDS: dict[type, Deed] = {

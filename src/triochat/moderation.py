@@ -46,12 +46,14 @@ def ban(state: State, peer: Peer, request: Ban) -> None:
     network = as_network(request.handle)
     if network:
         sanction = Sanction(network, network, _until(state, request.minutes), why)
-        whom = "an address"  # it is nobody else's business
+        whom, held = "an address", ""  # it is nobody else's business
     else:
-        whom, host = _who(state, request.handle)
+        whom, host, held = _who(state, peer, request.handle)
         sanction = Sanction(whom, host, _until(state, request.minutes), why)
     state.rulings.bans.add(sanction, state.now)
     _moderate(state, peer, f"{whom} was banned by", _for(request.minutes) + _because(why))
+    if held:
+        state.warn(peer, held)
     reason, members = f"banned{_because(why)}", state.members
     for one, handle in [*members.queue.items(), *members.items()]:  # so nobody is let in for that
         if not one.is_console and state.rulings.bans.find(handle, one.host, state.now) is sanction:
@@ -68,9 +70,10 @@ def unban(state: State, peer: Peer, request: Unban) -> None:
 
 def mute(state: State, peer: Peer, request: Mute) -> None:
     """Let it say nothing."""
-    name, host = _who(state, request.handle)
+    name, host, held = _who(state, peer, request.handle)
     state.rulings.mutes.add(Sanction(name, host, _until(state, request.minutes)), state.now)
     _moderate(state, peer, f"{name} was muted by", _for(request.minutes))
+    state.warn(peer, held)
 
 
 def unmute(state: State, peer: Peer, request: Unmute) -> None:
@@ -109,14 +112,14 @@ def op(state: State, peer: Peer, request: Op) -> None:
     """Make it an operator."""
     target = state.members.find(request.handle)
     state.operators.add(target)
-    _moderate(state, peer, f"{state.members[target]} was made an operator by")
+    _announce(state, peer, f"{state.members[target]} was made an operator by")
 
 
 def deop(state: State, peer: Peer, request: Deop) -> None:
     """Let it be one no more."""
     target = state.members.find(request.handle)
     state.operators.discard(target)
-    _moderate(state, peer, f"{state.members[target]} was dismissed as an operator by")
+    _announce(state, peer, f"{state.members[target]} was dismissed as an operator by")
 
 
 def bans(state: State, peer: Peer, _: object) -> None:
@@ -133,23 +136,40 @@ def turn_away(state: State, peer: Peer, banned: Refused) -> None:
 
 
 def _moderate(state: State, peer: Peer, what: str, more: str = "") -> None:
-    """Tell everybody what was done, and by whom."""
-    by = state.members[peer]
+    """Tell everybody what was done, and by whom; it is kept."""
     state.rulings.version += 1
+    _announce(state, peer, what, more)
+
+
+def _announce(state: State, peer: Peer, what: str, more: str = "") -> None:
+    by = state.members[peer]
     state.tell(Moderated(f"{what} {by}{more}", state.next_id(), state.at, by))
 
 
-def _who(state: State, wanted: str) -> tuple[str, str]:
-    """Who has this handle, or had it, and the host that is held with it, if that hits nobody else.
+def _who(state: State, peer: Peer, wanted: str) -> tuple[str, str, str]:
+    """Who has this handle, or had it; the host that is held with it, if any; and both in words.
 
-    A class may sit behind one address; and this machine is no host of anybody's.
+    A class may sit behind one address, perhaps with this operator; and the server's own machine is
+    no host of anybody's.
     """
-    target = state.members.find(wanted)
-    host = state.former.get(person_of(wanted), "") if target == HOUSE else target.host
-    everybody = (*state.members, *state.members.queue)
-    if is_local(host) or any(one.host == host for one in everybody if one != target):
-        host = ""
-    return state.members.handle_of(target) or normalise_handle(wanted), host
+    target, nobody = state.members.find(wanted), ""
+    name = state.members.handle_of(target) or normalise_handle(wanted)
+    if target == HOUSE:
+        nobody = f"nobody here is called {name}; "
+        target = state.former.get(person_of(wanted), HOUSE)
+    if target == HOUSE:
+        return name, "", f"{nobody}the name is held"
+    host, everybody = target.host, (*state.members, *state.members.queue)
+    shown = host.removesuffix("/32")
+    if not host:
+        why = "where it comes from is not known"
+    elif is_local(host):
+        why = "this is where the server runs"
+    elif any(one.host == host and (one != target or one == peer) for one in everybody):
+        why = f"others come from {shown}"
+    else:
+        return name, host, f"{nobody}whoever comes from {shown} is held too"
+    return name, "", f"{nobody}only the name is held: {why}"
 
 
 def _accept(reason: str) -> str | Refused:

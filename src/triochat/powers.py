@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from triochat.messages import Ban, Deop, Kick, Mute, Op, Quiet, Refused, Topic, Unban, Unmute
 from triochat.order import HOUSE, Peer
-from triochat.sanctions import MOST, as_network, is_within, person_of
+from triochat.sanctions import MOST, as_network, is_within, key_of, person_of
 from triochat.state import State
 from triochat.text import HANDLE_LIMIT, accept_handle, excerpt, handle_key
 
@@ -54,6 +54,15 @@ def spares(state: State, peer: Peer, request: Kick | Ban | Mute) -> Refused | No
     if is_server or (target.is_console and target != HOUSE):
         return Refused("not-allowed", f"the console cannot be {done}")
     return None
+
+
+def frees_another(state: State, peer: Peer, unmute: Unmute) -> Refused | None:
+    """Nobody lets itself speak again, whatever it was called when it was muted."""
+    mutes = state.rulings.mutes
+    own = mutes.find(state.members[peer], peer.host, state.now)
+    if own is None or peer.is_console or mutes.get(key_of(unmute.handle)) is not own:
+        return None
+    return Refused("not-allowed", "you cannot unmute yourself")
 
 
 def is_here(state: State, _: Peer, request: Kick | Op | Deop) -> Refused | None:

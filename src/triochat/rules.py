@@ -35,6 +35,7 @@ from triochat.powers import (
     Rule,
     can_be_banned,
     can_be_muted,
+    frees_another,
     is_change,
     is_held,
     is_here,
@@ -181,6 +182,14 @@ def is_heard(state: State, peer: Peer, request: object) -> Refused | None:
     return Refused("quiet", f"{quiet}{_unsent(request)}")
 
 
+def has_say(state: State, peer: Peer, request: Topic | Kick | Ban) -> Refused | None:
+    """Who says nothing does not do so as the topic, nor as a reason."""
+    if isinstance(request, Topic):
+        return is_heard(state, peer, request) if request.text else None
+    refused = is_heard(state, peer, request) if request.reason else None
+    return refused and Refused(refused.code, f"{refused.text}; leave the reason out")
+
+
 def banned(state: State, peer: Peer, request: Join | Rename) -> Refused | None:
     """Who is banned does not come in, nor does anybody under that handle."""
     held = state.rulings.bans.find(request.handle, peer.host, state.now)
@@ -203,14 +212,14 @@ RULES: dict[type, tuple[Rule, ...]] = {
     Whisper: (has_joined, has_reader, is_heard),
     Rename: (has_joined, is_client, is_heard, is_calm, banned),
     Who: (has_handle,),
-    Topic: (has_joined, may_set),
-    Kick: (has_joined, is_operator, spares, is_here),
+    Topic: (has_joined, may_set, has_say),
+    Kick: (has_joined, is_operator, spares, is_here, has_say),
     Op: (has_joined, is_operator, is_here, may_change),
     Deop: (has_joined, is_operator, is_here, may_change),
-    Ban: (has_joined, is_operator, spares, can_be_banned),
+    Ban: (has_joined, is_operator, spares, can_be_banned, has_say),
     Unban: (has_joined, is_operator, is_held),
     Mute: (has_joined, is_operator, spares, can_be_muted),
-    Unmute: (has_joined, is_operator, is_held),
+    Unmute: (has_joined, is_operator, frees_another, is_held),
     Quiet: (has_joined, is_operator, is_change),
     Bans: (has_joined, is_operator),
     Stats: (has_joined, is_operator),

@@ -6,7 +6,7 @@ What changes it says so, in order, into `telling`. Rules look at it; deeds chang
 from datetime import UTC, datetime
 
 from triochat.members import Members
-from triochat.messages import Event, Joined, Left, Notice, Refused, Welcome
+from triochat.messages import Event, Joined, Left, Moderated, Notice, Refused, Welcome
 from triochat.order import HOUSE, Peer
 from triochat.passwords import Password
 from triochat.ratelimit import TokenBucket
@@ -21,7 +21,10 @@ MAX_CLIENTS = 1000
 """Members at once, where nothing else is said; the next ones wait in the queue."""
 
 FORMER = 200
-"""Those who left last whose hosts are remembered: a ban may come a little late."""
+"""Handles given up last of which is remembered by whom: a ban may come a little late."""
+
+FORMER_OF_HOST = 20
+"""As many of them come from one host, or it could have all others forgotten."""
 
 
 class State:
@@ -47,7 +50,7 @@ class State:
         renames: how often those who have changed their handles may do so.
         operators: members that were made operators; the console is one without that.
         rulings: what operators decided, and what survives a restart of it.
-        former: the hosts of those who left a little while ago.
+        former: who had a handle, as `person_of` tells it, a little while ago: it left, or renamed.
         last_id: the newest id that was given to anything.
         last_speaker: who may not speak now, if there are turns; the house stands for the console.
         ended: peers whose connection has been said to end; they are not heard.
@@ -77,7 +80,7 @@ class State:
         self.renames: dict[Peer, TokenBucket] = {}
         self.operators: set[Peer] = set()
         self.rulings = Rulings()
-        self.former: dict[str, str] = {}
+        self.former: dict[str, Peer] = {}
         self.last_id = 0
         self.last_speaker: Peer | None = None
         self.ended: set[Peer] = set()
@@ -131,6 +134,10 @@ class State:
         """Say no to what would have changed the room; the no has its place among what is told."""
         self.tell(Refused(refused.code, refused.text, self.next_id()), peer)
 
+    def warn(self, peer: Peer, text: str) -> None:
+        """Tell a member what is no answer to anything that it asked."""
+        self.tell(Moderated(text, self.next_id(), self.at), peer)
+
     def end(self, peer: Peer, reason: str) -> None:
         """Hear no more of this peer; its connection ends."""
         self.ended.add(peer)
@@ -181,12 +188,19 @@ class State:
         self.operators.discard(peer)
         self.renames.pop(peer, None)
         self.telling.append(Unfollows(peer))
-        handle = self.members.remove(peer)
-        if peer.host:
-            self.former[person_of(handle)] = peer.host
-            if len(self.former) > FORMER:
-                del self.former[next(iter(self.former))]
-        return handle
+        self.remember(peer)
+        return self.members.remove(peer)
+
+    def remember(self, peer: Peer) -> None:
+        """Note of a member who gives its handle up that it had it."""
+        former = self.former
+        former.pop(person := person_of(self.members[peer]), None)  # or it would keep its place
+        of_host = [one for one, who in former.items() if who.host == peer.host]
+        if len(of_host) >= FORMER_OF_HOST:
+            del former[of_host[0]]
+        elif len(former) >= FORMER:
+            del former[next(iter(former))]
+        former[person] = peer
 
     def settle(self) -> None:
         """Tell who waits where it stands now, if that has changed."""
