@@ -1,4 +1,5 @@
 from contextlib import suppress
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,22 @@ def test_whom_a_sanction_holds(handle: str, host: str, found: bool) -> None:
         Sanction("2001:db8::/32", "2001:db8::/32"),
     )
     assert (held.find(handle, host, NOW) is not None) == found
+
+
+def test_many_networks_are_not_asked_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each network is read once, however many are looked for, and among however many."""
+    held = table(*(Sanction(f"11.0.{n}.0/24", f"11.0.{n}.0/24") for n in range(200)))
+    hosts = [f"11.1.0.{n}/32" for n in range(200)]
+    read: list[str] = []
+
+    def note(host: str) -> object:
+        read.append(host)
+        return ip_network(host)
+
+    monkeypatch.setattr("triochat.sanctions.ip_network", note)
+    for host in hosts * 3:
+        assert held.find("Ann", host, NOW) is None
+    assert read == hosts
 
 
 def test_a_sanction_ends() -> None:

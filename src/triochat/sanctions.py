@@ -5,6 +5,7 @@ holds that network. It is gone when its time is over, by the time of the room.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeAlias
 
@@ -60,6 +61,16 @@ class Sanction(Struct, frozen=True):
         return f"{whom or f'{self.name} and {host}'}{self.left(now)}{why}"
 
 
+_Place: TypeAlias = tuple[int, int, int]  # of a network: version, the prefix itself, its length
+
+
+@lru_cache(4096)
+def _place_of(host: str) -> _Place:
+    network = ip_network(host)
+    unused = network.max_prefixlen - network.prefixlen
+    return network.version, int(network.network_address) >> unused, network.prefixlen
+
+
 class Sanctions(dict[str, Sanction]):
     """All bans, or all mutes: one for each person and each network (see `key_of`).
 
@@ -68,8 +79,8 @@ class Sanctions(dict[str, Sanction]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._hosts: dict[str, list[Sanction]] = {}
-        self._wide: list[tuple[Network, Sanction]] = []  # networks of more than one host
+        self._held: dict[_Place, list[Sanction]] = {}
+        self._lengths: set[int] = set()  # of their prefixes: a few, however many sanctions
 
     def add(self, sanction: Sanction, now: float) -> None:
         """Let this hold, in place of what holds for the same name."""
@@ -95,10 +106,10 @@ class Sanctions(dict[str, Sanction]):
         named = self.get(person_of(handle))
         found = [named] if named else []
         if host:
-            found += self._hosts.get(host, ())
-            if self._wide:
-                place = ip_network(host)
-                found += [one for network, one in self._wide if is_within(place, network)]
+            version, bits, length = _place_of(host)
+            for shorter in self._lengths:
+                if shorter <= length:
+                    found += self._held.get((version, bits >> length - shorter, shorter), ())
         return next((one for one in found if not one.has_ended(now)), None)
 
     def current(self, now: float) -> list[Sanction]:
@@ -107,14 +118,11 @@ class Sanctions(dict[str, Sanction]):
 
     def _sort(self) -> None:
         """Find again which holds what host; operators do not change much in a second."""
-        self._hosts, self._wide = {}, []
+        self._held = {}
         for one in self.values():
             if one.host:
-                network = ip_network(one.host)
-                if network.prefixlen < (64 if network.version == 6 else 32):
-                    self._wide.append((network, one))
-                else:
-                    self._hosts.setdefault(one.host, []).append(one)
+                self._held.setdefault(_place_of(one.host), []).append(one)
+        self._lengths = {length for _, _, length in self._held}
 
 
 class Rulings:
