@@ -35,12 +35,12 @@ HELP = r"""
 \say TEXT      tell everybody, whatever TEXT looks like
 \me TEXT       tell everybody what you do
 \nick NAME     call yourself NAME from now on
-\topic [TEXT]  what the room is about; operators say so, - is nothing
+\topic [TEXT]  what the room is about; operators set it, - removes it
 \help          this list
 \quit          leave
 operators also:
 \kick NAME [WHY]                  put NAME out of the room
-\ban NAME|ADDRESS [MINUTES] [WHY] put out, and let in no more
+\ban NAME|ADDRESS [MINUTES] [WHY] keep out; MINUTES may be 90s, 2h, 1d
 \unban NAME|ADDRESS               let in again
 \mute NAME [MINUTES]              let NAME say nothing
 \unmute NAME                      let NAME speak again
@@ -509,7 +509,8 @@ def test_any_ban(why: str, count: int, unit: str) -> None:
     """What begins like a number is how long; what cannot be that is refused, and is no reason."""
     asked = parse(f"\\ban Joe {count}{unit} {why}")
     if isinstance(asked, Refused):
-        assert unit == "x" or count * {"s": 1, "d": 86_400, "h": 3_600}.get(unit, 60) > 10**8
+        minutes = {"": 1, "s": 1 / 60, "m": 1, "h": 60, "d": 1440, "x": 0}
+        assert unit == "x" or count * minutes[unit] > LONGEST
     else:
         assert isinstance(asked, Ban)
         assert 0 <= asked.minutes <= LONGEST

@@ -62,14 +62,18 @@ async def test_a_rename_is_logged(logged: Callable[[], list[str]]) -> None:
 
 
 async def test_a_kick_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """With the address and the handle of who was put out, and the operator's reason."""
+    """With the address and handle of who was put out, and the operator's reason; and by whom."""
     async with open_house() as house:
-        operator, ann = await house.operator(), await house.plain("Ann")
-        await operator.ask({"type": "kick", "handle": "ann", "reason": "spam"})
+        operator, bob = await house.operator(), await house.ndjson("Bob")
+        await operator.ask({"type": "op", "handle": "Bob"})
+        ann = await house.plain("Ann")
+        await bob.ask({"type": "kick", "handle": "ann", "reason": "spam"})
         await ann.rest()
         await ann.stream.aclose()
         await trio.testing.wait_all_tasks_blocked()
-        record = caplog.records[-1]
+        by, record = caplog.records[-2:]
+        assert by.getMessage() == "a peer: kicked Ann"
+        assert json.loads(JsonFormatter().format(by))["handle"] == "Bob"
         assert record.getMessage() == "a peer: gone (kicked: spam)"
         assert json.loads(JsonFormatter().format(record)) == {
             "time": JsonFormatter().format(record)[10:34],

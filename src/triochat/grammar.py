@@ -121,18 +121,20 @@ COMMANDS = {
         Place.TERMINAL,
     ),
     "ignore": Command(
-        "ignore [NAME]", "do not show what NAME says; whom it is so of", Ignore, Place.TERMINAL
+        "ignore [NAME]", "do not show what NAME says; alone: list whom", Ignore, Place.TERMINAL
     ),
     "unignore": Command(
         "unignore NAME", "show it again", lambda name: Ignore(name, is_on=False), Place.TERMINAL
     ),
     "topic": Command(
-        "topic [TEXT]", "what the room is about; operators say so, - is nothing", messages.Topic
+        "topic [TEXT]", "what the room is about; operators set it, - removes it", messages.Topic
     ),
     "help": Command("help", "this list", lambda: None),
     "quit": Command("quit", "leave", messages.Quit),
     "kick": _operators("kick NAME [WHY]", "put NAME out of the room", messages.Kick),
-    "ban": _operators("ban NAME|ADDRESS [MINUTES] [WHY]", "put out, and let in no more", _ban),
+    "ban": _operators(
+        "ban NAME|ADDRESS [MINUTES] [WHY]", "keep out; MINUTES may be 90s, 2h, 1d", _ban
+    ),
     "unban": _operators("unban NAME|ADDRESS", "let in again", messages.Unban),
     "mute": _operators("mute NAME [MINUTES]", "let NAME say nothing", _mute),
     "unmute": _operators("unmute NAME", "let NAME speak again", messages.Unmute),

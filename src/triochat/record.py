@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from triochat.hub import Hub
-from triochat.messages import Closing, Event, Moderated, Refused, Renamed
+from triochat.messages import Closing, Event, Left, Moderated, Refused, Renamed
 from triochat.order import Peer
 from triochat.telling import Telling, Told
 
 WARNED = (10, 100, 1000)
 """So many wrong passwords from one host are said aloud."""
 
-NOTED = {Closing, Moderated, Refused, Renamed}
+NOTED = {Closing, Left, Moderated, Refused, Renamed}
 """Events that are logged when a peer's own asking has led to them."""
 
 
@@ -72,6 +72,8 @@ class Record:
             case Moderated(text=text, by=by) if by and by == self.handle:
                 is_topic = text.startswith("the topic ")  # which is a message like any other
                 self.note("moderated", text.partition(":")[0] if is_topic else text)
+            case Left(handle=handle, reason=reason) if reason.startswith("kicked"):
+                self.note("moderated", f"kicked {handle}")
             case Closing():  # a stranger that may not stay
                 self.level = logging.INFO
             case Renamed(handle=old, new=new) if old == self.handle:
