@@ -508,11 +508,12 @@ async def test_a_member_that_was_made_operator_moderates_at_nc() -> None:
         await trio.testing.wait_all_tasks_blocked()
         await ann.type("/mute Joe 5", "/bans")
         await joe.type("hello?")
-        assert await ann.hear(5) == [
+        assert await ann.hear(6) == [
             "* Joe joined",
             "! only operators can use \\mute",
             "* Ann was made an operator by Server",
             "* Joe was muted by Ann for 5 minutes",
+            "* only the name is held: where it comes from is not known",
             "* muted: Joe for another 5 minutes",
         ]
         assert (await joe.hear(3))[-1] == "! you are muted for another 5 minutes; nothing was sent"
