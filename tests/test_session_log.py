@@ -86,6 +86,24 @@ async def test_a_kick_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         }
 
 
+async def test_what_the_console_does_is_logged(logged: Callable[[], list[str]]) -> None:
+    """Who is banned or muted, why and for how long; but no topic, which is what somebody said."""
+    async with open_house() as house:
+        console = await house.operator()
+        await house.plain("Ann")
+        await console.ask(
+            {"type": "mute", "handle": "Ann", "minutes": 5},
+            {"type": "ban", "handle": "Eve", "reason": "spam"},
+            {"type": "topic", "text": "secret plans"},
+        )
+        await trio.testing.wait_all_tasks_blocked()
+        assert [line for line in logged() if "by Server" in line] == [
+            "Ann was muted by Server for 5 minutes",
+            "Eve was banned by Server: spam",
+            "the topic was set by Server",
+        ]
+
+
 async def test_an_eviction_is_logged(logged: Callable[[], list[str]]) -> None:
     """A reader that takes nothing is said to be evicted, and why."""
     async with open_house(lockstep=True) as house:

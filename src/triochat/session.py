@@ -93,6 +93,7 @@ class Session:
         self._record = Record(hub, self.peer)
         self._entrance: Entrance | None = None  # while it is a stranger
         if is_console:
+            self._record.handle = hub.room.members.server
             self._let_in()
         else:
             self._entrance = Entrance(hub, self.peer, self.link, self._ask)
