@@ -102,6 +102,19 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("port", metavar="PORT", type=any_port_of, help="where to listen; 0 for any free port")
     add("--host", metavar="ADDRESS", default=HOME, help="address to listen on" + _DEFAULT)
+    _add_room(parser)
+    _add_tls(parser)
+    _add_password(parser, "nobody joins without the password in the first line of FILE")
+    add("--headless", action="store_true", help="only show and forward; no operator")
+    text = f"tell Prometheus at http://{HOME}:PORT/metrics how the server does; 0 for any free port"
+    add("--metrics", metavar="[HOST:]PORT", type=_endpoint, help=text)
+    _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
+    _add_log(parser)
+    _add_terminal(parser)
+
+
+def _add_room(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--handle",
         **_NAME,
@@ -144,17 +157,14 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         default=math.inf,
         help="put out who says nothing for so long; also as 90s, 2h or 1d (default: never)",
     )
-    _add_tls(parser)
-    _add_password(parser, "nobody joins without the password in the first line of FILE")
-    add("--headless", action="store_true", help="only show and forward; no operator")
-    text = f"tell Prometheus at http://{HOME}:PORT/metrics how the server does; 0 for any free port"
-    add("--metrics", metavar="[HOST:]PORT", type=_endpoint, help=text)
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--log-level", choices=LEVELS, default="warning", help="what is logged" + _DEFAULT)
-    _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
     _add_file(parser, "--log-file", "log to FILE (default: standard error)")
     text = "how a line of the log is written: for people, or as a JSON object"
     add("--log-format", choices=("text", "json"), default="text", help=text + _DEFAULT)
-    _add_terminal(parser)
 
 
 def _add_tls(parser: argparse.ArgumentParser) -> None:

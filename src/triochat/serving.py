@@ -45,7 +45,7 @@ async def run_server(options: argparse.Namespace) -> int:
     try:
         password = take_password(options.password_file)
         tls = _open_tls(options)
-        rulings = open_rulings(Path(options.state), time.time()) if options.state else Rulings()
+        rulings = _open_state(options.state) if options.state else Rulings()
         listeners = await _listen(options.host, options.port)
         metrics = await _open_metrics(options)
     except ValueError as error:
@@ -71,6 +71,14 @@ async def run_server(options: argparse.Namespace) -> int:
             code = await _serve_until_signal(listeners, hub, options)
         nursery.cancel_scope.cancel()
     return code
+
+
+def _open_state(file: str) -> Rulings:
+    """What this file keeps; `ValueError` if it cannot be used."""
+    try:
+        return open_rulings(Path(file), time.time())
+    except ValueError as error:
+        raise ValueError(f"--state: {error}") from None
 
 
 async def _listen(host: str, port: int) -> Listeners:

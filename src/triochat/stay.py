@@ -76,6 +76,19 @@ class Stay:
                 self.roster, self.unencrypted = set(handles), set(event.unencrypted)
 
 
+DECISIONS = (
+    messages.Op,
+    messages.Deop,
+    messages.Ban,
+    messages.Unban,
+    messages.Mute,
+    messages.Unmute,
+    messages.Quiet,
+    messages.Topic,
+)
+"""Requests of which everybody is told, in words, that they were obeyed."""
+
+
 def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> bool:
     """Whether this event can be what a member who knows this is told for that request.
 
@@ -87,10 +100,8 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             (_, messages.Refused())
             | (messages.Who(), messages.Roster())
             | (messages.Ping(), messages.Pong())
-            | (
-                messages.Kick() | messages.Quit() | messages.Bans() | messages.Stats(),
-                messages.Notice(),
-            )
+            | (messages.Kick() | messages.Quit(), messages.Notice())
+            | (messages.Bans() | messages.Stats(), messages.Notice())
         ):
             return True
         case messages.Topic(text=""), _:
@@ -103,17 +114,7 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             | (messages.Rename(), messages.Renamed(handle=handle))
         ):
             return handle == stay.handle
-        case (
-            messages.Op()
-            | messages.Deop()
-            | messages.Ban()
-            | messages.Unban()
-            | messages.Mute()
-            | messages.Unmute()
-            | messages.Quiet()
-            | messages.Topic(),
-            messages.Moderated(by=by),
-        ):
+        case _, messages.Moderated(by=by) if isinstance(request, DECISIONS):
             return by == stay.handle
         case messages.Kick(handle=kicked), messages.Left(handle=handle, reason=reason):
             return handle_key(handle) == handle_key(kicked) and reason.startswith("kicked")
