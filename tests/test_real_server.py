@@ -385,5 +385,5 @@ def test_a_state_that_cannot_be_kept_is_one_line(tmp_path: Path) -> None:
     done = run("server", "0", "--state", str(letter))
     problem = "is not what a server keeps there; name another file, or move it away"
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"triochat: {letter} {problem}\n"
+    assert done.stderr == f"triochat: --state: {letter} {problem}\n"
     assert letter.read_text() == "Dear Ann"
