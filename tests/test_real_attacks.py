@@ -450,3 +450,50 @@ def test_a_hostile_server_and_scripts(story: Callable[[], Iterator[bytes]], comm
         print(f"{command}, {story.__name__}: {most:.0f} MB, exit code {process.returncode}")  # noqa: T201
         assert most < MEGABYTES
         assert "Traceback" not in errors
+
+
+# ---- those who guess
+
+
+def guess(port: int, until: float, tries: list[float]) -> None:
+    """Say wrong passwords until then, over as many connections as that takes."""
+    wrong = b'{"type":"join","handle":"Eve","password":"simsim"}\n'
+    while time.monotonic() < until:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
+            while time.monotonic() < until:
+                peer.sendall(wrong)
+                if b"password-wrong" not in peer.recv(1000):
+                    break
+                tries.append(time.monotonic())
+
+
+def test_wrong_passwords_hold_nobody_up(tmp_path: Path) -> None:
+    """While ten connections of one address guess, who comes from another is in at once."""
+    secret = tmp_path / "password"
+    secret.write_text("sesame\n")
+    secret.chmod(0o600)
+    tries: list[float] = []
+    took: list[float] = []
+    with running_server(
+        command=[*TRIOCHAT, "server", "0", "--password-file", str(secret)]
+    ) as server:
+        until = time.monotonic() + FLOOD
+        threads = [
+            threading.Thread(target=guess, args=(server.port, until, tries)) for _ in range(10)
+        ]
+        for thread in threads:
+            thread.start()
+        for number in range(5):
+            time.sleep(FLOOD / 6)
+            start = time.monotonic()
+            with socket.create_connection(
+                ("127.0.0.1", server.port), PATIENCE, ("127.0.0.2", 0)
+            ) as ann:
+                join = f'{{"type":"join","handle":"ann{number}","password":"sesame"}}\n'
+                ann.sendall(join.encode())
+                assert b'"welcome"' in ann.recv(1000)
+            took.append(time.monotonic() - start)
+        for thread in threads:
+            thread.join()
+    print(f"{len(tries)} wrong ones in {FLOOD:g} s; others in within {max(took):.3f} s")  # noqa: T201
+    assert 10 < len(tries) <= 20 + 10 * (FLOOD + 1)
