@@ -163,7 +163,11 @@ def test_send_to_another_server_fails() -> None:
     [
         (["--handle", "x", "-y", "hi"], 'there is no option -y (put "--" before a TEXT that'),
         (["--handle", "x", "--to", "", "hi"], "argument --to: a handle has 1 to 32 characters"),
-        (["--handle", "x", "--timeout", "0", "hi"], 'argument --timeout: "0" is not a number of'),
+        (
+            ["--handle", "x", "--timeout", "0", "hi"],
+            "argument --timeout: a duration must be longer",
+        ),
+        (["--handle", "x", "--timeout", "soon", "hi"], 'argument --timeout: "soon" is no duration'),
         (["hi"], "the following arguments are required: --handle"),
     ],
 )

@@ -165,11 +165,11 @@ def test_the_unit_is_one(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
-def test_the_unit_starts_what_there_is() -> None:
+def test_the_unit_starts_what_there_is(tmp_path: Path) -> None:
     """The options that it starts the server with are understood."""
     found = re.search(r"(?m)^ExecStart=\S+ (.*)", UNIT.read_text(encoding="utf-8"))
     assert found
-    name, *options = found[1].split()
+    name, *options = found[1].replace("${STATE_DIRECTORY}", str(tmp_path)).split()
     assert name == "server"
     with running_server(*options[1:], command=[*TRIOCHAT, name, "0"]) as server:
         member(server.port, "Ann").close()

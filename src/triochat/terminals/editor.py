@@ -27,6 +27,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import BufferControl, Dimension
+from prompt_toolkit.layout.dimension import to_dimension
 from prompt_toolkit.layout.processors import (
     ConditionalProcessor,
     Processor,
@@ -80,7 +81,15 @@ def _bound_rows(session: PromptSession[str]) -> None:
         if isinstance(window.content, BufferControl)
         and window.content.buffer is session.default_buffer
     )
-    window.height = lambda: Dimension(max=max(1, session.output.get_size().rows // 2))
+    usual = window.height
+
+    def height() -> Dimension:
+        size, text = session.output.get_size(), session.default_buffer.text
+        half = max(1, size.rows // 2)
+        is_long = len(text) // size.columns + text.count("\n") >= half
+        return Dimension(max=half) if is_long else to_dimension(usual)
+
+    window.height = height
 
 
 class Hidden(Processor):
