@@ -103,6 +103,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add("port", metavar="PORT", type=any_port_of, help="where to listen; 0 for any free port")
     add("--host", metavar="ADDRESS", default=HOME, help="address to listen on" + _DEFAULT)
     _add_room(parser)
+    _add_limits(parser)
     _add_tls(parser)
     _add_password(parser, "nobody joins without the password in the first line of FILE")
     add("--headless", action="store_true", help="only show and forward; no operator")
@@ -136,6 +137,10 @@ def _add_room(parser: argparse.ArgumentParser) -> None:
         help="characters in a handle, 1 to 32" + _DEFAULT,
     )
     add("--turns", action="store_true", help="nobody speaks twice in a row")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--burst",
         metavar="N",
