@@ -1,44 +1,191 @@
 """History: the third station of the feed. What the room tells is kept here before anybody sees it.
 
 The feed gives each batch to `keep`, awaits that where the history is not instant, and only then
-lets anybody be told. Kept is what was said to all; whispers are in no history.
+lets anybody be told. What can be missed (it has an id) is kept for who comes back, what was said to
+all is kept to be read again. What somebody alone was told is kept only as long as its seat may miss
+it, and found by nobody else.
 """
 
+import time
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 
-from triochat.messages import Said
-from triochat.telling import Telling, Told
+from triochat.finding import Wanted
+from triochat.messages import Event, Recall, Recalled, Said
+from triochat.order import Peer
+from triochat.seats import HOLD, Seat
+from triochat.telling import Forgets, Seated, Telling, Told, Vacated
 
 KEPT = 1000
-"""Public messages that are kept."""
+"""Messages that are kept to be read again."""
+
+TAIL = 10_000
+"""Events for all that are kept for who comes back."""
+
+OWN = 256
+"""Events for one seat alone that are kept for it."""
+
+UNSEEN = 150.0
+"""Seconds after which what was sent has arrived, or the system has noticed that it has not."""
+
+RECALLED = 1000
+"""The most messages in one answer."""
 
 
 class History:
-    """The newest messages, in memory. Another history is a subclass, with methods of its own.
+    """The newest events, in memory. Another history is a subclass, with methods of its own.
+
+    Args:
+        kept: so many messages can be read again.
+        hold: seconds for which a seat may be away.
+        clock: the time in seconds since the epoch.
 
     Attributes:
         is_instant: `keep` has kept the batch when it returns, and returns nothing to wait for.
         last_id: the newest id that was given to anything before this history was opened.
+        seats: those that were kept before, for the room to go on with.
     """
 
     is_instant = True
     last_id = 0
+    seats: Sequence[Seat] = ()
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(
+        self, kept: int = KEPT, *, hold: float = HOLD, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._hold = hold
+        self._clock = clock
         self._said: deque[Said] = deque(maxlen=kept)
+        self._events: deque[Event] = deque(maxlen=TAIL)
+        self._keys: dict[Peer, str] = {}
+        self._own: dict[str, _Own] = {}
+
+    # ---- keeping
 
     def keep(self, batch: Sequence[Telling]) -> Awaitable[None] | None:
         """Keep what of this batch is to be kept; it is when what is returned has been awaited."""
         for telling in batch:
-            if type(telling) is Told and telling.to is None:
-                self._said += [event for event in telling.events if type(event) is Said]
+            kind = type(telling)
+            if kind is Told:
+                self._keep(telling)  # type: ignore[arg-type]
+            elif kind is Seated:
+                self._seat(telling.seat)  # type: ignore[union-attr]
+            elif kind is Vacated:
+                self._vacate(telling.key)  # type: ignore[union-attr]
+            elif kind is Forgets:
+                self._forget({*telling.ids})  # type: ignore[union-attr]
         return None
 
-    def since(self, last_id: int) -> list[Said]:
-        """What was said to all after the message with this id, as far as it is kept."""
-        return [said for said in self._said if said.id > last_id]
+    def _keep(self, told: Told) -> None:
+        events = told.events
+        if told.to is None:
+            self._events += events
+            if type(events[0]) is Said:
+                self._said += events  # type: ignore[arg-type]
+        elif _id(events[0]):
+            for peer in told.to:
+                if key := self._keys.get(peer):
+                    own, now = self._own[key], self._clock()
+                    own.forget(now - self._hold - UNSEEN)
+                    own.keep(now, events)
 
-    def last(self, count: int) -> list[Said]:
-        """The newest public messages, at most this many, oldest first."""
-        return list(self._said)[-count:] if count > 0 else []
+    def _seat(self, seat: Seat) -> None:
+        own = self._own.setdefault(seat.key, _Own())
+        if own.peer != seat.peer:
+            self._keys.pop(own.peer, None)
+            self._keys[seat.peer] = seat.key
+            own.peer = seat.peer
+
+    def _vacate(self, key: str) -> None:
+        if own := self._own.pop(key, None):
+            self._keys.pop(own.peer, None)
+
+    def _forget(self, ids: set[int]) -> None:
+        for kept in (self._said, self._events):
+            left = [event for event in kept if _id(event) not in ids]
+            kept.clear()
+            kept += left  # type: ignore[arg-type]
+
+    # ---- reading
+
+    def reaches(self, key: str, after: int) -> bool:
+        """Whether all is still here that who has this seat may have missed after this id."""
+        own = self._own.get(key)
+        is_whole = len(self._events) < TAIL or _id(self._events[0]) <= after + 1
+        return own is not None and own.floor <= after and is_whole
+
+    async def missed(self, key: str, after: int, upto: int, count: int) -> Sequence[Event]:
+        """What all, and this seat alone, were told after the one id, and up to the other.
+
+        Args:
+            key: of the seat; empty if that has nothing of its own.
+            after: what has an id of at most this is not wanted.
+            upto: nor is what has a greater one than this, which may not have been told yet.
+            count: the most events that are wanted.
+
+        Returns:
+            The oldest of these, by their ids; fewer than ``count`` only if that is all.
+        """
+        own = self._own[key].events() if key in self._own else ()
+        events = [*_between(self._events, after, upto), *_between(own, after, upto)]
+        return sorted(events, key=_id)[:count]
+
+    async def recall(self, asked: Recall, upto: int) -> Recalled:
+        """What is asked for, of what was said up to this id."""
+        wanted = Wanted.of(asked, self._clock())
+        before = upto + 1 if asked.before is None else min(asked.before, upto + 1)
+        count = max(0, min(asked.count, RECALLED))
+        found: list[Said] = []
+        for said in reversed(self._said):
+            if said.id < before and wanted.matches(said):
+                if len(found) == count:
+                    return Recalled((*reversed(found),), more=True)
+                found.append(said)
+        return Recalled((*reversed(found),))
+
+    async def ids_by(self, handle: str) -> Sequence[int]:
+        """The ids of all messages that were said under this handle, oldest first."""
+        wanted = Wanted.of(Recall(author=handle), 0)
+        return [said.id for said in self._said if wanted.matches(said)]
+
+
+class _Own:
+    """What one seat alone was told.
+
+    Attributes:
+        peer: who sits there.
+        floor: what has an id of at most this may have been forgotten.
+    """
+
+    __slots__ = ("_events", "floor", "peer")
+
+    def __init__(self) -> None:
+        self.peer = Peer("")
+        self.floor = 0
+        self._events: deque[tuple[float, Event]] = deque()
+
+    def keep(self, now: float, events: Sequence[Event]) -> None:
+        self._events += [(now, event) for event in events]
+        while len(self._events) > OWN:
+            self._drop()
+
+    def forget(self, before: float) -> None:
+        while self._events and self._events[0][0] < before:
+            self._drop()
+
+    def _drop(self) -> None:
+        self.floor = _id(self._events.popleft()[1])
+
+    def events(self) -> list[Event]:
+        return [event for _, event in self._events]
+
+
+def _id(event: Event) -> int:
+    number: int = getattr(event, "id", 0)
+    return number
+
+
+def _between(events: "deque[Event] | Sequence[Event]", after: int, upto: int) -> list[Event]:
+    newest = takewhile(lambda event: _id(event) > after, reversed(events))
+    return [event for event in newest if _id(event) <= upto]

@@ -32,6 +32,12 @@ LONGEST = 5_256_000
 Minutes: TypeAlias = Annotated[float, Meta(ge=0, le=LONGEST)]
 """How long something holds; 0: until it is lifted."""
 
+Id: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
+"""The id of an event: whole numbers that every reader of JSON can hold."""
+
+Token: TypeAlias = Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]{22,128})?\Z")]
+"""By which a peer takes its seat again; empty if it has none. 128 random bits are 22 characters."""
+
 
 class Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
     """A message: immutable, compared by value, tagged by the lower-case name of its class."""
@@ -41,17 +47,25 @@ class Message(Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
 
 
 class Join(Message, frozen=True, omit_defaults=True):
-    """Let me in under this handle; where the room has a password, by this one."""
+    """Let me in under this handle; where the room has a password, by this one.
+
+    With ``history`` I am told the newest so many messages first; None: as many as people are. By a
+    ``token`` I take my seat again, if it is mine, and then am told all that I have missed ``after``
+    the event with this id: since I came in, if that is None.
+    """
 
     handle: str
     password: Annotated[str, Meta(max_length=PASSWORD_LENGTH)] = ""
+    history: int | None = 0
+    token: Token = ""
+    after: Id | None = None
 
-    def __rich_repr__(self) -> list[tuple[str, str]]:
-        """All but the password, which is nobody's to read."""
-        return [("handle", self.handle)]
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """All but the password and the token, which are nobody's to read."""
+        return [("handle", self.handle), ("history", self.history), ("after", self.after)]
 
     def __repr__(self) -> str:
-        return f"Join(handle={self.handle!r})"
+        return f"Join(handle={self.handle!r}, history={self.history}, after={self.after})"
 
 
 class Say(Message, frozen=True):
@@ -85,6 +99,19 @@ class Action(Message, frozen=True):
     """Tell everybody what I do: ``waves``."""
 
     text: str
+
+
+class Recall(Message, frozen=True, omit_defaults=True, rename={"author": "from"}):
+    """Tell me the newest messages again, at most ``count``, that are older than ``before``.
+
+    And that hold all words of ``find``, were said by ``author``, and in the last ``minutes``.
+    """
+
+    count: int = 50
+    before: Id | None = None
+    find: Annotated[str, Meta(max_length=500)] = ""
+    author: Annotated[str, Meta(max_length=256)] = ""
+    minutes: Minutes = 0
 
 
 class Kick(Message, frozen=True):
@@ -147,6 +174,13 @@ class Bans(Message, frozen=True):
     """Tell me who is banned, and who is muted."""
 
 
+class Forget(Message, frozen=True, omit_defaults=True):
+    """Remove these messages, or all that were said under this handle."""
+
+    ids: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
+    handle: str = ""
+
+
 class Topic(Message, frozen=True):
     """Say what the room is about; ``-`` is nothing. Empty: tell me, whoever I am."""
 
@@ -165,6 +199,7 @@ Request: TypeAlias = (
     | Rename
     | Who
     | Ping
+    | Recall
     | Topic
     | Kick
     | Op
@@ -176,6 +211,7 @@ Request: TypeAlias = (
     | Quiet
     | Bans
     | Stats
+    | Forget
     | Quit
 )
 
@@ -191,7 +227,8 @@ class Welcome(Message, frozen=True, omit_defaults=True):
 
     Whatever follows with an id of at most ``last`` is past. A handle has at most ``handle_length``
     characters here. The ``topic`` is empty if there is none. Who is ``unencrypted`` can be
-    overheard, as in `Roster`.
+    overheard, as in `Roster`. By the ``token`` you take your seat again when your connection is
+    lost; empty if you have none. Where you have ``resumed`` it, you missed what follows, and no more.
     """
 
     handle: Name
@@ -201,6 +238,12 @@ class Welcome(Message, frozen=True, omit_defaults=True):
     handle_length: int = field(default_factory=lambda: 10)
     topic: str = field(default_factory=lambda: "")
     unencrypted: Names = ()
+    room: str = field(default_factory=lambda: "room")
+    token: str = ""
+    resumed: bool = field(default_factory=lambda: False)
+
+    def __repr__(self) -> str:
+        return f"Welcome(handle={self.handle!r}, last={self.last}, resumed={self.resumed})"
 
 
 class Joined(Message, frozen=True, omit_defaults=True):
@@ -259,6 +302,23 @@ class Moderated(Message, frozen=True):
     by: Name = ""
 
 
+class Recalled(Message, frozen=True):
+    """The messages that were asked for, oldest first; whether there are ``more`` older ones."""
+
+    messages: tuple[Said, ...]
+    more: bool = False
+
+
+class Removed(Message, frozen=True):
+    """These messages were removed, in words for everybody; ``by`` is the operator's handle."""
+
+    ids: tuple[int, ...]
+    text: str
+    id: int = 0
+    at: Time = ""
+    by: Name = ""
+
+
 class Roster(Message, frozen=True, omit_defaults=True):
     """Who is here, sorted; and who of them can be overheard on a network."""
 
@@ -306,6 +366,8 @@ Event: TypeAlias = (
     | Renamed
     | Left
     | Moderated
+    | Recalled
+    | Removed
     | Roster
     | Notice
     | Refused

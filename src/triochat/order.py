@@ -72,12 +72,33 @@ class Alert(Message, frozen=True):
     text: str
 
 
+class Lapse(Message, frozen=True):
+    """Give up what was kept for too long for who is away. The house's."""
+
+
+class Vacate(Message, frozen=True):
+    """Give this seat up: what its owner has missed cannot be told any more. The house's."""
+
+    key: str
+
+
 class Settle(Message, frozen=True):
     """Tell those who wait for a place in the room where they stand now. The house's."""
 
 
 AnyRequest: TypeAlias = (
-    Request | Answer | Typed | Gone | Expired | Idled | Exposed | Warned | Alert | Settle
+    Request
+    | Answer
+    | Typed
+    | Gone
+    | Expired
+    | Idled
+    | Exposed
+    | Warned
+    | Alert
+    | Lapse
+    | Vacate
+    | Settle
 )
 """What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
 

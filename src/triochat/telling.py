@@ -4,8 +4,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from triochat.messages import Event
+from triochat.messages import Event, Recall
 from triochat.order import Peer
+from triochat.seats import Seat
 
 
 class Told(Struct, frozen=True, gc=False):
@@ -25,9 +26,22 @@ class Told(Struct, frozen=True, gc=False):
 
 
 class Follows(Struct, frozen=True, gc=False):
-    """From here on this peer hears what is for all."""
+    """From here on this peer hears what is for all.
+
+    Attributes:
+        peer: who.
+        since: before that it is told all that it has missed since the event with this id; None:
+            it has missed nothing.
+        seat: the key of its seat, what it alone has missed was told to that; empty if it has none.
+        but: ids of what it has not missed: that itself was away, and came back.
+        count: before all this it is told the newest messages, at most so many.
+    """
 
     peer: Peer
+    since: int | None = None
+    seat: str = ""
+    but: tuple[int, ...] = ()
+    count: int = 0
 
 
 class Unfollows(Struct, frozen=True, gc=False):
@@ -42,6 +56,31 @@ class Reports(Struct, frozen=True, gc=False):
     peer: Peer
 
 
+class Recalls(Struct, frozen=True, gc=False):
+    """Here this peer is told of the history what it has asked for. The room does not know it."""
+
+    peer: Peer
+    asked: Recall
+
+
+class Seated(Struct, frozen=True, gc=False):
+    """So a seat stands now; nobody is told, but it is kept."""
+
+    seat: Seat
+
+
+class Vacated(Struct, frozen=True, gc=False):
+    """The seat with this key is given up; what was kept for it alone is not kept any more."""
+
+    key: str
+
+
+class Forgets(Struct, frozen=True, gc=False):
+    """From here on these messages are kept no more."""
+
+    ids: tuple[int, ...]
+
+
 class Ends(Struct, frozen=True, gc=False):
     """The connection of this peer ends, for this reason, after what it is told until here."""
 
@@ -49,4 +88,6 @@ class Ends(Struct, frozen=True, gc=False):
     reason: str
 
 
-Telling: TypeAlias = Told | Follows | Unfollows | Reports | Ends
+Telling: TypeAlias = (
+    Told | Follows | Unfollows | Reports | Recalls | Seated | Vacated | Forgets | Ends
+)
