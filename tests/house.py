@@ -109,7 +109,7 @@ class Peer:
 
 
 class House:
-    """A hub that serves a room over memory streams, with a clock that stands still."""
+    """A hub that serves a room over memory streams, from `EPOCH` on."""
 
     def __init__(self, hub: Hub, listener: MemoryListener, *, is_sealed: bool = False) -> None:
         self.hub = hub
@@ -167,6 +167,10 @@ class Rules(TypedDict, total=False):
     turns: bool
     handle_length: int
     password: str
+    name: str
+    replay: int
+    grace: float
+    hold: float
 
 
 @asynccontextmanager
@@ -185,6 +189,8 @@ async def open_house(
     """
     room = Room(server, place="port 9999", **rules)
     tls = make_tls() if is_sealed else tls
-    hub = Hub(room, clock=lambda: EPOCH, limits=limits, tls=tls)
+    began = trio.current_time()
+    clock = lambda: EPOCH + trio.current_time() - began  # noqa: E731
+    hub = Hub(room, clock=clock, limits=limits, tls=tls)
     async with open_memory_room(hub, lockstep=lockstep) as listener:
         yield House(hub, listener, is_sealed=is_sealed)

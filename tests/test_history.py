@@ -1,21 +1,36 @@
-from collections.abc import Sequence
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import any_text, events
-from triochat.history import KEPT, History
-from triochat.messages import Event, Joined, Left, Refused, Said, Welcome, Whispered
+from triochat.history import KEPT, OWN, TAIL, UNSEEN, History
+from triochat.messages import Joined, Left, Recall, Refused, Said, Welcome, Whispered
 from triochat.order import Peer
-from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+from triochat.seats import HOLD, Seat
+from triochat.telling import Ends, Follows, Forgets, Seated, Telling, Told, Unfollows, Vacated
 
 NOW = "2026-01-02T03:04:05.678Z"
+THEN = 1767323045.678
 ANN, BOB = Peer("ann"), Peer("bob")
+SEAT = Seat("key", BOB, "Bob", 1)
+
+_T = TypeVar("_T")
 
 
-def said(number: int) -> Said:
-    """A message of Ann's."""
-    return Said(number, NOW, "Ann", f"message {number}")
+def at_once(reading: Coroutine[Any, Any, _T]) -> _T:
+    """What this returns, which need not be waited for."""
+    try:
+        reading.send(None)
+    except StopIteration as done:
+        value: _T = done.value
+        return value
+    raise AssertionError
+
+
+def said(number: int, text: str = "", handle: str = "Ann", at: str = NOW) -> Said:
+    """A message of somebody's."""
+    return Said(number, at, handle, text or f"message {number}")
 
 
 def told(*numbers: int) -> Told:
@@ -23,11 +38,26 @@ def told(*numbers: int) -> Told:
     return Told([said(number) for number in numbers], None, ANN)
 
 
+def whispered(number: int) -> Told:
+    """A whisper to Bob."""
+    return Told([Whispered(number, NOW, "Ann", "Bob", "psst")], (BOB, ANN), ANN)
+
+
 def remembering(*numbers: int, kept: int = KEPT) -> History:
     """A memory of messages with these ids."""
-    memory = History(kept)
+    memory = History(kept, clock=lambda: THEN)
     memory.keep([told(*numbers)])
     return memory
+
+
+def last(memory: History, count: int = 1000, **more: Any) -> list[Said]:  # noqa: ANN401
+    """The newest messages that are like this."""
+    return [*at_once(memory.recall(Recall(count, **more), 10**9)).messages]
+
+
+def missed(memory: History, key: str, after: int, upto: int = 10**9) -> list[int]:
+    """The ids of what has been missed."""
+    return [event.id for event in at_once(memory.missed(key, after, upto, 1000))]  # type: ignore[union-attr]
 
 
 def test_memory_is_instant() -> None:
@@ -35,135 +65,149 @@ def test_memory_is_instant() -> None:
     memory: History = History()
     assert memory.is_instant
     assert memory.keep([told(1)]) is None
-    assert memory.last(1) == [said(1)]
+    assert last(memory) == [said(1)]
 
 
 def test_what_is_said_is_kept() -> None:
     """All that a batch says to all is kept, in its order, batch after batch."""
     memory = History()
     memory.keep([told(1, 2), told(4)])
+    memory.keep([])
     memory.keep([told(5)])
-    assert memory.since(0) == [said(1), said(2), said(4), said(5)]
+    assert last(memory) == [said(1), said(2), said(4), said(5)]
 
 
-def test_whispers_are_not_kept() -> None:
-    """A whisper has its place in the order, and in no log."""
-    memory = History()
-    whisper = Whispered(2, NOW, "Ann", "Bob", "psst")
-    memory.keep([told(1), Told([whisper], (BOB, ANN), ANN), told(3)])
-    assert memory.last(10) == [said(1), said(3)]
-    assert memory.since(0) == [said(1), said(3)]
-
-
-def test_other_events_are_not_kept() -> None:
-    """Who comes and goes, and what a single peer is told, is not kept."""
+def test_only_what_is_said_is_read_back() -> None:
+    """Who comes and goes, and what a single peer is told, is read back by nobody."""
     memory = History()
     memory.keep(
         [
+            Seated(SEAT),
             Told([Joined("Ann", 1, NOW)]),
             Follows(ANN),
             Told([Welcome("Ann", "Server", ("Ann",), 1)], (ANN,)),
             told(2),
             Told([Refused("message-empty", "no", 3)], (ANN,)),
+            whispered(4),
             Unfollows(ANN),
-            Told([Left("Ann", "quit", 4, NOW)]),
+            Told([Left("Ann", "quit", 5, NOW)]),
             Ends(ANN, "quit"),
         ]
     )
-    assert memory.last(10) == [said(2)]
+    assert last(memory) == [said(2)]
+    assert missed(memory, "", 0) == [1, 2, 5]
 
 
-def test_among_other_events() -> None:
-    """Of events that are told to all together, what is said is kept."""
-    memory = History()
-    memory.keep([Told([Joined("Ann", 1, NOW), said(2), Left("Ann", "quit", 3, NOW)])])
-    assert memory.last(10) == [said(2)]
-
-
-def test_nothing_in_nothing_out() -> None:
-    """An empty batch changes nothing."""
-    memory = History()
-    memory.keep([])
-    assert memory.last(10) == []
-    assert memory.since(0) == []
-    memory.keep([told(1)])
-    memory.keep([])
-    assert memory.last(10) == [said(1)]
-
-
-def test_since() -> None:
-    """`since` gives all that is newer than an id, oldest first."""
-    memory = remembering(1, 3, 4)
-    assert memory.since(0) == [said(1), said(3), said(4)]
-    assert memory.since(2) == [said(3), said(4)]
-    assert memory.since(3) == [said(4)]
-    assert memory.since(4) == []
-    assert memory.since(99) == []
-
-
-def test_last() -> None:
-    """`last` gives the newest messages, at most as many as asked for, oldest first."""
+def test_recall_counts_from_the_newest() -> None:
+    """So many messages are told as were asked for, oldest first, and whether there are more."""
     memory = remembering(1, 2, 3)
-    assert memory.last(2) == [said(2), said(3)]
-    assert memory.last(3) == [said(1), said(2), said(3)]
-    assert memory.last(99) == [said(1), said(2), said(3)]
-    assert memory.last(0) == []
-    assert memory.last(-1) == []
+    answer = at_once(memory.recall(Recall(2), 9))
+    assert (answer.messages, answer.more) == ((said(2), said(3)), True)
+    answer = at_once(memory.recall(Recall(2, before=3), 9))
+    assert (answer.messages, answer.more) == ((said(1), said(2)), False)
+    assert last(memory, 99) == [said(1), said(2), said(3)]
+    assert last(memory, 0) == last(memory, -1) == []
+    assert at_once(memory.recall(Recall(5), 2)).messages == (said(1), said(2))
+
+
+def test_recall_finds() -> None:
+    """All words must begin a word of the text, whatever their case and accents."""
+    memory = History(clock=lambda: THEN)
+    texts = ["Café au lait", "the cafe is closed", "lait", "decaf"]
+    memory.keep([Told([said(number, text) for number, text in enumerate(texts, 1)])])
+    memory.keep([Told([said(9, "cafe", "Bob", "2026-01-02T02:00:00.000Z")])])
+    assert [one.id for one in last(memory, find="CAFE")] == [1, 2, 9]
+    assert [one.id for one in last(memory, find="lai café")] == [1]
+    assert [one.id for one in last(memory, find="caf", author="bob")] == [9]
+    assert [one.id for one in last(memory, find="caf", minutes=30)] == [1, 2]
 
 
 def test_the_oldest_are_forgotten() -> None:
-    """No more is kept than was asked for."""
+    """No more is kept than was asked for; unless told otherwise, a thousand messages."""
     memory = remembering(1, 2, 3, kept=2)
-    assert memory.since(0) == [said(2), said(3)]
+    assert last(memory) == [said(2), said(3)]
     memory.keep([told(4)])
-    assert memory.last(9) == [said(3), said(4)]
+    assert last(memory) == [said(3), said(4)]
+    memory = remembering(*range(1, 1002))
+    assert [message.id for message in last(memory)] == list(range(2, 1002))
+    assert last(remembering(1, 2, kept=0)) == []
 
 
-def test_a_thousand_are_kept() -> None:
-    """Unless told otherwise, the newest thousand are kept."""
+def test_what_was_missed_is_in_order() -> None:
+    """What all were told and what one seat alone was told make one list, by their ids."""
     memory = History()
-    memory.keep([told(*range(1, 1002))])
-    assert KEPT == 1000
-    assert [message.id for message in memory.since(0)] == list(range(2, 1002))
+    memory.keep([Seated(SEAT), told(2), whispered(3), told(4), whispered(6)])
+    assert missed(memory, "key", 0) == [2, 3, 4, 6]
+    assert missed(memory, "key", 2, 4) == [3, 4]
+    assert missed(memory, "", 0) == [2, 4]
+    assert missed(memory, "another", 0) == [2, 4]
+    assert len(at_once(memory.missed("key", 0, 9, 2))) == 2
 
 
-def test_nothing_kept() -> None:
-    """A memory that keeps nothing remembers nothing."""
-    memory = remembering(1, 2, kept=0)
-    assert memory.last(5) == []
-    assert memory.since(0) == []
-
-
-def test_what_is_given_out_is_a_copy() -> None:
-    """Who asks what was said may do with the answer what it likes."""
-    memory = remembering(1)
-    memory.since(0).clear()
-    memory.last(9).clear()
-    assert memory.last(9) == [said(1)]
-
-
-def tellings(told: Sequence[Event]) -> st.SearchStrategy[Telling]:
-    """These events, told to all or to somebody."""
-    return st.builds(Told, st.just(told), st.sampled_from([None, (ANN,), (ANN, BOB), ()]))
-
-
-any_telling = st.one_of(
-    st.lists(events(any_text), max_size=4).flatmap(tellings),
-    st.sampled_from([Follows(ANN), Unfollows(BOB), Ends(ANN, "quit")]),
-)
-
-
-@given(st.lists(st.lists(any_telling, max_size=4), max_size=6))
-def test_any_batches(batches: list[list[Telling]]) -> None:
-    """However events are batched, what is said to all is kept once, as it is, in its order."""
+def test_a_seat_has_its_own_until_it_is_given_up() -> None:
+    """What a seat alone was told goes with it, and moves with it to another peer."""
     memory = History()
+    memory.keep([Seated(SEAT), whispered(2), Seated(Seat("key", ANN, "Bob", 1)), whispered(3)])
+    assert missed(memory, "key", 0) == [2, 3]
+    memory.keep([Vacated("key"), whispered(4)])
+    assert missed(memory, "key", 0) == []
+    assert not memory.reaches("key", 0)
+
+
+def test_old_private_things_are_forgotten() -> None:
+    """What was told to one alone is kept as long as it may be missed, and not a moment longer."""
+    now = THEN
+    memory = History(clock=lambda: now)
+    memory.keep([Seated(SEAT), whispered(2)])
+    now += HOLD + UNSEEN + 1
+    memory.keep([whispered(3)])
+    assert missed(memory, "key", 0) == [3]
+    assert not memory.reaches("key", 1)
+    assert memory.reaches("key", 2)
+
+
+def test_it_is_known_what_is_not_kept_any_more() -> None:
+    """Where something may be lost to who comes back, the memory says so."""
+    memory = History()
+    memory.keep([Seated(SEAT), told(1)])
+    assert memory.reaches("key", 0)
+    memory.keep([whispered(number) for number in range(2, OWN + 3)])
+    assert not memory.reaches("key", 1)
+    assert memory.reaches("key", 2)
+    memory.keep([told(*range(1000, 1000 + TAIL))])
+    assert memory.reaches("key", 999)
+    assert not memory.reaches("key", 998)
+
+
+def test_what_is_removed_is_nowhere() -> None:
+    """Messages that are removed are not read back, and not told to who comes back."""
+    memory = remembering(1, 2, 3, 4)
+    assert at_once(memory.ids_by("ANN")) == [1, 2, 3, 4]
+    memory.keep([Forgets((1, 3))])
+    assert [one.id for one in last(memory)] == [2, 4]
+    assert missed(memory, "", 0) == [2, 4]
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=4), max_size=6), st.integers(0, 30))
+def test_any_batches(batches: list[list[int]], after: int) -> None:
+    """However events are batched, each who may hear them finds them once, in their order."""
+    memory = History()
+    memory.keep([Seated(SEAT)])
+    number = 0
+    public: list[int] = []
+    own: list[int] = []
     for batch in batches:
-        memory.keep(batch)
-    assert memory.last(KEPT) == [
-        event
-        for batch in batches
-        for telling in batch
-        if isinstance(telling, Told) and telling.to is None
-        for event in telling.events
-        if isinstance(event, Said)
-    ]
+        tellings: list[Telling] = []
+        for kind in batch:
+            ids = range(number + 1, number + 1 + kind)
+            number += max(1, kind)
+            if kind:
+                tellings.append(told(*ids))
+                public += ids
+            else:
+                tellings.append(whispered(number))
+                own.append(number)
+        memory.keep(tellings)
+    assert [one.id for one in last(memory)] == public
+    assert missed(memory, "", after) == [one for one in public if one > after]
+    assert missed(memory, "key", after) == sorted(one for one in public + own if one > after)

@@ -3,6 +3,7 @@
 import pytest
 
 from test_room import Stage, peopled, transcript
+from triochat.coming import FORMER, FORMER_OF_HOST
 from triochat.messages import (
     Ban,
     Bans,
@@ -19,7 +20,6 @@ from triochat.messages import (
 )
 from triochat.room import Room
 from triochat.sanctions import MOST
-from triochat.state import FORMER, FORMER_OF_HOST
 
 
 def staffed(*peers: str, host: str | None = None, max_clients: int = 1000) -> Stage:

@@ -1387,7 +1387,7 @@ def test_nobody_is_told_its_own_joining() -> None:
         Heard(Welcome("Bob", "Server", ("Ann", "Bob")), ("bob",)),
     ]
     tellings = stage.room.apply(Asked(Peer("cid"), (Join("Cid"),), NOW))
-    assert [type(telling) for telling in tellings] == [Told, Follows, Told]
+    assert [type(telling) for telling in tellings] == [Told, Told, Follows]
 
 
 def test_nobody_is_told_its_own_leaving() -> None:

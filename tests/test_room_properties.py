@@ -429,7 +429,7 @@ def test_everybody_can_go(story: list[Step], max_clients: int, turns: bool) -> N
     for peer in (*CLIENTS, *OPERATORS):
         witness.take(Step(peer, (Gone("connection lost"),)))
     assert witness.room.roster == ()
-    assert (witness.room.ended, witness.room._places) == (set(), {})
+    assert (witness.room.ended, witness.room.places) == (set(), {})
     assert witness.room.operators == set()
     witness.room.rulings = Rulings()  # which stay
     last = witness.last_id + 1

@@ -3,17 +3,33 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from triochat import messages, moderation
-from triochat.messages import Closing, Join, Left, Moderated, Notice, Quit, Refused, Rename, Whisper
-from triochat.order import Alert, Expired, Exposed, Gone, Idled, Peer, Settle, Warned
+from msgspec.structs import replace
+
+from triochat import coming, messages, moderation
+from triochat.messages import Closing, Join, Moderated, Notice, Quit, Refused, Rename, Whisper
+from triochat.order import (
+    Alert,
+    Expired,
+    Exposed,
+    Gone,
+    Idled,
+    Lapse,
+    Peer,
+    Settle,
+    Vacate,
+    Warned,
+)
 from triochat.ratelimit import TokenBucket
 from triochat.rules import banned
 from triochat.state import State
-from triochat.telling import Reports, Told
+from triochat.telling import Recalls, Reports, Told
 from triochat.text import accept_text
 
 RENAMES = (3.0, 1 / 20)
 """How often a member may change its handle at once, and then a second."""
+
+QUIT = "quit"
+"""Why a member has left that wanted to."""
 
 IDLE = "idle"
 """Why a member has left that said nothing for too long."""
@@ -27,16 +43,25 @@ def join(state: State, peer: Peer, request: Join) -> None:
     if state.needs_password(peer):
         state.admitted.add(peer)
         state.introduced.pop(peer, None)
-    handle = state.members.check(peer, request.handle)
-    if refused := banned(state, peer, request):
+    seat = coming.seat_of(state, request)
+    handle = seat.handle if seat else state.members.check(peer, request.handle)
+    if refused := banned(state, peer, seat or request):
         moderation.turn_away(state, peer, refused)
-    elif isinstance(handle, Refused):
+        return
+    if isinstance(handle, Refused):
         state.refuse(peer, handle)
-    elif state.members.is_full and not peer.is_console:
-        state.members.wait(peer, handle)
-        state.tell_place(peer, len(state.members.queue))
+        return
+    if seat:
+        coming.replace_former(state, seat)
+    if seat and not seat.is_held:
+        coming.come_back(state, peer, seat, request)
+        return
+    if not peer.is_console:
+        coming.make_place(state)
+    if state.members.is_full and not peer.is_console:
+        coming.wait(state, peer, handle, request)
     else:
-        state.enter(peer, handle)
+        coming.enter(state, peer, handle, request)
 
 
 def rename(state: State, peer: Peer, request: Rename) -> None:
@@ -48,10 +73,12 @@ def rename(state: State, peer: Peer, request: Rename) -> None:
     if isinstance(new, Refused):
         state.refuse(peer, new)
     else:
-        state.remember(peer)
+        coming.remember(state, peer)
         state.members.rename(peer, new)
         state.renames.setdefault(peer, TokenBucket(*RENAMES)).spend(1, state.now)
         state.tell(messages.Renamed(old, new, state.next_id(), state.at))
+        if seat := state.seats.of(peer):
+            state.seat(replace(seat, handle=new))
 
 
 def whisper(state: State, peer: Peer, request: Whisper) -> None:
@@ -68,28 +95,43 @@ def whisper(state: State, peer: Peer, request: Whisper) -> None:
 def leave(state: State, peer: Peer, _: Quit) -> None:
     """Let it go; all others, if the console asks."""
     if not peer.is_console:
-        state.leave(peer, "quit")
+        coming.leave(state, peer, QUIT)
         return
     reason = "the operator ended the chat"
+    for key in [*state.seats.away]:
+        coming.give_up(state, state.seats[key])
     clients = [one for one in state.members if not one.is_console] + [*state.members.queue]
     state.telling.append(Told([Closing(reason, retry=True, ask=True)], tuple(clients)))
     handles = []
     for one in clients:
-        handles.append(state.remove(one))
+        if seat := state.seats.of(one):
+            state.vacate(seat.key)
+        handles.append(coming.remove(state, one))
         state.end(one, reason)
     for handle in filter(None, handles):  # who was in the queue was never here
-        state.tell(Left(handle, reason, state.next_id(), state.at))
+        coming.tell_left(state, handle, reason, can_wait=False)
     where = f"; still listening on {state.place}" if state.place else ""
     state.tell(Notice(f"all clients disconnected{where}"))
 
 
 def lose(state: State, peer: Peer, gone: Gone) -> None:
     """It is not here any more; if it was not before either, nobody hears of it."""
-    state.leave(peer, gone.reason)
+    seat = state.seats.of(peer)
+    if seat is None or gone.reason == QUIT or peer in state.members.queue:
+        coming.leave(state, peer, gone.reason)
+        state.exposed.discard(peer)
+    elif seat.away is None:
+        coming.go_away(state, seat, gone.reason)
     state.ended.discard(peer)
-    state.exposed.discard(peer)
     state.admitted.discard(peer)
     state.introduced.pop(peer, None)
+
+
+def vacate(state: State, _: Peer, request: Vacate) -> None:
+    """Give a seat up; its owner comes in as anybody does."""
+    if seat := state.seats.get(request.key):
+        coming.replace_former(state, seat)
+        coming.give_up(state, seat)
 
 
 def expire(state: State, peer: Peer, expired: Expired) -> None:
@@ -103,7 +145,7 @@ def put_out(state: State, peer: Peer, _: Idled) -> None:
     """Let a member go that only takes a place."""
     if peer in state.members and not state.is_operator(peer):
         state.tell(Closing(IDLE, retry=True, ask=True), peer)
-        state.leave(peer, IDLE)
+        coming.leave(state, peer, IDLE)
 
 
 def expose(state: State, peer: Peer, _: Exposed) -> None:
@@ -137,6 +179,8 @@ DEEDS: dict[type, Deed] = {
     Whisper: whisper,
     messages.Who: lambda state, peer, _: state.tell(state.members.who, peer),
     messages.Ping: lambda state, peer, _: state.tell(messages.Pong(), peer),
+    messages.Recall: lambda state, peer, asked: state.telling.append(Recalls(peer, asked)),
+    messages.Forget: moderation.forget,
     messages.Stats: lambda state, peer, _: state.telling.append(Reports(peer)),
     messages.Topic: moderation.topic,
     messages.Kick: moderation.kick,
@@ -155,7 +199,9 @@ DEEDS: dict[type, Deed] = {
     Exposed: expose,
     Warned: warn,
     Alert: alert,
-    Settle: lambda state, _peer, _: state.settle(),
+    Lapse: lambda state, _peer, _: coming.lapse(state),
+    Vacate: vacate,
+    Settle: lambda state, _peer, _: coming.settle(state),
     Notice: pass_on,
     Refused: pass_on,
 }

@@ -7,14 +7,17 @@ one handle has to wait. Nothing here waits: the session does, and says what it h
 
 import math
 from collections.abc import Callable, Iterable
+from secrets import token_urlsafe
 
 import trio
+from msgspec.structs import replace
 
 from triochat.allowance import handle_asked
 from triochat.hub import CROWDED, Hub
 from triochat.link import Link
 from triochat.messages import Answer, Join
-from triochat.order import AnyRequest, Expired, Peer, Typed
+from triochat.order import HOUSE, AnyRequest, Expired, Peer, Typed, Vacate
+from triochat.seats import key_of
 from triochat.stranger import TRIES, Stranger
 from triochat.telling import Telling, Told
 from triochat.text import handle_key
@@ -85,9 +88,28 @@ class Entrance:
     def rest(self, request: AnyRequest) -> float:
         """How many seconds until it may come in under this handle, if no other does before."""
         handle = handle_asked(request)
-        if handle is None:
+        if handle is None or self._returns(request):
             return 0.0
         return self._hub.comings.wait(self._peer.host, handle_key(handle), trio.current_time())
+
+    def _returns(self, request: AnyRequest) -> bool:
+        """Whether it is away, and nobody has heard of that."""
+        seat = self._hub.room.seats.get(key_of(getattr(request, "token", "")))
+        return seat is not None and not seat.is_held
+
+    def prepare(self, request: AnyRequest) -> AnyRequest:
+        """What it asks for, as the room is to hear it: a program that joins has a token.
+
+        Where not all is kept any more that it has missed it has to begin anew.
+        """
+        if not isinstance(request, Join) or self._peer.is_console:
+            return request
+        hub, key = self._hub, key_of(request.token)
+        if request.after is not None and request.token and key in hub.room.seats:
+            is_past = request.after <= hub.room.last_id
+            if not (is_past and hub.history.reaches(key, request.after)):
+                hub.ask(HOUSE, (Vacate(key),))
+        return request if request.token else replace(request, token=token_urlsafe(16))
 
     def look(self, told: Iterable[Telling]) -> str | None:
         """Its handle, if the room has taken that; else it may be asked again, or has to go.

@@ -9,16 +9,29 @@ Who follows is known here alone; to the room all are "all".
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate, chain
 
 from triochat.counts import Counts
 from triochat.dialects import Dialect
+from triochat.history import History
 from triochat.link import Link
 from triochat.messages import Event, Notice
 from triochat.order import Peer
 from triochat.outbox import Outbox, Way, put_all
-from triochat.telling import Ends, Follows, Reports, Telling, Told
+from triochat.past import Past, begin
+from triochat.telling import (
+    Ends,
+    Follows,
+    Forgets,
+    Recalls,
+    Reports,
+    Seated,
+    Telling,
+    Told,
+    Unfollows,
+    Vacated,
+)
 
 
 class Edit:
@@ -56,15 +69,21 @@ class FanOut:
 
     Args:
         counts: where it is counted how much is told.
+        history: where who comes back, or reads back, finds what was told.
 
     Attributes:
         links: of all peers that are connected here, members or not.
+        told: the newest id that was told.
         report: says how the server does.
+        name_of: says which handle a peer has.
     """
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, history: History | None = None) -> None:
         self.links: dict[Peer, Link] = {}
+        self.told = 0
+        self._history = history or History()
         self.report: Callable[[], str] = str
+        self.name_of: Callable[[Peer], str] = lambda _: ""
         self._counts = counts
         self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
         self._common: list[list[Event]] = []
@@ -131,36 +150,73 @@ class FanOut:
 
     def _compare(self, telling: Telling) -> None:
         """Put this to what is common, or to what differs from it for whom."""
-        place = len(self._common)
         if isinstance(telling, Told):
-            events, author = telling.events, telling.author
             if telling.to is None:
-                self._common.append(events)
-                link = self.links.get(author) if author else None
-                if author and link and not link.speaker.dialect.echoes:
-                    edit = self._edit(author, link)
-                    edit.cut(place, misses=1)
-                    self._counts.deliveries -= len(events) * edit.follows
+                self._compare_common(telling)
             else:
-                for peer in telling.to:
-                    link = self.links.get(peer)
-                    if link is None or link.outbox.way is not Way.OPEN:
-                        continue
-                    if peer != author or link.speaker.dialect.echoes:
-                        edit = self._edit(peer, link)
-                        edit.cut(place, events)
-                        self._counts.deliveries += len(events) * (edit.why is None)
+                self._compare_own(telling, telling.to)
+            self.told = getattr(telling.events[-1], "id", 0) or self.told
+        elif isinstance(telling, Seated | Vacated | Forgets):
+            return  # nobody is told
         elif link := self.links.get(telling.peer):
-            edit = self._edit(telling.peer, link)
-            if isinstance(telling, Reports):
-                edit.cut(place, [Notice(self.report())])
-                return
-            edit.cut(place)
-            edit.follows = isinstance(telling, Follows)
-            self._count_until(place)
-            (self.follow if edit.follows else self.unfollow)(telling.peer)
-            if isinstance(telling, Ends) and edit.why is None:
-                edit.why = telling.reason
+            self._change(telling, link)
+
+    def _compare_common(self, told: Told) -> None:
+        """All are told this, but for an author that need not hear its own words."""
+        place, author = len(self._common), told.author
+        self._common.append(told.events)
+        link = self.links.get(author) if author else None
+        if author and link and not link.speaker.dialect.echoes:
+            edit = self._edit(author, link)
+            edit.cut(place, misses=1)
+            self._counts.deliveries -= len(told.events) * edit.follows
+
+    def _compare_own(self, told: Told, to: tuple[Peer, ...]) -> None:
+        """These are told this."""
+        for peer in to:
+            link = self.links.get(peer)
+            if link is None or link.outbox.way is not Way.OPEN:
+                continue
+            if peer != told.author or link.speaker.dialect.echoes:
+                self._tell_own(peer, link, told.events)
+
+    def _tell_own(self, peer: Peer, link: Link, events: list[Event]) -> None:
+        if link.past:
+            link.past.defer(events)
+            return
+        edit = self._edit(peer, link)
+        edit.cut(len(self._common), events)
+        self._counts.deliveries += len(events) * (edit.why is None)
+
+    def _change(self, telling: Follows | Unfollows | Ends | Recalls | Reports, link: Link) -> None:
+        """From here on this peer is told otherwise."""
+        if isinstance(telling, Reports):
+            self._tell_own(telling.peer, link, [Notice(self.report())])
+            return
+        if link.past and isinstance(telling, Recalls | Ends):
+            link.past.defer(telling.asked if isinstance(telling, Recalls) else telling)
+            return
+        place, peer = len(self._common), telling.peer
+        edit = self._edit(peer, link)
+        edit.cut(place)
+        is_past = isinstance(telling, Recalls) or (isinstance(telling, Follows) and telling.replays)
+        edit.follows = isinstance(telling, Follows) and not is_past
+        self._count_until(place)
+        (self.follow if edit.follows else self.unfollow)(peer)
+        if is_past:
+            self._begin_past(telling, link)
+        elif isinstance(telling, Ends) and edit.why is None:
+            edit.why = telling.reason
+
+    def _begin_past(self, telling: Follows | Unfollows | Ends | Recalls, link: Link) -> None:
+        """It follows later: first it is told what was."""
+        peer = telling.peer
+        follows = telling if isinstance(telling, Follows) else Follows(peer)
+        past = Past(link, self._history, lambda: self.told, follows)
+        if isinstance(telling, Recalls):
+            past.defer(telling.asked)
+        me = "" if link.speaker.dialect.echoes else self.name_of(peer)
+        begin(link, past, me, partial(self.follow, peer))
 
     def _edit(self, peer: Peer, link: Link) -> Edit:
         edit = self._edits.get(peer)

@@ -39,6 +39,7 @@ class Feed:
         clock: the time in seconds since the epoch, UTC.
 
     Attributes:
+        history: keeps what was told.
         fan_out: who is told.
         backlog: who is far behind.
         counts: what has happened until now.
@@ -55,12 +56,14 @@ class Feed:
     ) -> None:
         self.room = room
         self.counts = Counts()
-        self.fan_out = FanOut(self.counts)
+        self.history = history or History(hold=room.hold, clock=clock)
+        self.fan_out = FanOut(self.counts, self.history)
+        self.fan_out.name_of = lambda peer: room.members.get(peer, "")
         self.backlog = Backlog()
         self.is_closed = False
         self._order = order
-        self._history = history or History()
-        self.room.last_id = max(self.room.last_id, self._history.last_id)
+        self.room.last_id = max(self.room.last_id, self.history.last_id)
+        self.fan_out.told = self.room.last_id
         self._clock = clock
         self._pace = Pace()
         self._batch: list[Telling] = []
@@ -125,12 +128,12 @@ class Feed:
         if self._wake.is_set():
             self._pace.voices += 1
             return
-        if not (self._history.is_instant and self._pace.may_tell(self.counts.passes)):
+        if not (self.history.is_instant and self._pace.may_tell(self.counts.passes)):
             self._wake.set()
             return
         try:
             batch = self._take()
-            self._history.keep(batch)
+            self.history.keep(batch)
             self._tell(batch)
         except Exception as error:  # noqa: BLE001  not lost: `run` raises it, and ends the room
             self._failure = error
@@ -168,7 +171,7 @@ class Feed:
                 self._pace.begin()
                 batch = self._take()
                 self._claimed = self._shares.give(self._pace.capacity)
-                if batch and (kept := self._history.keep(batch)):
+                if batch and (kept := self.history.keep(batch)):
                     await kept
                 self._tell(batch)
         finally:

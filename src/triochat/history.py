@@ -66,15 +66,15 @@ class History:
     def keep(self, batch: Sequence[Telling]) -> Awaitable[None] | None:
         """Keep what of this batch is to be kept; it is when what is returned has been awaited."""
         for telling in batch:
-            kind = type(telling)
-            if kind is Told:
-                self._keep(telling)  # type: ignore[arg-type]
-            elif kind is Seated:
-                self._seat(telling.seat)  # type: ignore[union-attr]
-            elif kind is Vacated:
-                self._vacate(telling.key)  # type: ignore[union-attr]
-            elif kind is Forgets:
-                self._forget({*telling.ids})  # type: ignore[union-attr]
+            match telling:
+                case Told():
+                    self._keep(telling)
+                case Seated(seat=seat):
+                    self._seat(seat)
+                case Vacated(key=key):
+                    self._vacate(key)
+                case Forgets(ids=ids):
+                    self._forget({*ids})
         return None
 
     def _keep(self, told: Told) -> None:
@@ -102,10 +102,8 @@ class History:
             self._keys.pop(own.peer, None)
 
     def _forget(self, ids: set[int]) -> None:
-        for kept in (self._said, self._events):
-            left = [event for event in kept if _id(event) not in ids]
-            kept.clear()
-            kept += left  # type: ignore[arg-type]
+        self._said = deque((one for one in self._said if one.id not in ids), self._said.maxlen)
+        self._events = deque((one for one in self._events if _id(one) not in ids), TAIL)
 
     # ---- reading
 

@@ -6,18 +6,20 @@ nothing is written past the queue, since what the first bytes are may change wha
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
+from typing import Protocol
 
 import trio
 
 from triochat.backlog import Backlog
 from triochat.dialects import HELLO, PLAIN, PlainSpeaker, Speaker, recognise
 from triochat.dialects.plain import greeting
-from triochat.messages import Notice, Refused
+from triochat.messages import Event, Notice, Recall, Refused
 from triochat.order import AnyRequest, Expired, Exposed
 from triochat.outbox import Outbox
 from triochat.sockets import is_socket
+from triochat.telling import Ends, Follows, Telling
 from triochat.tls import Codec, Tls
 
 EXPOSED = "your connection is not encrypted; others on the network can read it"
@@ -30,6 +32,13 @@ UNENCRYPTED = (
     " and without --insecure"
 )
 """What a peer is told that does without, where it must not."""
+
+
+class Deferring(Protocol):
+    """What a peer is told that does not follow yet: see `past`."""
+
+    def defer(self, own: Sequence[Event] | Recall | Ends) -> None:
+        """Tell it this, in its place."""
 
 
 class Link:
@@ -48,18 +57,23 @@ class Link:
         outbox: what the peer is still to be sent.
         speaker: how it speaks.
         spoke: when it has asked for more than a pong last, as the session sees it.
+        past: while it is told what was, and does not follow: where else to put what it is told.
         has_ended: it has said that it says nothing more, or what it says cannot be opened.
     """
 
     __slots__ = (
+        "_beginning",
         "_codec",
         "_first",
+        "_has_begun",
         "_is_remote",
         "_must_seal",
+        "_start_soon",
         "_stream",
         "_tls",
         "has_ended",
         "outbox",
+        "past",
         "speaker",
         "spoke",
     )
@@ -77,6 +91,10 @@ class Link:
         self.outbox = Outbox(backlog)
         self.speaker = speaker or PlainSpeaker()
         self.spoke = 0.0
+        self.past: Deferring | None = None
+        self._has_begun = False
+        self._beginning: trio.Event | None = None
+        self._start_soon: Callable[[Callable[[], Awaitable[object]]], object] | None = None
         self.has_ended = False
         self._stream = stream
         self._tls = tls
@@ -109,6 +127,24 @@ class Link:
     def open(self, nursery: trio.Nursery) -> None:
         """From now on what is put is sent, by a task in this nursery when there is need of one."""
         self.outbox.send_lazily(partial(nursery.start_soon, self.outbox.send_to, self._stream))
+        self._start_soon = nursery.start_soon
+
+    def start(self, tell: Callable[[], Awaitable[object]]) -> None:
+        """Have a task of the session tell the peer what would take too long just now."""
+        self._has_begun = True
+        if self._beginning is not None:
+            self._beginning.set()
+        if self._start_soon is not None:
+            self._start_soon(tell)
+
+    async def wait_past(self, told: Sequence[Telling]) -> None:
+        """Return when what it is told has its place after what is past, if it is told any of that.
+
+        In a large room it may take a moment until that is begun.
+        """
+        if not self._has_begun and any(type(one) is Follows and one.replays for one in told):
+            self._beginning = trio.Event()
+            await self._beginning.wait()
 
     def unseal(self, data: bytes | bytearray, size: int) -> Sequence[bytes | bytearray]:
         """What the peer says with these bytes, to be heard piece by piece.

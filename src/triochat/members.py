@@ -26,6 +26,7 @@ class Members(dict[Peer, str]):
 
     Attributes:
         queue: who waits, with the handle that each will have, in the order of their turns.
+        held: who has left, and may come back, with the handle that is held for it.
         max_clients: how many members there may be, the console not counted.
         clients: how many there are, without it.
         exposed: peers that can be overheard. Nobody becomes one who is here already.
@@ -36,6 +37,7 @@ class Members(dict[Peer, str]):
         self.server = server
         self.handle_length = handle_length
         self.queue: dict[Peer, str] = {}
+        self.held: dict[Peer, str] = {}
         self.clients = 0
         self.exposed: set[Peer] = set()
         self.max_clients = max_clients
@@ -64,11 +66,11 @@ class Members(dict[Peer, str]):
         return self.clients >= self.max_clients
 
     def handle_of(self, peer: Peer) -> str | None:
-        """The handle of a member, or the one that a peer in the queue will have."""
-        return self.get(peer) or self.queue.get(peer)
+        """The handle of a member, or the one that a peer will have that waits, or comes back."""
+        return self.get(peer) or self.queue.get(peer) or self.held.get(peer)
 
     def find(self, handle: str) -> Peer:
-        """The peer who has this handle, or waits with it; the house, if nobody does."""
+        """The peer who has this handle, now or when it gets in; the house, if nobody does."""
         return self._taken.get(handle_key(handle), HOUSE)
 
     def check(self, peer: Peer, wanted: str) -> str | Refused:
@@ -77,8 +79,10 @@ class Members(dict[Peer, str]):
         handle = self.server if is_own else accept_handle(wanted, self.handle_length)
         if isinstance(handle, Refused):
             return handle
-        if self.find(handle) not in (peer, HOUSE):
-            return Refused("handle-taken", f'handle "{handle}" is taken; try another')
+        other = self.find(handle)
+        if other not in (peer, HOUSE):
+            how = "held for who has lost its connection" if other in self.held else "taken"
+            return Refused("handle-taken", f'handle "{handle}" is {how}; try another')
         return handle if is_own else self._check_looks(peer, handle) or handle
 
     def _check_looks(self, peer: Peer, handle: str) -> Refused | None:
@@ -92,6 +96,7 @@ class Members(dict[Peer, str]):
             other = looks.get(look, peer)
             if other != peer:
                 where = "is here" if other in self else "waits"
+                where = "may come back" if other in self.held else where
                 like = f'looks like "{self.handle_of(other)}", who {where}'
                 return Refused("handle-confusable", f'handle "{handle}" {like}; try another')
         return None
@@ -100,6 +105,16 @@ class Members(dict[Peer, str]):
         """Put a peer at the end of the queue."""
         self._take(peer, handle)
         self.queue[peer] = handle
+
+    def hold(self, peer: Peer, handle: str) -> None:
+        """Let nobody else have the handle of who has left."""
+        self._take(peer, handle)
+        self.held[peer] = handle
+
+    def move(self, former: Peer, peer: Peer) -> None:
+        """Make a peer the member that another one was, which is as exposed as it is."""
+        self[peer] = handle = self.pop(former)
+        self._take(peer, handle)
 
     def enter(self, peer: Peer, handle: str) -> None:
         """Make a peer a member; it is in no queue."""
@@ -112,8 +127,8 @@ class Members(dict[Peer, str]):
         self._note(peer, handle)
 
     def remove(self, peer: Peer) -> str:
-        """Take a peer out of the room, or out of the queue; return its handle."""
-        if handle := self.queue.pop(peer, ""):
+        """Take a peer out of the room, the queue, or those that are held; return its handle."""
+        if handle := self.queue.pop(peer, "") or self.held.pop(peer, ""):
             self._free(handle)
         else:
             self.clients -= not peer.is_console

@@ -228,7 +228,7 @@ class Welcome(Message, frozen=True, omit_defaults=True):
     Whatever follows with an id of at most ``last`` is past. A handle has at most ``handle_length``
     characters here. The ``topic`` is empty if there is none. Who is ``unencrypted`` can be
     overheard, as in `Roster`. By the ``token`` you take your seat again when your connection is
-    lost; empty if you have none. Where you have ``resumed`` it, you missed what follows, and no more.
+    lost; empty if you have none. Where you have ``resumed`` it you missed what follows, no more.
     """
 
     handle: Name

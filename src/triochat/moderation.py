@@ -1,11 +1,15 @@
 """What operators do: the deeds of their requests, of which everybody is told in one line."""
 
+from msgspec.structs import replace
+
+from triochat import coming
 from triochat.durations import spell
 from triochat.hosts import is_local
 from triochat.messages import (
     Ban,
     Closing,
     Deop,
+    Forget,
     Kick,
     Moderated,
     Mute,
@@ -13,6 +17,7 @@ from triochat.messages import (
     Op,
     Quiet,
     Refused,
+    Removed,
     Topic,
     Unban,
     Unmute,
@@ -21,7 +26,11 @@ from triochat.order import HOUSE, Peer
 from triochat.powers import NO_TOPIC
 from triochat.sanctions import MINUTE, Sanction, as_network, lines, person_of
 from triochat.state import State
+from triochat.telling import Forgets
 from triochat.text import accept_text, normalise_handle
+
+NAMED = 1000
+"""Ids that are told of messages that were removed; the older ones are on no screen."""
 
 
 def kick(state: State, peer: Peer, request: Kick) -> None:
@@ -32,9 +41,14 @@ def kick(state: State, peer: Peer, request: Kick) -> None:
         return
     target, reason = state.members.find(request.handle), f"kicked{_because(why)}"
     state.tell(Closing(reason), target)
-    if waited := state.members.queue.get(target):
-        state.tell(Notice(f"{waited} is out of the line"), peer)
-    state.leave(target, reason, can_wait=False)  # the operator's other answers come after it
+    by, members = state.members[peer], state.members
+    absent = members.queue.get(target), members.held.get(target)
+    for handle, so in zip(absent, ("is out of the line", "cannot come back"), strict=True):
+        if handle:
+            state.tell(Moderated(f"{handle} {so}", state.next_id(), state.at, by), peer)
+    coming.leave(
+        state, target, reason, can_wait=False
+    )  # the operator's other answers come after it
 
 
 def ban(state: State, peer: Peer, request: Ban) -> None:
@@ -55,10 +69,11 @@ def ban(state: State, peer: Peer, request: Ban) -> None:
     if held:
         state.warn(peer, held)
     reason, members = f"banned{_because(why)}", state.members
-    for one, handle in [*members.queue.items(), *members.items()]:  # so nobody is let in for that
+    everybody = {**members.queue, **members.held, **members}  # so nobody is let in for that
+    for one, handle in everybody.items():
         if not one.is_console and state.rulings.bans.find(handle, one.host, state.now) is sanction:
             state.tell(Closing(reason), one)
-            state.leave(one, reason, can_wait=False)
+            coming.leave(state, one, reason, can_wait=False)
 
 
 def unban(state: State, peer: Peer, request: Unban) -> None:
@@ -112,6 +127,7 @@ def op(state: State, peer: Peer, request: Op) -> None:
     """Make it an operator."""
     target = state.members.find(request.handle)
     state.operators.add(target)
+    _note_operator(state, target)
     _announce(state, peer, f"{state.members[target]} was made an operator by")
 
 
@@ -119,6 +135,7 @@ def deop(state: State, peer: Peer, request: Deop) -> None:
     """Let it be one no more."""
     target = state.members.find(request.handle)
     state.operators.discard(target)
+    _note_operator(state, target)
     _announce(state, peer, f"{state.members[target]} was dismissed as an operator by")
 
 
@@ -128,11 +145,27 @@ def bans(state: State, peer: Peer, _: object) -> None:
     state.tell(Notice("\n".join(held) or "nobody is banned or muted"), peer)
 
 
+def forget(state: State, peer: Peer, request: Forget) -> None:
+    """Remove messages, of which it is known by now whose they are."""
+    ids, count = request.ids, len(request.ids)
+    whose = f" of {normalise_handle(request.handle)}" if request.handle else ""
+    by = state.members[peer]
+    text = f"{count:,} message{'s' * (count != 1)}{whose} {'were' if count != 1 else 'was'}"
+    state.telling.append(Forgets(ids))
+    removed = Removed(ids[-NAMED:], f"{text} removed by {by}", state.next_id(), state.at, by)
+    state.tell(removed)
+
+
 def turn_away(state: State, peer: Peer, banned: Refused) -> None:
     """Tell somebody who is banned so, and hear no more of it."""
     state.refuse(peer, banned)
     state.tell(Closing("banned"), peer)
     state.end(peer, "banned")
+
+
+def _note_operator(state: State, peer: Peer) -> None:
+    if seat := state.seats.of(peer):
+        state.seat(replace(seat, is_operator=peer in state.operators))
 
 
 def _moderate(state: State, peer: Peer, what: str, more: str = "") -> None:

@@ -95,6 +95,7 @@ class Outbox:
         "_direct",
         "_ends",
         "_queued",
+        "_sent",
         "_start",
         "_target",
         "_write",
@@ -115,6 +116,7 @@ class Outbox:
         self._target: object = None
         self._direct: object = None
         self._queued = 0
+        self._sent: trio.Event | None = None
         self._start: Callable[[], object] | None = None
         self._ends: _Channel | None = None
 
@@ -247,6 +249,13 @@ class Outbox:
             self._ends[0].close()
         self._backlog.release(self)
 
+    async def wait_sent(self) -> None:
+        """Return when little is queued: the peer reads what it is told."""
+        while self._queued > _PIECE and self.way is not Way.GONE:
+            if self._sent is None:
+                self._sent = trio.Event()
+            await self._sent.wait()
+
     async def send_to(self, stream: trio.abc.SendStream) -> None:
         """Send what is put, until `close`; then end this direction of the stream.
 
@@ -276,6 +285,9 @@ class Outbox:
                 self.evict("fell behind")
                 return
             self._queued -= len(piece)
+            if self._sent is not None and self._queued <= _PIECE:
+                self._sent.set()
+                self._sent = None
             if self.way is not Way.GONE:
                 self._backlog.hold(self, -len(piece))
             self._clear()

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any, TypeAlias
 
-from triochat.messages import Ban, Deop, Kick, Mute, Op, Quiet, Refused, Topic, Unban, Unmute
+from triochat.messages import (
+    Ban,
+    Deop,
+    Forget,
+    Kick,
+    Mute,
+    Op,
+    Quiet,
+    Refused,
+    Topic,
+    Unban,
+    Unmute,
+)
 from triochat.order import HOUSE, Peer
 from triochat.sanctions import MOST, as_network, is_within, key_of, person_of
 from triochat.state import State
@@ -66,10 +78,11 @@ def frees_another(state: State, peer: Peer, unmute: Unmute) -> Refused | None:
 
 
 def is_here(state: State, _: Peer, request: Kick | Op | Deop) -> Refused | None:
-    """It is about somebody who is here, or waits."""
+    """It is about somebody who is here; or waits, or may come back, and is not to."""
     target = state.members.find(request.handle)
-    is_about_queue = isinstance(request, Kick) and target in state.members.queue
-    if target in state.members or is_about_queue:
+    if target in state.members:
+        return None
+    if isinstance(request, Kick) and state.members.handle_of(target):
         return None
     return nobody_called(request.handle, f"nobody was {_VERBS[type(request)][1]}")
 
@@ -119,6 +132,16 @@ def is_held(state: State, _: Peer, request: Unban | Unmute) -> Refused | None:
         return None
     wrong = f'there is no {word} of "{excerpt(request.handle)}"; \\bans lists them'
     return Refused("no-such-handle", wrong)
+
+
+def is_kept(_state: State, _: Peer, forget: Forget) -> Refused | None:
+    """There is something to remove."""
+    if forget.ids:
+        return None
+    if forget.handle:
+        whose = f'nothing is kept that "{excerpt(forget.handle)}" has said'
+        return Refused("no-such-message", f"{whose}; nothing was removed")
+    return Refused("no-such-message", "say which: \\forget ID...|NAME; nothing was removed")
 
 
 def is_change(state: State, _: Peer, quiet: Quiet) -> Refused | None:

@@ -11,6 +11,8 @@ When it says that a peer's connection *ends*, it does not hear that peer any mor
 What can be missed gets an ``id`` here, one after the other.
 """
 
+from msgspec.structs import replace
+
 from triochat.deeds import DEEDS
 from triochat.grammar import Local, introduce, parse
 from triochat.messages import Action, Answer, Join, Notice, Quit, Refused, Request, Said, Say, Who
@@ -48,6 +50,8 @@ class Room(State):
             meant = introduce(line)
             if isinstance(meant, Join) and self.needs_password(peer):
                 meant = self._ask_password(peer, meant.handle)
+        if isinstance(meant, Join):
+            meant = replace(meant, history=None)
         return None if isinstance(meant, Local) else meant  # which is a terminal's own affair
 
     def _ask_password(self, peer: Peer, handle: str) -> Answer:

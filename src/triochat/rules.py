@@ -8,17 +8,20 @@ are taken in (`text`, `members`). What is not refused becomes a deed.
 import re
 from math import ceil
 
+from triochat.coming import seat_of
 from triochat.lookalikes import skeleton
 from triochat.messages import (
     Action,
     Ban,
     Bans,
     Deop,
+    Forget,
     Join,
     Kick,
     Mute,
     Op,
     Quiet,
+    Recall,
     Refused,
     Rename,
     Say,
@@ -39,12 +42,14 @@ from triochat.powers import (
     is_change,
     is_held,
     is_here,
+    is_kept,
     is_operator,
     may_change,
     may_set,
     nobody_called,
     spares,
 )
+from triochat.seats import Seat
 from triochat.state import State
 from triochat.text import accept_handle, strip_invisible
 
@@ -93,7 +98,7 @@ def is_new(state: State, peer: Peer, _: Join) -> Refused | None:
 
 def has_password(state: State, peer: Peer, join: Join) -> Refused | None:
     """Only who knows the password learns whether a handle is taken, or the room full."""
-    if state.password is None or not state.needs_password(peer):
+    if state.password is None or not state.needs_password(peer) or seat_of(state, join):
         return None
     if state.password.is_same(join.password):
         return None
@@ -106,8 +111,10 @@ def has_password(state: State, peer: Peer, join: Join) -> Refused | None:
     return Refused("password-needed", f"this room has a password; join with it ({how})")
 
 
-def has_place(state: State, peer: Peer, _: Join) -> Refused | None:
+def has_place(state: State, peer: Peer, join: Join) -> Refused | None:
     """A queue ends somewhere."""
+    if (seat := seat_of(state, join)) and not seat.is_held:
+        return None
     if state.members.is_full and len(state.members.queue) >= QUEUE and not peer.is_console:
         return Refused("queue-full", "the room is full, and so is the line; try again later")
     return None
@@ -190,13 +197,13 @@ def has_say(state: State, peer: Peer, request: Topic | Kick | Ban) -> Refused | 
     return refused and Refused(refused.code, f"{refused.text}; leave the reason out")
 
 
-def banned(state: State, peer: Peer, request: Join | Rename) -> Refused | None:
+def banned(state: State, peer: Peer, request: Join | Rename | Seat) -> Refused | None:
     """Who is banned does not come in, nor does anybody under that handle."""
     held = state.rulings.bans.find(request.handle, peer.host, state.now)
     if held is None or peer.is_console:
         return None
     why = f": {held.why}" if held.why else ""
-    whom = "you are" if isinstance(request, Join) else f'handle "{held.name}" is'
+    whom = "you are" if not isinstance(request, Rename) else f'handle "{held.name}" is'
     return Refused("banned", f"{whom} banned here{held.left(state.now)}{why}")
 
 
@@ -212,6 +219,7 @@ RULES: dict[type, tuple[Rule, ...]] = {
     Whisper: (has_joined, has_reader, is_heard),
     Rename: (has_joined, is_client, is_heard, is_calm, banned),
     Who: (has_handle,),
+    Recall: (has_joined,),
     Topic: (has_joined, may_set, has_say),
     Kick: (has_joined, is_operator, spares, is_here, has_say),
     Op: (has_joined, is_operator, is_here, may_change),
@@ -223,5 +231,6 @@ RULES: dict[type, tuple[Rule, ...]] = {
     Quiet: (has_joined, is_operator, is_change),
     Bans: (has_joined, is_operator),
     Stats: (has_joined, is_operator),
+    Forget: (has_joined, is_operator, is_kept),
 }
 """What is checked, in this order, before a request is obeyed; the first no counts."""

@@ -5,6 +5,7 @@ A peer is one connection; a seat outlives it. Who was given a token for its seat
 back with the token takes the seat again. Here only what a token hashes to is known, the *key*.
 """
 
+from collections import Counter
 from hashlib import sha256
 
 from msgspec import Struct
@@ -16,6 +17,9 @@ GRACE = 10.0
 
 HOLD = 600.0
 """Seconds in which it may come back."""
+
+AWAY = 1000
+"""Seats whose owners are away; for one more the first of the host that has most is given up."""
 
 
 class Seat(Struct, frozen=True, gc=False):
@@ -42,6 +46,50 @@ class Seat(Struct, frozen=True, gc=False):
     why: str = ""
     is_held: bool = False
     absences: tuple[int, ...] = ()
+
+
+class Seats(dict[str, Seat]):
+    """All seats of a room, by their keys.
+
+    Attributes:
+        away: the keys of those whose owners are away, in the order in which they went.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away: dict[str, str] = {}  # with the host of each
+        self._keys: dict[Peer, str] = {}
+        self._hosts: Counter[str] = Counter()
+
+    def of(self, peer: Peer) -> Seat | None:
+        """The seat of this peer, if it has one."""
+        return self.get(self._keys.get(peer, ""))
+
+    def put(self, seat: Seat) -> None:
+        """So it stands now."""
+        self.drop(seat.key, is_moved=seat.key in self.away and seat.away is not None)
+        self[seat.key] = seat
+        self._keys[seat.peer] = seat.key
+        if seat.away is not None and seat.key not in self.away:
+            self.away[seat.key] = seat.peer.host
+            self._hosts[seat.peer.host] += 1
+
+    def drop(self, key: str, *, is_moved: bool = False) -> None:
+        """There is no such seat any more."""
+        if seat := self.pop(key, None):
+            del self._keys[seat.peer]
+            if not is_moved and key in self.away:
+                host = self.away.pop(key)
+                self._hosts[host] -= 1
+                if not self._hosts[host]:
+                    del self._hosts[host]
+
+    def superfluous(self) -> Seat | None:
+        """The one to give up, where too many are away."""
+        if len(self.away) <= AWAY:
+            return None
+        [(most, _)] = self._hosts.most_common(1)
+        return next(self[key] for key, host in self.away.items() if host == most)
 
 
 def key_of(token: str) -> str:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import trio
 
+from triochat.absence import give_up_absent
 from triochat.hosts import host_of
 from triochat.hub import CROWDED, Hub
 from triochat.idleness import put_out_idle
@@ -71,6 +72,7 @@ async def serve(
             sessions.start_soon(hub.run)
             async with trio.open_nursery() as doors:
                 doors.start_soon(put_out_idle, hub)
+                doors.start_soon(give_up_absent, hub)
                 task_status.started(doors.cancel_scope)
                 held = [_Door(listener, places) for listener in listeners]
                 with _telling_lacks(hub):

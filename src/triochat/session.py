@@ -28,11 +28,12 @@ import trio
 from triochat.allowance import FAST, LINE, SIP, Allowance, size_of
 from triochat.dialects import NdjsonSpeaker
 from triochat.entrance import Entrance
+from triochat.grammar import parse
 from triochat.hosts import is_local
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Pong
-from triochat.order import AnyRequest, Gone, Warned
+from triochat.messages import Forget, Pong
+from triochat.order import AnyRequest, Gone, Typed, Warned
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.record import Record
@@ -188,9 +189,12 @@ class Session:
     async def _hear(self, requests: list[AnyRequest]) -> None:
         """Hand on what is asked: in turns with the others, and held to what this peer may ask."""
         hub, peer = self._hub, self.peer
+        if hub.room.is_operator(peer):
+            requests = [await self._find(request) for request in requests]
         while requests:
             if self._entrance:
                 await self._wait_turn(self._entrance, requests[0])
+                requests[0] = self._entrance.prepare(requests[0])
             now, members = trio.current_time(), len(hub.room.members)
             wanted = self._allowance.portion(requests, members, now)
             if hub.backlog:
@@ -204,6 +208,7 @@ class Session:
                 self._entrance = None
                 self._let_in()
                 self._record.note_join(handle, self.link.speaker.dialect.name)
+                await self.link.wait_past(told)
             now = trio.current_time()
             if any(type(one) is Told and type(one.events[0]) is not Pong for one in told):
                 self.link.spoke = now
@@ -214,6 +219,13 @@ class Session:
                 await self._pause(delay)
             if hub.backlog:
                 await hub.backlog.wait_room(sum(map(size_of, told)))
+
+    async def _find(self, request: AnyRequest) -> AnyRequest:
+        """What an operator asks for; the messages that are to be removed by their ids."""
+        meant = parse(request.line) if isinstance(request, Typed) else request
+        if not isinstance(meant, Forget) or meant.ids:
+            return request
+        return Forget((*await self._hub.history.ids_by(meant.handle),), meant.handle)
 
     def _has_ended(self) -> bool:
         """Whether the room hears it no more; it may not have been told so yet."""

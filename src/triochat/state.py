@@ -6,12 +6,13 @@ What changes it says so, in order, into `telling`. Rules look at it; deeds chang
 from datetime import UTC, datetime
 
 from triochat.members import Members
-from triochat.messages import Event, Joined, Left, Moderated, Notice, Refused, Welcome
+from triochat.messages import Event, Join, Moderated, Refused
 from triochat.order import HOUSE, Peer
 from triochat.passwords import Password
 from triochat.ratelimit import TokenBucket
-from triochat.sanctions import Rulings, person_of
-from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+from triochat.sanctions import Rulings
+from triochat.seats import GRACE, HOLD, Seat, Seats
+from triochat.telling import Ends, Seated, Telling, Told, Vacated
 from triochat.text import HANDLE_LENGTH
 
 _MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting would take longer
@@ -20,11 +21,8 @@ _MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]  # formatting woul
 MAX_CLIENTS = 1000
 """Members at once, where nothing else is said; the next ones wait in the queue."""
 
-FORMER = 200
-"""Handles given up last of which is remembered by whom: a ban may come a little late."""
-
-FORMER_OF_HOST = 20
-"""As many of them come from one host, or it could have all others forgotten."""
+REPLAY = 20
+"""Messages that people are shown when they join; half of them at a screen that is not ours."""
 
 
 class State:
@@ -37,9 +35,15 @@ class State:
         place: where it can be reached, told at the console, e.g. ``port 9999``.
         handle_length: the most characters in a handle, 1 to `text.HANDLE_LIMIT`.
         password: what who joins must know; empty if nothing.
+        name: what the room is called.
+        replay: how many messages people are shown when they join.
+        grace: seconds in which a member may be away before the others hear of it.
+        hold: seconds in which it may come back.
 
     Attributes:
         members: who is here, and who waits.
+        seats: what is kept for those members that may come back.
+        joining: what those who wait have asked for.
         telling: what is said of it that nobody has been told yet.
         now: what time it is, in seconds since the epoch.
         at: the same, as it stands on the wire.
@@ -55,9 +59,10 @@ class State:
         last_speaker: who may not speak now, if there are turns; the house stands for the console.
         ended: peers whose connection has been said to end; they are not heard.
         is_unsettled: somebody has left the queue, and the others do not know where they stand now.
+        places: where those who wait were told that they stand.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all that an operator can set, by name
         self,
         server: str = "Server",
         *,
@@ -66,8 +71,18 @@ class State:
         place: str = "",
         handle_length: int = HANDLE_LENGTH,
         password: str = "",
+        name: str = "room",
+        replay: int = REPLAY,
+        grace: float = GRACE,
+        hold: float = HOLD,
     ) -> None:
         self.members = Members(server, max_clients, handle_length)
+        self.seats = Seats()
+        self.joining: dict[Peer, Join] = {}
+        self.name = name
+        self.replay = replay
+        self.grace = grace
+        self.hold = max(grace, hold)
         self.has_turns = turns
         self.place = place
         self.telling: list[Telling] = []
@@ -85,7 +100,7 @@ class State:
         self.last_speaker: Peer | None = None
         self.ended: set[Peer] = set()
         self.is_unsettled = False
-        self._places: dict[Peer, int] = {}
+        self.places: dict[Peer, int] = {}
         self._milliseconds = self._second = -1
         self._stamp = ""
 
@@ -143,76 +158,14 @@ class State:
         self.ended.add(peer)
         self.telling.append(Ends(peer, reason))
 
-    # ---- coming and going
+    # ---- seats
 
-    def enter(self, peer: Peer, handle: str) -> None:
-        """Let a peer in under this handle, which is free."""
-        members = self.members
-        if not members.clients:
-            self.last_speaker = HOUSE
-        members.enter(peer, handle)
-        joined = Joined(handle, self.next_id(), self.at, peer in self.exposed)
-        self.telling += [Told([joined], can_wait=True), Follows(peer)]
-        welcome = Welcome(
-            handle,
-            members.server,
-            members.roster,
-            self.last_id,
-            members.handle_length,
-            self.rulings.topic,
-            members.who.unencrypted,
-        )
-        self.tell(welcome, peer)
+    def seat(self, seat: Seat) -> None:
+        """So this seat stands now, and is kept."""
+        self.seats.put(seat)
+        self.telling.append(Seated(seat))
 
-    def leave(self, peer: Peer, reason: str, *, can_wait: bool = True) -> None:
-        """Whatever this peer was, its place is free now, and its connection ends."""
-        if handle := self.remove(peer):
-            left = Left(handle, reason, self.next_id(), self.at)
-            self.telling.append(Told([left], can_wait=can_wait))
-        self.end(peer, reason)
-        queue = self.members.queue
-        while queue and not self.members.is_full:
-            first = next(iter(queue))
-            self.enter(first, self.members.remove(first))
-            self.is_unsettled = True
-
-    def remove(self, peer: Peer) -> str | None:
-        """Take a peer out without a word; return the handle that it had as a member."""
-        if peer in self.members.queue:
-            self.members.remove(peer)
-            self.is_unsettled = True
-        if peer not in self.members:
-            return None
-        if self.last_speaker == peer:
-            self.last_speaker = None
-        self.operators.discard(peer)
-        self.renames.pop(peer, None)
-        self.telling.append(Unfollows(peer))
-        self.remember(peer)
-        return self.members.remove(peer)
-
-    def remember(self, peer: Peer) -> None:
-        """Note of a member who gives its handle up that it had it."""
-        former = self.former
-        former.pop(person := person_of(self.members[peer]), None)  # or it would keep its place
-        of_host = [one for one, who in former.items() if who.host == peer.host]
-        if len(of_host) >= FORMER_OF_HOST:
-            del former[of_host[0]]
-        elif len(former) >= FORMER:
-            del former[next(iter(former))]
-        former[person] = peer
-
-    def settle(self) -> None:
-        """Tell who waits where it stands now, if that has changed."""
-        self.is_unsettled = False
-        before, self._places = self._places, {}
-        for place, peer in enumerate(self.members.queue, 1):
-            if before.get(peer) == place:
-                self._places[peer] = place
-            else:
-                self.tell_place(peer, place)
-
-    def tell_place(self, peer: Peer, place: int) -> None:
-        """Tell a peer where it stands in the queue."""
-        self._places[peer] = place
-        self.tell(Notice(f"The room is full; you are number {place} in line"), peer)
+    def vacate(self, key: str) -> None:
+        """Give this seat up; what was kept for it is not kept any more."""
+        self.seats.drop(key)
+        self.telling.append(Vacated(key))

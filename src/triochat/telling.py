@@ -43,6 +43,11 @@ class Follows(Struct, frozen=True, gc=False):
     but: tuple[int, ...] = ()
     count: int = 0
 
+    @property
+    def replays(self) -> bool:
+        """Whether it is told anything before."""
+        return self.count > 0 or self.since is not None
+
 
 class Unfollows(Struct, frozen=True, gc=False):
     """From here on this peer does not hear what is for all."""

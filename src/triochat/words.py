@@ -66,7 +66,7 @@ def line_of(event: messages.Event) -> str:
 def statement_of(event: messages.Event) -> str:
     """What the room states by anything else, in words; in two lines where there is a topic."""
     match event:
-        case messages.Moderated(text=text):
+        case messages.Moderated(text=text) | messages.Removed(text=text):
             words = text
         case messages.Joined(handle=handle, unencrypted=unencrypted):
             words = f"{marked(handle) if unencrypted else handle} joined"

@@ -1,6 +1,6 @@
 """What a dialect is, and a speaker of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,3 +61,7 @@ class Speaker:
     def tell(self, events: list[Event]) -> bytes:
         """The bytes of what this peer alone is told."""
         return self.dialect.encode(events)
+
+    def tell_past(self, events: Sequence[Event]) -> bytes:
+        """The bytes of what was said before this peer came."""
+        return self.tell([*events])

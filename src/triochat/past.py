@@ -1,0 +1,111 @@
+"""The past: what a peer is told of what was, before it follows, or follows again.
+
+Whoever joins, or has come back, catches up: it is told page by page, as fast as it reads, what the
+history keeps, until there is nothing left that others know. What it reads back takes its place in
+the same way. What it alone is told meanwhile waits here for its place.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import trio
+
+from triochat.history import History
+from triochat.link import Link
+from triochat.messages import Event, Recall, Said
+from triochat.telling import Ends, Follows
+
+PAGE = 400
+"""Events that are taken from the history at once."""
+
+WAITING = 4096
+"""What waits here at most for one peer; who is told more by then has fallen behind."""
+
+Own: TypeAlias = "Sequence[Event] | Recall | Ends"
+"""What is for one peer alone."""
+
+
+class Past:
+    """What one peer is to be told before it follows.
+
+    Args:
+        link: its connection.
+        history: where that is kept.
+        told: says what the newest id is that anybody was told.
+        follows: from where on, and what before that.
+    """
+
+    def __init__(
+        self, link: Link, history: History, told: Callable[[], int], follows: Follows
+    ) -> None:
+        self._link = link
+        self._history = history
+        self._told = told
+        self._follows = follows
+        self._here = told()  # from here on what is for it alone waits here
+        self._last = self._here if follows.since is None else follows.since
+        self._waiting: deque[tuple[int, Own]] = deque()
+
+    def defer(self, own: Own) -> None:
+        """Tell this peer alone this, in its place: after all that is told until now."""
+        self._waiting.append((self._told(), own))
+        if isinstance(own, Ends):
+            self._link.outbox.linger()
+        elif len(self._waiting) > WAITING:
+            self._link.outbox.evict("fell behind")
+
+    async def tell(self, me: str) -> bool:
+        """Tell all this; whether the peer is to follow now, at once.
+
+        Args:
+            me: its handle, where it does not hear its own words.
+        """
+        link, history = self._link, self._history
+        if self._follows.count:
+            recent = await history.recall(Recall(self._follows.count), self._last)
+            if recent.messages:
+                link.outbox.put(link.speaker.tell_past(recent.messages))
+        while True:
+            await trio.lowlevel.checkpoint()
+            if not self._waiting and self._last >= self._told():
+                return True
+            if self._waiting and self._waiting[0][0] <= self._last:
+                _, own = self._waiting.popleft()
+                if isinstance(own, Ends):
+                    link.outbox.close(own.reason)
+                    return False
+                if isinstance(own, Recall):
+                    own = [await history.recall(own, self._last)]
+                link.outbox.put(link.speaker.tell([*own]))
+            else:
+                await self._tell_page(me)
+            await link.outbox.wait_sent()
+
+    async def _tell_page(self, me: str) -> None:
+        """Tell what comes next of what others were told, as far as nothing has its place before."""
+        upto = self._waiting[0][0] if self._waiting else self._told()
+        key = ""
+        if self._last < self._here:
+            key, upto = self._follows.seat, min(upto, self._here)
+        page = await self._history.missed(key, self._last, upto, PAGE)
+        self._last = upto if len(page) < PAGE else page[-1].id  # type: ignore[union-attr]
+        but = self._follows.but
+        events = [event for event in page if getattr(event, "id", 0) not in but]
+        if me:
+            events = [one for one in events if type(one) is not Said or one.handle != me]
+        if events:
+            self._link.outbox.put(self._link.speaker.tell(events))
+
+
+def begin(link: Link, past: Past, me: str, follow: Callable[[], object]) -> None:
+    """Tell a peer what is past, in a task of its session; then have it follow."""
+    link.past = past
+    link.start(partial(_catch_up, link, past, me, follow))
+
+
+async def _catch_up(link: Link, past: Past, me: str, follow: Callable[[], object]) -> None:
+    if await past.tell(me):
+        link.past = None
+        follow()
