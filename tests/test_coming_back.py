@@ -5,9 +5,13 @@ from typing import Any
 import pytest
 import trio
 
-from house import House, Peer, open_house
+from house import EPOCH, House, Peer, open_house
+from tls import make_tls
 from triochat.absence import LOOK
-from triochat.seats import GRACE, HOLD
+from triochat.messages import Join
+from triochat.ratelimit import Limits
+from triochat.seats import AWAY, GRACE, HOLD, key_of
+from triochat.telling import Seated
 
 TOKEN = "0123456789abcdefghijklm"
 OTHER = "another-token-of-the-same-length"
@@ -271,3 +275,87 @@ async def test_in_a_full_room_who_is_away_gives_way(
         await bob.ask({"type": "quit"})
         again = await ann.event()
         assert (again["type"], again["resumed"], again["handle"]) == ("welcome", True, "Ann")
+
+
+async def test_a_room_goes_on_with_seats_that_were_kept(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who was here when its server died is away, and comes back as an operator if it was one."""
+    async with open_house() as house:
+        server = await house.operator()
+        await join(house, "Ann", token=TOKEN)
+        bob, _ = await join(house, "Bob", token=OTHER)
+        await server.ask({"type": "op", "handle": "Bob"})
+        assert (await bob.event())["type"] == "moderated"
+        seats = [*house.room.seats.values()]
+    async with open_house() as house:
+        house.room.last_id = 10
+        house.hub.fan_out.told = 10
+        house.room.restore(seats, EPOCH)
+        house.hub.history.keep([Seated(seat) for seat in seats])
+        _, refused = await join(house, "Ann")
+        assert refused["code"] == "handle-taken"
+        bob, welcome = await join(house, "Bob", token=OTHER, after=10)
+        assert (welcome["resumed"], welcome["roster"]) == (True, ["Ann", "Bob"])
+        await bob.ask({"type": "kick", "handle": "Ann"})
+        assert (await bob.event())["reason"] == "kicked"
+        await trio.sleep(GRACE + LOOK + 0.1)
+        assert await ping(bob) == []
+
+
+async def test_who_may_be_overheard_now_is_seen_to_come_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Nobody comes back unseen over a connection that others can read."""
+    async with open_house(tls=make_tls()) as house:
+        bob = await house.plain("Bob")
+        ann, welcome = await join(house, "Ann", token=TOKEN)
+        await bob.line()
+        await cut(ann)
+        ann = await house.from_host("192.0.2.7")
+        await ann.ask({"type": "join", "handle": "Ann", "token": TOKEN, "after": welcome["last"]})
+        assert (await ann.event())["resumed"]
+        assert await bob.hear(2) == ["* Ann left (connection lost)", "* Ann (plain) joined"]
+        assert await ping(ann) == []
+
+
+async def test_a_slow_reader_is_told_everything(autojump_clock: trio.testing.MockClock) -> None:
+    """Who has missed more than a connection takes at once is told it piece by piece."""
+    async with open_house(lockstep=True, limits=Limits(rate=0)) as house:
+        bob, _ = await join(house, "Bob")
+        ann, welcome = await join(house, "Ann", token=TOKEN)
+        await cut(ann)
+        for number in range(3000):
+            await say(bob, f"{number} {'x' * 490}")
+        ann, welcome = await join(house, "Ann", token=TOKEN, after=welcome["last"])
+        assert welcome["resumed"]
+        heard = await ping(ann)
+        assert [event["text"].split()[0] for event in heard] == [str(n) for n in range(3000)]
+
+
+async def test_a_token_is_logged_nowhere(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the token nor what tells it is in any line of the log."""
+    caplog.set_level("DEBUG")
+    async with open_house() as house:
+        ann, _ = await join(house, "Ann", token=TOKEN)
+        await cut(ann)
+        await join(house, "Ann", token=TOKEN, after=1)
+    assert TOKEN not in caplog.text
+    assert TOKEN not in repr(Join("Ann", token=TOKEN))
+
+
+async def test_too_many_who_are_away_are_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    """One host cannot hold all handles: the first of the host that has most goes."""
+    async with open_house(limits=Limits(0)) as house:
+        ann = await house.from_host("192.0.2.9")
+        await ann.ask({"type": "join", "handle": "Ann", "token": TOKEN})
+        await ann.event()
+        await cut(ann)
+        for number in range(AWAY + 5):
+            peer, _ = await join(house, f"p{number}q")
+            await cut(peer)
+        seats = house.room.seats
+        assert len(seats.away) == AWAY
+        assert key_of(TOKEN) in seats

@@ -172,7 +172,7 @@ async def report_of(house: House, operator: str = "Server") -> dict[str, str]:
 
 async def test_a_server_counts() -> None:
     """Each line that was heard, each event to each who was told it, each refusal."""
-    async with open_house(max_clients=3) as house:
+    async with open_house(max_clients=3, replay=0) as house:
         ann, bob = await house.plain("Ann"), await house.ndjson("Bob")  # Ann hears of Bob
         await house.connect()
         await ann.type("one", "two", "\\x", "?")

@@ -30,6 +30,7 @@ from triochat.messages import (
     Closing,
     Deop,
     Event,
+    Forget,
     Join,
     Joined,
     Kick,
@@ -42,7 +43,10 @@ from triochat.messages import (
     Pong,
     Quiet,
     Quit,
+    Recall,
+    Recalled,
     Refused,
+    Removed,
     Rename,
     Renamed,
     Request,
@@ -440,17 +444,51 @@ def test_plain_lines_are_lines(event: Event) -> None:
         (Stats(), '{"type":"stats"}'),
         (Quit(), '{"type":"quit"}'),
         (
+            Join("J", token="t" * 22, after=7),
+            '{"type":"join","handle":"J","token":"tttttttttttttttttttttt","after":7}',
+        ),
+        (Join("J", history=None), '{"type":"join","handle":"J","history":null}'),
+        (Recall(), '{"type":"recall"}'),
+        (
+            Recall(5, 9, "tea", "J", 30),
+            '{"type":"recall","count":5,"before":9,"find":"tea","from":"J","minutes":30}',
+        ),
+        (Forget((1, 2)), '{"type":"forget","ids":[1,2]}'),
+        (Forget(handle="J"), '{"type":"forget","handle":"J"}'),
+        (
             Welcome("Jimmy", "Server", ("Jimmy", "Timmy"), 40),
             (
                 '{"type":"welcome","handle":"Jimmy","server":"Server","roster":["Jimmy","Timmy"],'
-                '"last":40,"handle_length":10,"topic":""}'
+                '"last":40,"handle_length":10,"topic":"","room":"room","resumed":false}'
             ),
         ),
         (
             Welcome("J", "S", ("J", "T"), 0, 10, unencrypted=("T",)),
             (
                 '{"type":"welcome","handle":"J","server":"S","roster":["J","T"],"last":0,'
-                '"handle_length":10,"topic":"","unencrypted":["T"]}'
+                '"handle_length":10,"topic":"","unencrypted":["T"],"room":"room","resumed":false}'
+            ),
+        ),
+        (
+            Welcome("J", "S", ("J",), 7, room="tea", token="t" * 22, resumed=True),
+            (
+                '{"type":"welcome","handle":"J","server":"S","roster":["J"],"last":7,'
+                '"handle_length":10,"topic":"","room":"tea","token":"tttttttttttttttttttttt",'
+                '"resumed":true}'
+            ),
+        ),
+        (
+            Recalled((Said(1, AT, "J", "hi"),), more=True),
+            (
+                '{"type":"recalled","messages":[{"type":"said","id":1,'
+                '"at":"2026-01-02T03:04:05.678Z","handle":"J","text":"hi"}],"more":true}'
+            ),
+        ),
+        (
+            Removed((1, 2), "gone", 3, AT, "Server"),
+            (
+                '{"type":"removed","ids":[1,2],"text":"gone","id":3,'
+                '"at":"2026-01-02T03:04:05.678Z","by":"Server"}'
             ),
         ),
         (

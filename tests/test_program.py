@@ -18,7 +18,8 @@ from triochat.messages import (
 async def test_a_program_joins_says_and_hears() -> None:
     """A program's own message comes back as its receipt, in the order of the room."""
     async with open_house() as house, join(await house.listener.connect(), "bot") as bot:
-        assert bot.welcome == Welcome("bot", "Server", ("bot",), last=1)
+        assert bot.welcome == Welcome("bot", "Server", ("bot",), last=1, token=bot.welcome.token)
+        assert len(bot.welcome.token) == 22
         ann = await house.plain("Ann")
         joined = await bot.receive()
         assert isinstance(joined, Joined)

@@ -347,7 +347,7 @@ async def play(plan: list[Step], seed: int, rules: dict[str, Any], *, is_calm: b
     road = Road(seed)
     async with trio.open_nursery() as nursery:
         with trio.fail_after(100_000):  # nobody waits for ever, and time is virtual
-            async with open_house(**rules) as house:
+            async with open_house(replay=0, **rules) as house:
                 house.hub.tls = make_tls()
                 world = World(house, road, nursery)
                 await world.open_console()

@@ -441,7 +441,7 @@ async def test_the_end_of_input(
     autojump_clock: trio.testing.MockClock, dialect: str, left: str, says_so: bool
 ) -> None:
     """A peer may end with or without saying so in TLS; it is a departure as any other."""
-    async with open_house(tls=make_tls()) as house:
+    async with open_house(tls=make_tls(), grace=0) as house:
         bob, ann = await house.plain("Bob"), await house.sealed()
         await ann.type("Ann" if dialect == "plain" else '{"type":"join","handle":"Ann"}')
         await ann.line()

@@ -6,6 +6,8 @@ back in either case, from a new peer, and is told what it has missed; the former
 any more.
 """
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from triochat.messages import Closing, Join, Joined, Left, Notice, Welcome
@@ -49,7 +51,7 @@ def enter(state: State, peer: Peer, handle: str, join: Join) -> None:
         return
     key = key_of(join.token) if join.token else ""
     if key:
-        state.seat(Seat(key, peer, handle, joined.id))
+        state.seat(Seat(key, peer, handle, joined.id, is_exposed=joined.unencrypted))
     welcome(state, peer, join)
     state.telling.append(Follows(peer, count=_wanted(state, peer, join)))
 
@@ -82,6 +84,7 @@ def welcome_back(state: State, peer: Peer, seat: Seat, join: Join) -> None:
         is_held=False,
         absences=seat.absences[-2 * ABSENCES :],
         handle=state.members[peer],
+        is_exposed=peer in state.exposed,
     )
     state.seat(seat)
     welcome(state, peer, join, is_back=True)
@@ -131,6 +134,21 @@ def replace_former(state: State, seat: Seat) -> None:
         if is_member:
             state.telling.append(Unfollows(seat.peer))
         state.end(seat.peer, "replaced")
+
+
+def restore(state: State, seats: Iterable[Seat], now: float) -> None:
+    """Go on with these seats, which were kept; who was here is away from now on."""
+    away = [seat if seat.away is not None else replace(seat, away=now, why=LOST) for seat in seats]
+    for seat in sorted(away, key=lambda seat: seat.away or 0.0):
+        if seat.is_exposed:
+            state.exposed.add(seat.peer)
+        if seat.is_held:
+            state.members.hold(seat.peer, seat.handle)
+        else:
+            state.members.enter(seat.peer, seat.handle)
+            if seat.is_operator:
+                state.operators.add(seat.peer)
+        state.seats.put(seat)
 
 
 # ---- going

@@ -45,6 +45,7 @@ class Entrance:
         self._ask = ask
         may_guess = hub.room.password is not None
         self._stranger = Stranger(trio.current_time(), may_guess=may_guess)
+        self._comings = hub.comings
         self._is_over = False  # it was told to go
 
     def open(self) -> None:
@@ -88,14 +89,13 @@ class Entrance:
     def rest(self, request: AnyRequest) -> float:
         """How many seconds until it may come in under this handle, if no other does before."""
         handle = handle_asked(request)
-        if handle is None or self._returns(request):
+        if handle is None:
             return 0.0
-        return self._hub.comings.wait(self._peer.host, handle_key(handle), trio.current_time())
-
-    def _returns(self, request: AnyRequest) -> bool:
-        """Whether it is away, and nobody has heard of that."""
         seat = self._hub.room.seats.get(key_of(getattr(request, "token", "")))
-        return seat is not None and not seat.is_held
+        self._comings = self._hub.comings
+        if seat and not seat.is_held:
+            handle, self._comings = seat.handle, self._hub.returns
+        return self._comings.wait(self._peer.host, handle_key(handle), trio.current_time())
 
     def prepare(self, request: AnyRequest) -> AnyRequest:
         """What it asks for, as the room is to hear it: a program that joins has a token.
@@ -120,7 +120,7 @@ class Entrance:
         hub, now = self._hub, trio.current_time()
         if handle := hub.room.members.handle_of(self._peer):
             hub.lobby.let_in(self._peer)
-            hub.comings.note(self._peer.host, handle_key(handle), now)
+            self._comings.note(self._peer.host, handle_key(handle), now)
             return handle
         if any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
             self._stranger.fail(now)

@@ -20,7 +20,7 @@ from triochat.link import Link
 from triochat.lobby import Lobby
 from triochat.messages import Closing
 from triochat.order import HOUSE, Alert, Gone, Order, Peer, arrival
-from triochat.ratelimit import Buckets, Comings, Guesses, Limits
+from triochat.ratelimit import RETURNS, Buckets, Comings, Guesses, Limits
 from triochat.room import Room
 from triochat.telling import Ends, Told
 from triochat.tls import Tls
@@ -45,6 +45,7 @@ class Hub(Feed):
         journal: what is logged of them.
         lobby: those who have not joined.
         comings: how often anybody comes in.
+        returns: how often anybody comes back of whom it was not known that it was away.
         handshakes: who waits to begin one.
         tls: how links are encrypted; None where that cannot be.
     """
@@ -69,6 +70,7 @@ class Hub(Feed):
         self.journal = Journal()
         self.lobby = Lobby(self.limits.strangers, self.limits.connections)
         self.comings = Comings()
+        self.returns = Comings(*RETURNS)
         self.handshakes = Handshakes()
         self._lacked: dict[str, float] = {}
         self.fan_out.report = lambda: words_of(self.figures())

@@ -48,6 +48,9 @@ HOSTS = 4096
 COMINGS = (10.0, 1 / 6)
 """How often somebody may come in at once under one handle, and then a second."""
 
+RETURNS = (30.0, 1.0)
+"""How often it may come back before the others have heard that it was away."""
+
 
 class TokenBucket:
     """The tokens of one peer. Times are in seconds, of any clock; one set back gives none."""
@@ -164,7 +167,8 @@ class Comings:
     many as `HOSTS`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, burst: float = COMINGS[0], rate: float = COMINGS[1]) -> None:
+        self._burst, self._rate = burst, rate
         self._buckets: dict[tuple[str, str], TokenBucket] = {}  # who came last stands last
 
     def wait(self, host: str, handle: str, now: float) -> float:
@@ -175,7 +179,7 @@ class Comings:
     def note(self, host: str, handle: str, now: float) -> None:
         """It has come in."""
         who = host, handle
-        bucket = self._buckets.pop(who, None) or TokenBucket(*COMINGS)
+        bucket = self._buckets.pop(who, None) or TokenBucket(self._burst, self._rate)
         bucket.spend(1, now)
         self._buckets[who] = bucket
         if len(self._buckets) > HOSTS:

@@ -11,13 +11,17 @@ When it says that a peer's connection *ends*, it does not hear that peer any mor
 What can be missed gets an ``id`` here, one after the other.
 """
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
+from triochat.coming import restore
 from triochat.deeds import DEEDS
 from triochat.grammar import Local, introduce, parse
 from triochat.messages import Action, Answer, Join, Notice, Quit, Refused, Request, Said, Say, Who
 from triochat.order import AnyRequest, Asked, Gone, Peer, Typed
 from triochat.rules import RULES, has_password
+from triochat.seats import Seat
 from triochat.state import State
 from triochat.telling import Telling, Told
 from triochat.text import accept_handle, accept_text
@@ -25,6 +29,10 @@ from triochat.text import accept_handle, accept_text
 
 class Room(State):
     """One room: its state, and what becomes of it. Its arguments are those of `State`."""
+
+    def restore(self, seats: Iterable[Seat], now: float) -> None:
+        """Go on with seats that were kept by a room before this one, at this time."""
+        restore(self, seats, now)
 
     def apply(self, asked: Asked) -> list[Telling]:
         """What it leads to, in order, that a peer asks for something."""

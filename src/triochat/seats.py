@@ -31,6 +31,7 @@ class Seat(Struct, frozen=True, gc=False):
         handle: its handle.
         began: the id of the event by which others heard that it came.
         is_operator: it was made one.
+        is_exposed: it can be overheard.
         away: since when it is away, in seconds since the epoch; None while it is here.
         why: why it is away, in words.
         is_held: the others have heard that it has left.
@@ -42,6 +43,7 @@ class Seat(Struct, frozen=True, gc=False):
     handle: str
     began: int
     is_operator: bool = False
+    is_exposed: bool = False
     away: float | None = None
     why: str = ""
     is_held: bool = False
