@@ -12,7 +12,7 @@ from triochat.messages import Join, Pong, Refused, Roster, Who
 from triochat.order import AnyRequest, Typed
 from triochat.pace import CROWD
 from triochat.ratelimit import TokenBucket
-from triochat.telling import Telling, Told
+from triochat.telling import Recalls, Telling, Told
 
 CHUNK = 1 << 14
 """Bytes taken from one peer before the others have their turn."""
@@ -31,6 +31,15 @@ REFUSED = 1.0
 
 PING = 0.1
 """What a ping costs: whoever asks whether we are there has to know."""
+
+READING = 2.0
+"""What it costs to read back, beside its line; each `RECALLED` messages cost another."""
+
+FINDING = 9.0
+"""The same where words are looked for."""
+
+RECALLED = 50
+LARGEST = 1000  # of one answer
 
 _FRAME = 100  # bytes of an event beside its text
 
@@ -113,7 +122,11 @@ def price(count: int, told: Iterable[Telling]) -> float:
     """What so many lines cost that led to this."""
     cost = float(count)
     for telling in told:
-        if type(telling) is Told and telling.to is not None:
+        if type(telling) is Recalls:
+            asked = telling.asked
+            cost += FINDING if asked.find or asked.author else READING
+            cost += min(max(0, asked.count), LARGEST) / RECALLED
+        elif type(telling) is Told and telling.to is not None:
             event = telling.events[0]
             if isinstance(event, Refused):
                 cost += REFUSED
