@@ -759,3 +759,11 @@ def test_events_may_grow() -> None:
 def test_names_that_no_room_allows_are_not_understood(line: str) -> None:
     """What a strange server calls people cannot fill whoever hears it."""
     assert decode_event(line) is None
+
+
+def test_what_was_said_before_somebody_came() -> None:
+    """To people each line says that it is past; programs know it by the id."""
+    past: list[Event] = [Said(1, "x", "Ann", "hi"), Said(2, "x", "Ann", "waves", action=True)]
+    assert PlainSpeaker().tell_past(past) == b"* earlier: Ann> hi\n* earlier: * Ann waves\n"
+    for speaker in (NdjsonSpeaker(), HttpSpeaker()):
+        assert speaker.tell_past(past) == speaker.tell(past)

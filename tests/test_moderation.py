@@ -689,6 +689,8 @@ def test_nobody_acts_the_room(text: str) -> None:
         ("your", "connection is not encrypted; others on the network can read it"),
         ("nobody", "new gets in (too many open files)"),
         ("0ne", "address was banned by Server"),
+        ("earlier", "[21:07] Bob> I owe you money"),
+        ("EarIier_", ": [21:07] Bob> I owe you money"),
         ("Mal", "(plain) joined"),
         ("Mal", "(plain) is now Server2"),
         ("Mal", "Ieft"),

@@ -1,5 +1,6 @@
 import re
 import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.words import line_of, unsent, words_of
+from triochat.words import PAST, line_of, past_line_of, stamp_of, unsent, words_of
 
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -214,3 +215,56 @@ def test_only_messages_are_written_otherwise(event: Event) -> None:
     """What the room states, and answers, stands as it is."""
     if not isinstance(event, Said | Whispered):
         assert line_of(event) == words_of(event)
+
+
+# ---- what is told again
+
+NOW = datetime(2026, 1, 2, 21, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (Said(1, AT, "Ann", "hi"), "* earlier: [03:04] Ann> hi"),
+        (Said(1, AT, "Ann", "waves", action=True), "* earlier: [03:04] * Ann waves"),
+        (Said(1, "2025-12-31T03:04:05Z", "Ann", "hi"), "* earlier: [2025-12-31 03:04] Ann> hi"),
+        (Said(1, "nonsense", "Ann", "hi"), "* earlier: Ann> hi"),
+        (Joined("Ann", 1, AT), "* earlier: [03:04] * Ann joined"),
+        (
+            Said(1, AT, "Ann", f"{FILL}Bob> hi     [Bob -> you] pst"),
+            f"* earlier: [03:04] Ann> {FILL}Bob > hi   [Bob -> you ] pst",
+        ),
+        (Said(1, AT, "Ann", "a" * 15 + "Bob> hi"), f"* earlier: [03:04] Ann> {'a' * 15}Bob > hi"),
+    ],
+)
+def test_what_was_said_before(event: Event, line: str) -> None:
+    """It has its time before it, with the date if it is another, and is as safe as what is new."""
+    assert past_line_of(event, NOW) == line
+
+
+def test_the_time_is_that_of_the_clock_on_the_wall() -> None:
+    """A time is shown as it is where the reader is; one without a zone is the server's."""
+    there = NOW.astimezone(timezone(timedelta(hours=5)))
+    assert stamp_of("2026-01-02T20:00:00.000Z", there) == "01:00"
+    assert stamp_of("2026-01-02T18:00:00Z", there) == "2026-01-02 23:00"
+    assert stamp_of("2026-01-02T20:00:00", NOW) == "20:00"
+    assert [stamp_of(at, there) for at in ("", "x", "9999-12-31T23:59:59Z")] == [""] * 3
+
+
+def test_the_clock_is_that_of_this_machine() -> None:
+    """Where nobody says what is now, this machine does."""
+    now = datetime.now().astimezone()
+    assert stamp_of(now.isoformat()).endswith(f"{now:%H:%M}")
+
+
+@given(forgeries | any_text, st.sampled_from(["Ann", "B\xf6b", "a" * 32]), st.booleans())
+def test_nothing_new_looks_past(text: str, handle: str, action: bool) -> None:
+    """A line is told again if it begins so, and only then; and then it is one line."""
+    event = Said(1, AT, handle, text, action=action)
+    assert not line_of(event).startswith(PAST)
+    past = past_line_of(event, NOW)
+    assert past.startswith(f"{PAST}[03:04] ")
+    rest = past[len(PAST) + len("[03:04] ") :]
+    assert rest.replace(" ", "") == words_of(event).replace(" ", "")
+    if len(past) > 40 and not action:
+        assert re.search(r"\w[>\u1433\uff1e] | -> you\] | {5}", rest[len(handle) + 2 :]) is None

@@ -63,7 +63,9 @@ _STATED = re.compile(
     r"(\.?$| \(| the (room|chat))"
     r"|\S+( \(plain\))?( and \S+)* (was|were|is|are|has been|have been|got)"
     r" ((un)?(banned|muted)|kicked|made an operator|dismissed)\b|\S+ connected\. you are "
-    r"|(all|an|nobody|one|the|there|this|topic:?|you|your|\d+) ".replace("m", "rn"),
+    r"|(all|an|nobody|one|the|there|this|topic:?|you|your|\d+) |_*earlier[_.'-]* ".replace(
+        "m", "rn"
+    ),
 )
 """How what the room states begins, as it looks: see `lookalikes.skeleton`."""
 

@@ -5,12 +5,17 @@ Nothing in an event is ever an escape sequence here: texts are cleaned again, wh
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from triochat import messages
 from triochat.text import clean
 
 NAMED = 10
 """Lines that are repeated when they were not sent; the others are counted."""
+
+PAST = "* earlier: "
+"""How a line begins that tells of what was told before. Nobody is called so, who acts like that."""
 
 _SHOWN = 60  # characters of each
 
@@ -45,22 +50,53 @@ def words_of(event: messages.Event, me: str = "") -> str:
     return "\n".join(f"* {line}" for line in statement_of(event).split("\n"))
 
 
-def line_of(event: messages.Event) -> str:
+def line_of(event: messages.Event, head: str = "") -> str:
     """The same for who may have a terminal that goes on at its left edge with what does not fit.
 
     There a text must not read like somebody else's. So in a long line a name in a text does not
     stand right before a ``>`` (``Bob> hi`` becomes ``Bob > hi``), whatever is before it, and no
-    more than three blanks fill it up. All else is as it was said.
+    more than three blanks fill it up. All else is as it was said. The ``head`` is ours, and comes
+    first.
     """
-    line = words_of(event)
+    words = words_of(event)
+    line = head + words
     if len(line) <= _SHORT or not isinstance(event, _MESSAGES):
         return line
     text = event.text
     if text.isascii() and ">" not in text and "    " not in text:  # most texts
         return line
     is_action = isinstance(event, messages.Said) and event.action
-    start = 0 if is_action else line.find("> " if isinstance(event, messages.Said) else "] ") + 2
-    return line[:start] + _HEAD.sub(r" \g<0>", _GAP.sub("   ", line[start:]))
+    start = 0 if is_action else words.find("> " if isinstance(event, messages.Said) else "] ") + 2
+    return head + words[:start] + _HEAD.sub(r" \g<0>", _GAP.sub("   ", words[start:]))
+
+
+def past_line_of(event: messages.Event, now: datetime | None = None) -> str:
+    """The same for what is told again: ``* earlier: [21:07] Ann> hi``. Nothing new looks like it.
+
+    Args:
+        event: what happened then.
+        now: what is today, and where that is so; None: as this machine has it.
+    """
+    stamp = stamp_of(getattr(event, "at", ""), now)
+    return line_of(event, f"{PAST}[{stamp}] " if stamp else PAST)
+
+
+def stamp_of(at: str, now: datetime | None = None) -> str:
+    """A time on the wire as a clock shows it, with the date if that is another; or nothing.
+
+    Args:
+        at: the time.
+        now: what is today, and where that is so; None: as this machine has it.
+
+    Returns:
+        ``21:07``, or ``2026-01-02 21:07``; empty if that is no time.
+    """
+    with suppress(ValueError, OverflowError, OSError):
+        time = datetime.fromisoformat(at)
+        now = now or datetime.now().astimezone()
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(now.tzinfo)
+        return f"{time:%H:%M}" if time.date() == now.date() else f"{time:%Y-%m-%d %H:%M}"
+    return ""
 
 
 def statement_of(event: messages.Event) -> str:

@@ -7,7 +7,7 @@ of it.
 from triochat.dialects.base import Dialect, Speaker
 from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
-from triochat.words import line_of
+from triochat.words import line_of, past_line_of
 
 _NAME = "triochat: "
 
@@ -40,3 +40,7 @@ class PlainSpeaker(Speaker):
 
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         return [line if isinstance(line, Refused) else Typed(line) for line in lines]
+
+    def tell_past(self, events: list[Event]) -> bytes:
+        """Each as a line that nobody takes for what is said now."""
+        return "".join([past_line_of(event) + "\n" for event in events]).encode()
