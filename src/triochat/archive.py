@@ -1,0 +1,192 @@
+"""The archive: the file of a history, an SQLite database. How it is read (and see `scribe`).
+
+`said` holds messages, for as long as they are kept; `passing` what else was told, to all or to one
+seat, only as long as a seat may miss it; `seats` the hashes of tokens and what they stand for;
+`found` the words of `said` in the way in which `finding` compares them, so that the file finds what
+memory does. `house` has one row: the newest id, how far back one may come, when there was a sign of
+life, and what operators decided.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from msgspec import json
+
+from triochat.finding import Wanted, words_in
+from triochat.messages import Event, Recall, Recalled, Said
+from triochat.text import handle_key
+
+RECALLED = 1000
+"""The most messages in one answer."""
+
+DAMAGED = "{} is damaged; put a copy of it there, or name another file"
+
+VERSION = 1
+APPLICATION = 0x74726963  # tric
+
+_FIRST = (
+    "said.id >= (SELECT min(id) FROM (SELECT id FROM said WHERE at >= ? ORDER BY at LIMIT 5000))"
+)
+
+_event = json.Decoder[Event](Event)
+_T = TypeVar("_T")
+
+
+class Reading:
+    """An archive that is read, also while a server writes it."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Read no more."""
+        self._database.close()
+
+    def recall(self, asked: Recall, upto: int | None, now: float) -> Recalled:
+        """What is asked for, of what was said up to this id, or ever; at this time."""
+        wanted = Wanted.of(asked, now)
+        before = 1 << 62 if upto is None else upto + 1
+        before = before if asked.before is None else min(asked.before, before)
+        count = max(0, min(asked.count, RECALLED))
+        tables, conditions = "said", ["said.id < ?"]
+        values: list[object] = [before]
+        if terms := _terms(wanted):
+            tables = "found JOIN said ON said.id = found.rowid"
+            conditions = ["found.words MATCH ?", "found.rowid < ?"]
+            values = [terms, before]
+        if wanted.since:
+            # the clock may have gone back; but not over so many messages
+            conditions += [_FIRST, "said.at >= ?"]
+            values += [wanted.since] * 2
+        order = "found.rowid" if terms else "said.id"
+        rows = self._database.execute(
+            f"SELECT said.* FROM {tables} WHERE {' AND '.join(conditions)}"  # noqa: S608  no input
+            f" ORDER BY {order} DESC LIMIT ?",
+            (*values, count + 1),
+        ).fetchall()
+        return Recalled((*map(_said, reversed(rows[:count])),), more=len(rows) > count)
+
+    def missed(self, key: str, after: int, upto: int, count: int) -> list[Event]:
+        """What all, and the seat with this key, were told after the one id, and up to the other.
+
+        The oldest of these, by their ids, at most so many.
+        """
+        said = self._database.execute(
+            "SELECT * FROM said WHERE id > ? AND id <= ? ORDER BY id LIMIT ?", (after, upto, count)
+        )
+        told = self._database.execute(
+            "SELECT event FROM passing WHERE seat IN ('', ?) AND id > ? AND id <= ?"
+            " ORDER BY id LIMIT ?",
+            (key, after, upto, count),
+        )
+        events = [*map(_said, said), *(_event.decode(text) for (text,) in told)]
+        return sorted(events, key=lambda event: event.id)[:count]
+
+    def ids_by(self, handle: str) -> list[int]:
+        """The ids of all messages that were said under this handle, oldest first."""
+        found = "SELECT rowid FROM found WHERE words MATCH ? ORDER BY rowid"
+        rows = self._database.execute(found, (_quoted(_by(handle_key(handle))),))
+        return [number for (number,) in rows]
+
+
+def open_reading(path: str | Path) -> Reading:
+    """The archive in this file, to be read.
+
+    Raises:
+        ValueError: with a sentence, if it is none, or cannot be read.
+    """
+    return tried(path, lambda: _open_reading(Path(path)), "read")
+
+
+def _open_reading(path: Path) -> Reading:
+    if not head_of(path):
+        raise ValueError(f"{path} is empty: no server has kept anything there")
+    is_live = path.with_name(f"{path.name}-wal").exists()
+    reading = Reading(connect(path, "mode=ro" if is_live else "mode=ro&immutable=1"))
+    try:
+        reading.recall(Recall(1), None, 0)
+    except sqlite3.Error:
+        reading.close()
+        raise
+    return reading
+
+
+def connect(path: Path, how: str) -> sqlite3.Connection:
+    """A connection that threads take turns with."""
+    address = f"file:{quote(str(path.absolute()))}?{how}"
+    database: sqlite3.Connection = sqlite3.connect(
+        address, uri=True, isolation_level=None, check_same_thread=False
+    )
+    return database
+
+
+def head_of(path: Path) -> bytes:
+    """How this file begins; nothing if it is empty.
+
+    Raises:
+        ValueError: with a sentence, if this, or its size, is not that of an archive we can read.
+        OSError: it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file: nothing can be kept there")
+    with path.open("rb") as file:
+        head = file.read(100)
+    if not head:
+        return head
+    if head[:16] != b"SQLite format 3\0" or _number(head, 68) != APPLICATION:
+        what = f"{path} is not the history of a room"
+        raise ValueError(f"{what}; name another file, or move it away")
+    if _number(head, 60) > VERSION:
+        raise ValueError(f"{path} was written by a newer triochat: this one cannot read it")
+    log = path.with_name(f"{path.name}-wal")
+    page = int.from_bytes(head[16:18])
+    size = (1 << 16 if page == 1 else page) * _number(head, 28)
+    if not (log.exists() and log.stat().st_size) and path.stat().st_size < size:
+        raise ValueError(DAMAGED.format(path))
+    return head
+
+
+def _number(head: bytes, place: int) -> int:
+    return int.from_bytes(head[place : place + 4])
+
+
+def tried(path: str | Path, do: Callable[[], _T], doing: str) -> _T:
+    """What this returns; if there is a problem with the file, `ValueError` with a sentence."""
+    try:
+        return do()
+    except OSError as error:
+        raise ValueError(f"cannot {doing} {path}: {str(error.strerror).lower()}") from None
+    except sqlite3.OperationalError as error:
+        raise ValueError(f"cannot {doing} {path}: {error}") from None
+    except (sqlite3.DatabaseError, UnicodeError):
+        raise ValueError(DAMAGED.format(path)) from None
+
+
+# ---- words
+
+
+def _by(key: str) -> str:
+    """Who has said it is found as a word is; no text has words with such a character."""
+    return f"\ue000{key.encode(errors='surrogatepass').hex()}"
+
+
+def words_of(said: Said) -> str:
+    """What of a message can be found, separated by blanks."""
+    return " ".join([_by(handle_key(said.handle)), *words_in(said.text)])
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"'
+
+
+def _terms(wanted: Wanted) -> str:
+    author = [_quoted(_by(wanted.author))] if wanted.author else []
+    return " AND ".join([*author, *(f"{_quoted(word)} *" for word in wanted.words)])
+
+
+def _said(row: Sequence[Any]) -> Said:
+    number, at, handle, text, is_action = row
+    return Said(number, at, handle, text, bool(is_action))
