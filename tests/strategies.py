@@ -22,7 +22,9 @@ from triochat.messages import (
     Pong,
     Quiet,
     Quit,
+    Recalled,
     Refused,
+    Removed,
     Rename,
     Renamed,
     Request,
@@ -73,6 +75,8 @@ wire_text = any_text.map(lambda text: text.encode(errors="ignore").decode())
 spans = st.one_of(st.just(0), st.floats(0, LONGEST))
 """How long something is to hold, in minutes."""
 
+ids = st.integers(min_value=0, max_value=2**53 - 1)
+
 
 def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
     """Every kind of request, with these texts in its fields."""
@@ -102,15 +106,17 @@ def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
 def events(text: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
     """Every kind of event, with these texts in its fields."""
     handles = st.lists(text, max_size=3).map(tuple)
-    ids = st.integers(min_value=0, max_value=2**53)
+    said = st.builds(Said, ids, text, text, text, st.booleans())
     return st.one_of(
         st.builds(Welcome, text, text, handles, ids, st.just(10), text, handles),
         st.builds(Joined, text, ids, text, st.booleans()),
-        st.builds(Said, ids, text, text, text, st.booleans()),
+        said,
         st.builds(Whispered, ids, text, text, text, text),
         st.builds(Renamed, text, text, ids, text),
         st.builds(Left, text, text, ids, text),
         st.builds(Moderated, text, ids, text, text),
+        st.builds(Recalled, st.lists(said, max_size=3).map(tuple), st.booleans()),
+        st.builds(Removed, st.lists(ids, max_size=3).map(tuple), text, ids, text, text),
         st.builds(Roster, handles, handles),
         st.builds(Notice, text),
         st.builds(Refused, text, text, ids),
@@ -140,6 +146,11 @@ typed_lines = st.sampled_from(
         "\\op Ann",
         "\\deop Ann",
         "\\topic tea",
+        "\\back 5",
+        "\\find tea from Ann",
+        "\\since 30m",
+        "\\forget 3 Bob",
+        "\\forget Cid",
         "\\bans",
         "\\me waves",
         "//x",

@@ -406,10 +406,14 @@ def test_what_a_plain_peer_sees(event: Event, line: str) -> None:
 
 @given(events(any_text))
 def test_plain_lines_are_lines(event: Event) -> None:
-    """Any event is one line of UTF-8, a notice as many as it has; a topic has its own."""
+    """Any event is one line of UTF-8, a notice as many as it has; a topic has its own.
+
+    What is recalled has a line for each message, and one more.
+    """
     text = PLAIN.encode([event]).decode()
     lines = event.text.count("\n") + 1 if isinstance(event, Notice) else 1
     lines += isinstance(event, Welcome) and bool(event.topic)
+    lines += len(event.messages) if isinstance(event, Recalled) else 0
     assert text.endswith("\n")
     assert text.count("\n") == lines
     assert len(text.splitlines()) == lines

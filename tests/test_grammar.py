@@ -3,13 +3,26 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategies import any_text
-from triochat.grammar import COMMANDS, PREFIXES, Bell, Ignore, Place, help_text, introduce, parse
+from triochat.dialects.ndjson import decode_request, encode
+from triochat.grammar import (
+    COMMANDS,
+    PREFIXES,
+    Bell,
+    Export,
+    Ignore,
+    Place,
+    help_text,
+    introduce,
+    parse,
+)
 from triochat.messages import (
     LONGEST,
+    PAGE,
     Action,
     Ban,
     Bans,
     Deop,
+    Forget,
     Join,
     Kick,
     Mute,
@@ -17,6 +30,7 @@ from triochat.messages import (
     Op,
     Quiet,
     Quit,
+    Recall,
     Refused,
     Rename,
     Request,
@@ -30,14 +44,17 @@ from triochat.messages import (
 from triochat.text import clean, could_be_handle, normalise_handle, strip_invisible
 
 HELP = r"""
-\who           who is here; ? does the same
-\msg NAME TEXT tell NAME alone; TEXT > NAME does the same
-\say TEXT      tell everybody, whatever TEXT looks like
-\me TEXT       tell everybody what you do
-\nick NAME     call yourself NAME from now on
-\topic [TEXT]  what the room is about; operators set it, - removes it
-\help          this list
-\quit          leave
+\who                    who is here; ? does the same
+\msg NAME TEXT          tell NAME alone; TEXT > NAME does the same
+\say TEXT               tell everybody, whatever TEXT looks like
+\me TEXT                tell everybody what you do
+\nick NAME              call yourself NAME from now on
+\back [N]               what was said before, N messages of it
+\find WORDS [from NAME] what was said with these words; by NAME
+\since 30m              what was said in the last 30 minutes; also 2h, 1d
+\topic [TEXT]           what the room is about; operators set it, - removes it
+\help                   this list
+\quit                   leave
 operators also:
 \kick NAME [WHY]                  put NAME out of the room
 \ban NAME|ADDRESS [MINUTES] [WHY] keep out; MINUTES may be 90s, 2h, 1d
@@ -46,6 +63,7 @@ operators also:
 \unmute NAME                      let NAME speak again
 \bans                             who is banned, and who is muted
 \stats                            how the server does
+\forget ID...|NAME                remove these messages, or all that NAME said
 \quiet on|off                     only operators speak, or everybody
 \op NAME                          make NAME an operator
 \deop NAME                        let NAME be none any more
@@ -423,6 +441,7 @@ def test_what_a_terminal_has_besides() -> None:
     names = [line.split()[0] for line in lines]
     assert names.index("\\bell") < names.index("\\ignore") < names.index("operators")
     assert {*names} - {line.split()[0] for line in HELP.split("\n")} == {
+        "\\export",
         "\\bell",
         "\\ignore",
         "\\unignore",
@@ -457,7 +476,15 @@ def test_help_is_written_from_the_table() -> None:
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"help"}))
 def test_every_command_does_something(name: str) -> None:
     """No command of the table is refused when it has its arguments."""
-    arguments = {"bell": "off", "quiet": "off", "mute": "Joe 10m"}.get(name, "Joe hello")
+    fitting = {
+        "bell": "off",
+        "quiet": "off",
+        "mute": "Joe 10m",
+        "back": "5",
+        "since": "2h",
+        "forget": "Joe",
+    }
+    arguments = fitting.get(name, "Joe hello")
     asked = parse(f"\\{name} {arguments}", Place.TERMINAL)
     assert not isinstance(asked, Refused | Notice | None)
 
@@ -531,3 +558,76 @@ def test_to_ignore_is_a_matter_of_the_terminal() -> None:
     assert parse("\\unignore Joe", Place.TERMINAL) == Ignore("Joe", is_on=False)
     assert parse("\\unignore", Place.TERMINAL) == usage("unignore NAME")
     assert parse("\\ignore Joe") == unknown("ignore")
+
+
+# ---- reading back
+
+BACK, FIND = usage("back [N]"), usage("find WORDS [from NAME]")
+SINCE, FORGET = usage("since 30m"), usage("forget ID...|NAME")
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("\\back", Recall(50)),
+        ("\\back 5", Recall(5)),
+        ("\\back 5000", Recall(PAGE)),
+        ("\\back 0", BACK),
+        ("\\back -1", BACK),
+        ("\\back to you", BACK),
+        (f"\\back {'9' * 5000}", BACK),
+        ("\\find tea", Recall(find="tea")),
+        ("\\find  tea  time", Recall(find="tea time")),
+        ("\\find tea time from Joe", Recall(find="tea time", author="Joe")),
+        ("\\find tea FROM Joe", Recall(find="tea", author="Joe")),
+        ("\\find from Joe", Recall(author="Joe")),
+        ("\\find from", Recall(find="from")),
+        ("\\find a letter from", Recall(find="a letter from")),
+        ("\\find from Joe with love", Recall(find="from Joe with love")),
+        ("\\find Stra\xdfe", Recall(find="Stra\xdfe")),
+        ("\\find", FIND),
+        ("\\find ?!", FIND),
+        ("\\find ?! from Joe", FIND),
+        (f"\\find {'x' * 501}", FIND),
+        ("\\since 30m", Recall(PAGE, minutes=30)),
+        ("\\since 30", Recall(PAGE, minutes=30)),
+        ("\\since 1d", Recall(PAGE, minutes=1440)),
+        ("\\since", SINCE),
+        ("\\since 0", SINCE),
+        ("\\since yesterday", SINCE),
+        ("\\since 99999999d", SINCE),
+        ("\\forget 17", Forget((17,))),
+        ("\\forget #17  18 #19", Forget((17, 18, 19))),
+        ("\\forget Joe", Forget(handle="Joe")),
+        ("\\forget", FORGET),
+        ("\\forget Joe Ann", FORGET),
+        ("\\forget 17 Joe", FORGET),
+        (f"\\forget {'1 ' * 1001}", FORGET),
+    ],
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_reading_back(line: str, asked: Request | Refused, place: Place) -> None:
+    """Anywhere; what is no number, time or word is refused with the usage."""
+    assert parse(line, place) == asked
+
+
+def test_strangers_read_nothing() -> None:
+    """Who has not said who it is reads nothing back."""
+    for line in ("\\back", "\\find tea", "\\since 1h", "\\forget Joe"):
+        assert introduce(line) == NOT_JOINED
+
+
+def test_to_export_is_a_matter_of_the_terminal() -> None:
+    """At a terminal a file is named, which may have blanks; on a plain line there is none."""
+    assert parse("\\export a b.txt", Place.TERMINAL) == Export("a b.txt")
+    assert parse("\\export", Place.TERMINAL) == usage("export FILE")
+    assert parse("\\export x.txt") == unknown("export")
+
+
+@given(any_text, st.sampled_from(["back", "find", "since", "forget"]))
+def test_any_reading_back(typed: str, name: str) -> None:
+    """Whatever is typed can be said on the wire, or is refused."""
+    asked = parse(f"\\{name} {typed}")
+    if not isinstance(asked, Refused):
+        assert isinstance(asked, Recall | Forget)
+        assert decode_request(encode(asked).decode()) == asked

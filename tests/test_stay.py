@@ -11,6 +11,7 @@ from triochat.messages import (
     Bans,
     Deop,
     Event,
+    Forget,
     Join,
     Joined,
     Kick,
@@ -23,7 +24,10 @@ from triochat.messages import (
     Pong,
     Quiet,
     Quit,
+    Recall,
+    Recalled,
     Refused,
+    Removed,
     Rename,
     Renamed,
     Request,
@@ -71,6 +75,8 @@ ANSWERS: list[tuple[Request, Event]] = [
     (Topic(), Notice("Topic: tea")),
     (Bans(), Notice("nobody is banned or muted")),
     (Quit(), Notice("all clients disconnected")),
+    (Recall(), Recalled(())),
+    (Forget((1,)), Removed((1,), "one message was removed by Bob", by="Bob")),
     (Say(""), NO),
 ]
 """Bob's requests, and what answers them."""

@@ -61,11 +61,31 @@ def test_no_handles_where_none_makes_sense(before: str) -> None:
         ("\\mute Bob M", []),
         ("\\quiet o", ["\\quiet on", "\\quiet off"]),
         ("\\ignore z", ["\\ignore Zoe "]),
+        ("\\forget B", ["\\forget Bob "]),
+        ("\\forget 17 B", ["\\forget 17 Bob "]),
         ("\\me waves at Z", ["\\me waves at Zoe"]),
     ],
 )
 def test_what_operators_type(before: str, after: list[str]) -> None:
     """Anybody may be made an operator: whom to put out is completed at each terminal."""
+    assert tab(before) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("\\find B", []),
+        ("\\find tea from B", ["\\find tea from Bob "]),
+        ("\\find from B", ["\\find from Bob "]),
+        ("\\find tea B", []),
+        ("\\find tea from Ann B", []),
+        ("\\since ", ["\\since 30m"]),
+        ("\\back ", []),
+        ("\\export B", []),
+    ],
+)
+def test_what_is_looked_for(before: str, after: list[str]) -> None:
+    """After ``from`` stands who said it."""
     assert tab(before) == after
 
 

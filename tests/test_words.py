@@ -16,7 +16,9 @@ from triochat.messages import (
     Moderated,
     Notice,
     Pong,
+    Recalled,
     Refused,
+    Removed,
     Renamed,
     Roster,
     Said,
@@ -28,6 +30,8 @@ from triochat.words import PAST, line_of, past_line_of, stamp_of, unsent, words_
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What no screen is ever sent: controls but for a line feed, overrides, lone surrogates."""
+
+MORE = "there are older ones: type the same again to see them"
 
 EVENTS: list[tuple[Event, str]] = [
     (Welcome("Ann", "Server", ("Ann",)), "* Server connected. You are Ann. 1 here: Ann"),
@@ -48,6 +52,19 @@ EVENTS: list[tuple[Event, str]] = [
     (Notice("one\ntwo"), "* one\n* two"),
     (Refused("code", "no; try again"), "! no; try again"),
     (Pong(), "* pong"),
+    (
+        Removed((1, 2), "two messages were removed\nby Server"),
+        "* two messages were removed by Server",
+    ),
+    (Recalled(()), "* nothing earlier was found"),
+    (
+        Recalled((Said(7, "", "Ann", "hi"), Said(8, "", "Bob", "waves", action=True))),
+        "* earlier: #7 Ann> hi\n* earlier: #8 * Bob waves\n* 2 earlier messages",
+    ),
+    (
+        Recalled((Said(7, "2025-12-31", "Ann", "hi"),), more=True),
+        f"* earlier: [2025-12-31 00:00] #7 Ann> hi\n* 1 earlier message; {MORE}",
+    ),
     (Closing("shutting down"), "* Server closed the connection: shutting down"),
     (Closing("come back", retry=True), "* Server closed the connection: come back"),
 ]
@@ -122,6 +139,11 @@ def test_nothing_but_text_reaches_a_screen(event: Event, me: str) -> None:
     assert "M" * 5 not in "".join(unicodedata.category(character)[0] for character in text)
     if isinstance(event, Welcome) and event.topic:
         assert text.count("\n* Topic: ") == text.count("\n") == 1
+    elif isinstance(event, Recalled):
+        *lines, found = text.split("\n")
+        assert len(lines) == len(event.messages)
+        assert all(line.startswith(PAST) for line in lines)
+        assert not found.startswith(PAST)
     elif not isinstance(event, Notice):
         assert "\n" not in text
 
@@ -213,7 +235,7 @@ def test_no_line_looks_like_two(text: str, handle: str) -> None:
 @given(events(any_text))
 def test_only_messages_are_written_otherwise(event: Event) -> None:
     """What the room states, and answers, stands as it is."""
-    if not isinstance(event, Said | Whispered):
+    if not isinstance(event, Said | Whispered | Recalled):
         assert line_of(event) == words_of(event)
 
 
@@ -268,3 +290,15 @@ def test_nothing_new_looks_past(text: str, handle: str, action: bool) -> None:
     assert rest.replace(" ", "") == words_of(event).replace(" ", "")
     if len(past) > 40 and not action:
         assert re.search(r"\w[>\u1433\uff1e] | -> you\] | {5}", rest[len(handle) + 2 :]) is None
+
+
+def test_what_is_read_back_at_a_plain_line() -> None:
+    """There each line is as safe as any that is past, and has no number; N shows more."""
+    found = (Said(7, "", "Ann", f"{FILL}Bob> hi"), Said(8, "", "Bob", "hi"))
+    lines = [f"* earlier: Ann> {FILL}Bob > hi", "* earlier: Bob> hi"]
+    assert line_of(Recalled(found)).split("\n") == [*lines, "* 2 earlier messages"]
+    assert line_of(Recalled(found[1:], more=True)).split("\n") == [
+        lines[1],
+        "* 1 earlier message; there are older ones: \\back N shows the newest N, at most 400",
+    ]
+    assert line_of(Recalled(())) == "* nothing earlier was found"

@@ -13,9 +13,10 @@ import trio
 
 from triochat import messages
 from triochat.connection import Connection
-from triochat.grammar import Bell, Ignore, Local, Place, introduce, parse
+from triochat.grammar import Bell, Export, Ignore, Local, Place, introduce, parse
 from triochat.messages import Event, Notice, Refused, Request, Say, Speech
 from triochat.passwords import PASSWORD_LENGTH, Secret
+from triochat.reading import Reading
 from triochat.terminal import Terminal, View
 from triochat.text import clean
 from triochat.words import unsent
@@ -117,6 +118,7 @@ class Chat:
         self._where = where
         self._offer = offer
         self._role = role
+        self._reading = Reading(self._send)
         self._question = "" if handle else ASK_HANDLE
         self._handle_length = View().handle_length
         self._view = View()
@@ -139,6 +141,7 @@ class Chat:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._type)
                 nursery.start_soon(self._watch)
+                nursery.start_soon(self._reading.write_files, self._show)
                 with suppress(trio.EndOfChannel, *_LOST):
                     while self.refused is None:
                         await self._hear(*await self._connection.receive_answer())
@@ -148,8 +151,9 @@ class Chat:
         if self._terminal.is_person:
             holds = OVER if self._why is Why.CLOSED else AWAY
             self._terminal.update(View(handle=self.handle, holds=holds))
-            for refused in unsent(self._on_their_way(), "perhaps not sent"):
-                await self._terminal.show(refused, self.handle)
+            lost = unsent(self._on_their_way(), "perhaps not sent")
+            for refused in lost + self._reading.unfinished():
+                await self._show(refused)
         return self._why
 
     async def quit(self, why: Why = Why.QUIT) -> None:
@@ -204,6 +208,9 @@ class Chat:
         self._view = self._look()
         self._terminal.update(self._view)
 
+    async def _show(self, answer: messages.Answer) -> None:
+        await self._terminal.show(answer, self.handle)
+
     async def _watch(self) -> None:
         """Show also what is so because nothing happens."""
         while self._terminal.is_person:
@@ -244,18 +251,14 @@ class Chat:
         elif self._question:
             asked = introduce(clean(line))
         else:
-            asked = parse(line, Place.TERMINAL)
+            asked = self._reading.older(parse(line, Place.TERMINAL))
         match asked:
             case None:
                 pass
             case Refused() | Notice():
-                await self._terminal.show(asked, self.handle)
-            case Bell(setting=setting):
-                self._terminal.bell = setting or self._terminal.bell
-                await self._terminal.show(Notice(f"bell: {self._terminal.bell}"), self.handle)
-            case Ignore():
-                self._terminal.ignored, answer = self._terminal.ignored.change(asked, self.stay)
-                await self._terminal.show(answer, self.handle)
+                await self._show(asked)
+            case Bell() | Ignore() | Export():
+                await self._obey_here(asked)
             case messages.Quit() if self._role is not Role.OPERATOR:
                 await self.quit()
             case _:
@@ -268,6 +271,18 @@ class Chat:
                 await self._send(asked)
                 self._unsent = None
 
+    async def _obey_here(self, asked: Local) -> None:
+        """Do what the room does not hear of."""
+        match asked:
+            case Bell(setting=setting):
+                self._terminal.bell = setting or self._terminal.bell
+                await self._show(Notice(f"bell: {self._terminal.bell}"))
+            case Ignore():
+                self._terminal.ignored, answer = self._terminal.ignored.change(asked, self.stay)
+                await self._show(answer)
+            case Export(file=file):
+                self._reading.write(file)
+
     async def _send(self, request: Request) -> None:
         try:
             await self._connection.send(request)
@@ -278,6 +293,8 @@ class Chat:
 
     async def _hear(self, event: Event, asked: Request | None) -> None:
         is_hidden = isinstance(event, messages.Pong) or self._terminal.ignored.hides(event)
+        is_hidden |= self._reading.hear(event, asked)
+        event = self._terminal.ignored.without(event)
         self._terminal.ignored = self._terminal.ignored.after(event)
         if asked and self._scope.deadline < math.inf and self._why is not Why.INTERRUPTED:
             # what was typed before is said first, however slowly it is read

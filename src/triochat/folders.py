@@ -1,8 +1,10 @@
 """Where a program keeps what it remembers between two runs, and how it writes that."""
 
+import errno
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,18 +27,21 @@ def state_folder() -> Path:
     return folder / NAME
 
 
-def put_file(path: Path, text: bytes) -> None:
+def put_file(path: Path, text: bytes | Iterable[bytes], *, is_new: bool = False) -> None:
     """Put a file with this text, for its owner alone, in the place of the one that is there.
 
     Nobody ever reads half of it, and after a crash one of the two is there, whole. Raises
-    `OSError` if that cannot be done; then the old one is as it was.
+    `OSError` if that cannot be done, or if there is one and this is to be new; then the old one is
+    as it was.
     """
     fd, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # 0600
     try:
         with open(fd, "wb") as file:  # noqa: PTH123  it is open already
-            file.write(text)
+            file.writelines([text] if isinstance(text, bytes) else text)
             file.flush()
             os.fsync(fd)
+        if is_new and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):

@@ -23,7 +23,7 @@ from typing import NamedTuple, TypeAlias, get_args
 from triochat import messages
 from triochat.durations import parse_duration
 from triochat.invisible import HIDDEN
-from triochat.text import clean, could_be_handle, strip_invisible
+from triochat.text import TEXT_LENGTH, clean, could_be_handle, strip_invisible
 
 PREFIXES = ("\\", "/")
 """What a command starts with; either may be typed, the first is shown."""
@@ -32,6 +32,10 @@ BELLS = ("off", "mention", "all")
 """When a terminal rings: never; when one is mentioned or whispered to; at every message."""
 
 _WHISPER = re.compile(rf"(?s)(.*\S)\s+[{HIDDEN}]*>[{HIDDEN}]*\s+(\S+)\s*\Z")
+_WORD = re.compile(r"\w")
+_DIGITS = 10  # nothing that is counted has as many
+_ID_DIGITS = 15  # of an id, at most
+_IDS = 1000  # as many are forgotten at once
 _SHOWN = 20  # characters of an unknown command that are repeated in its refusal
 
 
@@ -61,14 +65,23 @@ class Ignore(NamedTuple):
     is_on: bool = True
 
 
-Local: TypeAlias = Bell | Ignore
+class Export(NamedTuple):
+    """What one's own terminal is asked: to write all messages to this file.
+
+    No request: it makes many.
+    """
+
+    file: str
+
+
+Local: TypeAlias = Bell | Ignore | Export
 """What is for the terminal where it was typed."""
 
 
 class Command(NamedTuple):
     """A command: how it is typed, what it does, and what its arguments make.
 
-    Each word of the usage after the first is an argument, those in brackets may be left out, and
+    Each word of the usage after the first is an argument, what is in brackets may be left out, and
     the last one takes the rest of the line. ``build`` returns None where they do not fit.
     """
 
@@ -77,6 +90,11 @@ class Command(NamedTuple):
     build: Callable[..., messages.Request | Local | None]
     place: Place = Place.LINE
     is_operators: bool = False
+
+    @property
+    def takes(self) -> list[str]:
+        """Its arguments, as the usage names them."""
+        return re.findall(r"\[.*?\]|\S+", self.usage)[1:]
 
 
 def _minutes(text: str) -> float | None:
@@ -104,6 +122,33 @@ def _mute(handle: str, minutes: str = "0") -> messages.Mute | None:
     return None if count is None else messages.Mute(handle, count)
 
 
+def _back(count: str = "50") -> messages.Recall | None:
+    is_number = count.isdecimal() and len(count) < _DIGITS and int(count)
+    return messages.Recall(min(int(count), messages.PAGE)) if is_number else None
+
+
+def _find(*found: str) -> messages.Recall | None:
+    words, author = " ".join(found).split(), ""
+    if len(words) > 1 and words[-2].lower() == "from":
+        *words, _, author = words
+    wanted = " ".join(words)
+    if wanted and not (_WORD.search(wanted) and len(wanted) <= TEXT_LENGTH):
+        return None
+    return messages.Recall(find=wanted, author=author)
+
+
+def _since(span: str) -> messages.Recall | None:
+    minutes = _minutes(span)
+    return messages.Recall(messages.PAGE, minutes=minutes) if minutes else None
+
+
+def _forget(what: str) -> messages.Forget | None:
+    words = [word.removeprefix("#") for word in what.split()]
+    if not all(word.isdecimal() and len(word) <= _ID_DIGITS for word in words):
+        return messages.Forget(handle=what) if len(words) == 1 else None
+    return messages.Forget((*map(int, words),)) if len(words) <= _IDS else None
+
+
 def _operators(usage: str, purpose: str, build: Callable[..., messages.Request | None]) -> Command:
     return Command(usage, purpose, build, is_operators=True)
 
@@ -114,6 +159,12 @@ COMMANDS = {
     "say": Command("say TEXT", "tell everybody, whatever TEXT looks like", messages.Say),
     "me": Command("me TEXT", "tell everybody what you do", messages.Action),
     "nick": Command("nick NAME", "call yourself NAME from now on", messages.Rename),
+    "back": Command("back [N]", "what was said before, N messages of it", _back),
+    "find": Command("find WORDS [from NAME]", "what was said with these words; by NAME", _find),
+    "since": Command("since 30m", "what was said in the last 30 minutes; also 2h, 1d", _since),
+    "export": Command(
+        "export FILE", "write it all to FILE (.txt, .md or .jsonl)", Export, Place.TERMINAL
+    ),
     "bell": Command(
         f"bell [{'|'.join(BELLS)}]",
         "ring never, when you are meant, or always",
@@ -140,6 +191,9 @@ COMMANDS = {
     "unmute": _operators("unmute NAME", "let NAME speak again", messages.Unmute),
     "bans": _operators("bans", "who is banned, and who is muted", messages.Bans),
     "stats": _operators("stats", "how the server does", messages.Stats),
+    "forget": _operators(
+        "forget ID...|NAME", "remove these messages, or all that NAME said", _forget
+    ),
     "quiet": _operators(
         "quiet on|off",
         "only operators speak, or everybody",
@@ -205,7 +259,7 @@ def _parse_command(typed: str, place: Place) -> messages.Request | messages.Answ
     command = COMMANDS.get(name)
     if command is None or command.place not in place:
         return _unknown(clean(name[:_SHOWN]), place)
-    takes = command.usage.split()[1:]
+    takes = command.takes
     words = arguments.split(None, len(takes) - 1)[: len(takes)]
     is_enough = len(words) >= sum(not word.startswith("[") for word in takes)
     built = command.build(*words) if is_enough else None

@@ -5,8 +5,10 @@ Pure. It is by handle, and follows it when it changes; who comes and goes is alw
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from triochat.grammar import Ignore
-from triochat.messages import Answer, Event, Notice, Refused, Renamed, Said, Whispered
+from triochat.messages import Answer, Event, Notice, Recalled, Refused, Renamed, Said, Whispered
 from triochat.stay import Stay
 from triochat.text import excerpt, handle_key
 
@@ -21,6 +23,12 @@ class Ignored(NamedTuple):
         if not self.handles or not isinstance(event, Said | Whispered):
             return False
         return event.handle in self.handles
+
+    def without(self, event: Event) -> Event:
+        """The same; of what is told again without their words."""
+        if not self.handles or not isinstance(event, Recalled):
+            return event
+        return replace(event, messages=tuple(one for one in event.messages if not self.hides(one)))
 
     def after(self, event: Event) -> "Ignored":
         """The same, when this has happened."""

@@ -32,6 +32,9 @@ LONGEST = 5_256_000
 Minutes: TypeAlias = Annotated[float, Meta(ge=0, le=LONGEST)]
 """How long something holds; 0: until it is lifted."""
 
+PAGE = 400
+"""Messages that a person asks for at once: so many are one line on the wire, however long."""
+
 Id: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 """The id of an event: whole numbers that every reader of JSON can hold."""
 

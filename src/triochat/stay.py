@@ -100,6 +100,7 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             (_, messages.Refused())
             | (messages.Who(), messages.Roster())
             | (messages.Ping(), messages.Pong())
+            | (messages.Recall(), messages.Recalled())
             | (messages.Kick() | messages.Quit(), messages.Notice())
             | (messages.Bans() | messages.Stats(), messages.Notice())
         ):
@@ -115,6 +116,8 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
         ):
             return handle == stay.handle
         case _, messages.Moderated(by=by) if isinstance(request, DECISIONS):
+            return by == stay.handle
+        case messages.Forget(), messages.Removed(by=by):
             return by == stay.handle
         case messages.Kick(handle=kicked), messages.Left(handle=handle, reason=reason):
             return handle_key(handle) == handle_key(kicked) and reason.startswith("kicked")

@@ -6,7 +6,7 @@ Nothing in an event is ever an escape sequence here: texts are cleaned again, wh
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from triochat import messages
 from triochat.text import clean
@@ -16,6 +16,12 @@ NAMED = 10
 
 PAST = "* earlier: "
 """How a line begins that tells of what was told before. Nobody is called so, who acts like that."""
+
+AGAIN = "type the same again to see them"
+"""How older messages are seen where it is remembered which were."""
+
+BACK = f"\\back N shows the newest N, at most {messages.PAGE}"
+"""How they are seen elsewhere."""
 
 _SHOWN = 60  # characters of each
 
@@ -47,6 +53,9 @@ def words_of(event: messages.Event, me: str = "") -> str:
             return f"! {clean(text)}"
         case messages.Notice(text=text):
             return "\n".join(f"* {clean(line)}" for line in text.split("\n"))
+        case messages.Recalled():
+            lines = [f"{_past(said)}#{said.id} {words_of(said)}" for said in event.messages]
+            return "\n".join([*lines, f"* {found_of(event)}"])
     return "\n".join(f"* {line}" for line in statement_of(event).split("\n"))
 
 
@@ -60,6 +69,9 @@ def line_of(event: messages.Event, head: str = "") -> str:
     """
     words = words_of(event)
     line = head + words
+    if isinstance(event, messages.Recalled):
+        lines = map(past_line_of, event.messages)
+        return "\n".join([*lines, f"* {found_of(event, BACK)}"])
     if len(line) <= _SHORT or not isinstance(event, _MESSAGES):
         return line
     text = event.text
@@ -77,8 +89,21 @@ def past_line_of(event: messages.Event, now: datetime | None = None) -> str:
         event: what happened then.
         now: what is today, and where that is so; None: as this machine has it.
     """
+    return line_of(event, _past(event, now))
+
+
+def _past(event: messages.Event, now: datetime | None = None) -> str:
     stamp = stamp_of(getattr(event, "at", ""), now)
-    return line_of(event, f"{PAST}[{stamp}] " if stamp else PAST)
+    return f"{PAST}[{stamp}] " if stamp else PAST
+
+
+def found_of(event: messages.Recalled, how: str = AGAIN) -> str:
+    """How much was found, in words; and, where there is more, how to see it."""
+    count = len(event.messages)
+    if not count:
+        return "nothing earlier was found"
+    found = f"{count} earlier message{'s'[: count - 1]}"
+    return f"{found}; there are older ones: {how}" if event.more else found
 
 
 def stamp_of(at: str, now: datetime | None = None) -> str:
@@ -91,12 +116,19 @@ def stamp_of(at: str, now: datetime | None = None) -> str:
     Returns:
         ``21:07``, or ``2026-01-02 21:07``; empty if that is no time.
     """
+    now = now or datetime.now().astimezone()
+    time = time_of(at, now.tzinfo)
+    if time is None:
+        return ""
+    return f"{time:%H:%M}" if time.date() == now.date() else f"{time:%Y-%m-%d %H:%M}"
+
+
+def time_of(at: str, zone: tzinfo | None = None) -> datetime | None:
+    """A time on the wire, in this zone, or in this machine's; None if it is none."""
     with suppress(ValueError, OverflowError, OSError):
         time = datetime.fromisoformat(at)
-        now = now or datetime.now().astimezone()
-        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(now.tzinfo)
-        return f"{time:%H:%M}" if time.date() == now.date() else f"{time:%Y-%m-%d %H:%M}"
-    return ""
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(zone)
+    return None
 
 
 def statement_of(event: messages.Event) -> str:

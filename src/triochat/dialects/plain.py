@@ -4,6 +4,8 @@ What a line means is for the room to say: a handle, until one was taken, then wh
 of it.
 """
 
+from collections.abc import Sequence
+
 from triochat.dialects.base import Dialect, Speaker
 from triochat.messages import Event, Notice, Refused
 from triochat.order import AnyRequest, Typed
@@ -41,6 +43,6 @@ class PlainSpeaker(Speaker):
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         return [line if isinstance(line, Refused) else Typed(line) for line in lines]
 
-    def tell_past(self, events: list[Event]) -> bytes:
+    def tell_past(self, events: Sequence[Event]) -> bytes:
         """Each as a line that nobody takes for what is said now."""
         return "".join([past_line_of(event) + "\n" for event in events]).encode()

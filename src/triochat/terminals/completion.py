@@ -12,6 +12,8 @@ from triochat.text import could_be_handle
 _COMMAND = re.compile(r"([\\/])(?!\1)(\S*)(?:(\s+(?:\S+\s+)*)(\S*))?")
 _LAST = re.compile(r"\s@?|^@")  # what stands before the last word
 
+_LIKE = {"WHY": "TEXT", "NAME|ADDRESS": "NAME", "ID...|NAME": "NAME"}
+
 
 def complete(before: str, handles: Iterable[str]) -> tuple[int, list[str]]:
     """What may stand at the end of a line.
@@ -28,7 +30,7 @@ def complete(before: str, handles: Iterable[str]) -> tuple[int, list[str]]:
         _, name, gap, argument = command.groups()
         if gap is None:
             return _starting(name, _commands())
-        kind = _kind(name.lower(), len(gap.split()))
+        kind = _kind(name.lower(), gap.split())
         if kind == "NAME":
             return _starting(argument, [f"{handle} " for handle in people])
         if kind != "TEXT":
@@ -47,11 +49,16 @@ def _commands() -> list[str]:
     return [f"{name} " if " " in command.usage else name for name, command in COMMANDS.items()]
 
 
-def _kind(name: str, number: int) -> str:
-    """What this argument of a command is: ``NAME``, ``TEXT``, its words with bars, or another."""
+def _kind(name: str, before: list[str]) -> str:
+    """What an argument of a command is: ``NAME``, ``TEXT``, its words with bars, or another.
+
+    Before it there are these.
+    """
     command = COMMANDS.get(name)
     if command is None or name == "nick":  # that is to be a new name
         return ""
-    takes = command.usage.split()[1:] or [""]
-    kind = takes[min(number, len(takes) - 1)].strip("[]")
-    return {"WHY": "TEXT", "NAME|ADDRESS": "NAME"}.get(kind, kind)
+    takes = command.takes or [""]
+    kind = takes[min(len(before), len(takes) - 1)].strip("[]")
+    if kind.startswith("from "):
+        return "NAME" if before[-1].lower() == "from" else ""
+    return _LIKE.get(kind, kind)
