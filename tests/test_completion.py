@@ -7,7 +7,7 @@ import pytest
 
 from real import run
 
-COMMANDS = ["server", "client", "send", "tail", "forget", "completion"]
+COMMANDS = ["server", "client", "send", "tail", "forget", "history", "completion"]
 SHELLS = ["bash", "fish", "zsh"]
 
 COMPLETE = {

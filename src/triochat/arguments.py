@@ -76,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         "forget", "forget the key of a server, so that another one is taken", epilogs.FORGET
     )
     _add_words(forget, "[options] [HOST] PORT")
+    _add_history(add("history", "print what a server has kept in a file", epilogs.HISTORY))
     completion = add("completion", "print a script that lets a shell complete", epilogs.COMPLETION)
     completion.add_argument(
         "shell", metavar="SHELL", choices=("bash", "fish", "zsh"), help="bash, fish or zsh"
@@ -227,6 +228,27 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
     _add_trust(parser)
 
 
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _add_file(parser, "file", "what the server was given as --history")
+    add(
+        "--last",
+        metavar="N",
+        type=partial(_count, what="messages"),
+        default=math.inf,
+        help="only the newest N of them (default: all)",
+    )
+    add("--find", metavar="WORDS", type=_words, help="only those with all these words")
+    add("--from", **_NAME, dest="author", help="only what NAME has said")
+    add(
+        "--since",
+        metavar="WHEN",
+        type=_since,
+        help="only what was said since then: 30m, 2h, 2d, 2026-01-02 or 2026-01-02T21:07",
+    )
+    add("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
+
+
 def _add_words(parser: argparse.ArgumentParser, usage: str, text: str = "") -> None:
     """Where the room is, and what follows: `parse` tells which words are which."""
     parser.usage = f"%(prog)s {usage}"
@@ -288,6 +310,26 @@ def _duration(text: str, *, unit: str = "s") -> float:
     if not seconds:
         raise argparse.ArgumentTypeError("a duration must be longer than nothing")
     return seconds
+
+
+def _words(text: str) -> str:
+    if not re.search(r"\w", text):
+        raise argparse.ArgumentTypeError(f'there is no word in "{text}"')
+    return text
+
+
+def _since(text: str) -> float:
+    """The seconds since the epoch that are meant."""
+    import time  # noqa: PLC0415  --help is quick without
+    from datetime import datetime  # noqa: PLC0415
+
+    try:
+        if text[-1:].isalpha() and "T" not in text:
+            return max(1.0, time.time() - parse_duration(text))
+        return max(1.0, datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError, OSError):
+        how = "write how long ago (30m, 2h, 2d) or when (2026-01-02, 2026-01-02T21:07)"
+        raise argparse.ArgumentTypeError(f'"{text}" is no time; {how}') from None
 
 
 def _fingerprint(text: str) -> str:

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         open_standard_streams()
         options = parse(arguments)
-        code = print_completion(options) if options.command == "completion" else _run(options)
+        code = _run(options)
     except* KeyboardInterrupt:
         pass
     return code
@@ -48,6 +48,13 @@ def _end(*_: object) -> None:
 
 
 def _run(options: "argparse.Namespace") -> int:
+    """Do it: in a room, or at once where there is none."""
+    if options.command == "completion":
+        return print_completion(options)
+    if options.command == "history":
+        from triochat.offline import print_history
+
+        return print_history(options)
     import signal
 
     import trio

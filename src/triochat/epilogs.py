@@ -121,6 +121,23 @@ exit codes:
   2  wrong arguments
 """
 
+HISTORY = """\
+examples:
+  triochat history room.history --last 20
+  triochat history room.history --find "deploy failed" --since 2d
+  triochat history room.history --from Ann --json | jq -r .text
+
+It prints what was said to everybody ("2026-01-02 21:07:05 Ann> hi"), the
+oldest first, with the times of this machine; also while a server writes to
+FILE. Whispers are not shown. Each word that is looked for must begin a word of
+the message, whatever its case and accents.
+
+exit codes:
+  0  printed, also if there was nothing to print
+  1  FILE cannot be read, or is not the history of a room
+  2  wrong arguments
+"""
+
 COMPLETION = """\
 examples:
   triochat completion zsh > "${fpath[1]}/_triochat"

@@ -40,7 +40,7 @@ def say(fd: int, text: str) -> None:
 def deliver(text: str) -> int:
     """Print this, for which the command was run; the exit code: 1, and why, if it cannot be."""
     try:
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what stays in the buffer until the end

@@ -15,12 +15,27 @@ from triochat.terminals.wrapping import margin_of, wrap
 _INDENT = 2  # cells
 
 
+def fold(line: str, fd: int) -> str:
+    """A line (or several) in the rows in which the terminal there is to have it.
+
+    What that does not know of its width cannot be kept to.
+    """
+    width = 0
+    with suppress(OSError):
+        width = os.get_terminal_size(fd).columns
+    if not width:
+        return line
+    margin = margin_of(_INDENT, width)
+    lines = line.split("\n")
+    return "\n".join(row.plain for one in lines for row in wrap(Text(one), width, margin))
+
+
 class Folding:
     """A `Writer` that breaks lines where the terminal would, and indents their rest.
 
     Args:
         output: gets the rows.
-        fd: the terminal. What it does not know of its width it cannot keep to.
+        fd: the terminal.
     """
 
     def __init__(self, output: Writer, fd: int) -> None:
@@ -29,10 +44,4 @@ class Folding:
 
     async def write(self, line: str) -> None:
         """Write a line (a notice may be several); returns when it is written."""
-        width = 0
-        with suppress(OSError):
-            width = os.get_terminal_size(self._fd).columns
-        margin = margin_of(_INDENT, width)
-        lines = line.split("\n")
-        rows = [row.plain for one in lines for row in wrap(Text(one), width, margin)]
-        await self._output.write("\n".join(rows if width else lines))
+        await self._output.write(fold(line, self._fd))
