@@ -10,6 +10,7 @@ from triochat.messages import (
     Closing,
     Deop,
     Event,
+    Forget,
     Join,
     Joined,
     Kick,
@@ -22,6 +23,7 @@ from triochat.messages import (
     Pong,
     Quiet,
     Quit,
+    Recall,
     Recalled,
     Refused,
     Removed,
@@ -76,6 +78,11 @@ spans = st.one_of(st.just(0), st.floats(0, LONGEST))
 """How long something is to hold, in minutes."""
 
 ids = st.integers(min_value=0, max_value=2**53 - 1)
+counts = st.integers(min_value=-3, max_value=2**63 - 1)
+
+
+def _short(text: str) -> str:
+    return text[:256]
 
 
 def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
@@ -99,6 +106,8 @@ def requests(text: st.SearchStrategy[str]) -> st.SearchStrategy[Request]:
         st.builds(Quiet, st.booleans()),
         st.just(Bans()),
         st.just(Stats()),
+        st.builds(Recall, counts, st.none() | ids, text.map(_short), text.map(_short), spans),
+        st.builds(Forget, st.lists(ids, max_size=3).map(tuple), text),
         st.just(Quit()),
     )
 

@@ -1,4 +1,5 @@
 import json
+import re
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import trio
 import trio.testing
 
 from doubles import Stub, Typist, sitting
+from house import UNLIMITED, open_house
 from triochat.ignored import Ignored
 from triochat.messages import (
     PAGE,
@@ -25,7 +27,8 @@ from triochat.messages import (
     Say,
     Welcome,
 )
-from triochat.reading import Reading
+from triochat.reading import Reader
+from triochat.words import BACK
 
 WELCOME = Welcome("Bob", "Server", ("Ann", "Bob"), 9)
 
@@ -52,15 +55,15 @@ async def nothing(_: Request) -> None:
 # ---- how far somebody has read
 
 
-def reading(*events: Event) -> Reading:
+def reading(*events: Event) -> Reader:
     """Of somebody who was shown this."""
-    read = Reading(nothing)
+    read = Reader(nothing)
     for event in events:
         assert not read.hear(event, None)
     return read
 
 
-def answer(read: Reading, asked: Recall, event: Event) -> None:
+def answer(read: Reader, asked: Recall, event: Event) -> None:
     """It is asked for, and this is the answer."""
     sent = read.older(asked)
     assert not read.hear(event, sent)
@@ -120,7 +123,7 @@ def test_all_else_is_asked_as_it_is() -> None:
 # ---- at a terminal
 
 
-class Reader(Typist):
+class Bob(Typist):
     """A person who can wait for what is shown."""
 
     def __init__(self) -> None:
@@ -141,9 +144,9 @@ class Reader(Typist):
 
 
 @asynccontextmanager
-async def at_the_stub() -> AsyncIterator[tuple[Stub, Reader]]:
+async def at_the_stub() -> AsyncIterator[tuple[Stub, Bob]]:
     """Bob, at a server that says what the test wants."""
-    stub, bob = Stub(), Reader()
+    stub, bob = Stub(), Bob()
     async with sitting(bob, stub.connect, "Bob"):
         assert isinstance((await stub.asked())[0], Join)
         await stub.tell(WELCOME)
@@ -317,3 +320,80 @@ async def test_an_export_that_the_end_breaks_off(tmp_path: Path) -> None:
         why = "the connection ended before all was there; export it again"
         assert (await bob.until("! not")) == f"! not exported to {tmp_path}/a.txt: {why}"
         assert names(tmp_path) == []
+
+
+# ---- in a room
+
+TIME = r"\[(2026-01-0[123] )?\d\d:\d\d\] "
+
+
+def untimed(lines: list[str]) -> list[str]:
+    """These lines without the times, which are those of this machine."""
+    return [re.sub(TIME, "", line) for line in lines]
+
+
+async def test_reading_back_at_a_plain_line() -> None:
+    """There the newest are told as lines that are past, and what is looked for."""
+    async with open_house() as house:
+        ann, bob = await house.plain("Ann"), await house.plain("Bob")
+        await ann.type("tea time", "\\me waves", "coffee", "psst > Bob", "tea, too")
+        await bob.type("\\back 2", "\\find TEA", "\\find t from ann", "\\since 1m", "\\find cocoa")
+        lines = untimed(await bob.heard_by_now())
+        tea = ["* earlier: Ann> tea time", "* earlier: Ann> tea, too"]
+        assert lines == [
+            "Ann> tea time",
+            "* Ann waves",
+            "Ann> coffee",
+            "[Ann -> you] psst",
+            "Ann> tea, too",
+            "* earlier: Ann> coffee",
+            "* earlier: Ann> tea, too",
+            f"* 2 earlier messages; there are older ones: {BACK}",
+            *(*tea, "* 2 earlier messages"),
+            *(*tea, "* 2 earlier messages"),
+            tea[0],
+            "* earlier: * Ann waves",
+            "* earlier: Ann> coffee",
+            tea[1],
+            "* 4 earlier messages",
+            "* nothing earlier was found",
+        ]
+
+
+@pytest.mark.real_time
+async def test_an_export_of_a_room(tmp_path: Path) -> None:
+    """All that was said to everybody is in the file, in order, and no whisper."""
+    async with open_house(limits=UNLIMITED) as house:
+        ann, bob = await house.plain("Ann"), Bob()
+        await ann.type(*(f"line {number}" for number in range(900)), "secret > Ann")
+        async with sitting(bob, house.listener.connect, "Bob"):
+            await bob.type(f"\\export {tmp_path}/all.txt")
+            assert await bob.until("* exp") == f"* exported 900 messages to {tmp_path}/all.txt"
+        lines = (tmp_path / "all.txt").read_text().splitlines()
+        assert [line[20:] for line in lines] == [f"Ann> line {number}" for number in range(900)]
+
+
+async def test_what_an_operator_forgets() -> None:
+    """By the numbers with which they are told again, or by who said them, messages are gone."""
+    async with open_house() as house:
+        ann, bob = await house.plain("Ann"), Bob()
+        async with sitting(bob, house.listener.connect, "Bob") as _:
+            house.room.operators.update(
+                one for one, name in house.room.members.items() if name == "Bob"
+            )
+            await ann.type("one", "two", "three")
+            await bob.type("\\find two")
+            number = re.search(r"#(\d+) Ann> two", bob.screen[-1])
+            assert number
+            await bob.type(f"\\forget #{number[1]}")
+            assert bob.screen[-1] == "* 1 message was removed by Bob"
+            await bob.type("\\find one")
+            await bob.type("\\find two")
+            assert bob.screen[-1] == "* nothing earlier was found"
+            await bob.type("\\forget Ann")
+            assert bob.screen[-1] == "* 2 messages of Ann were removed by Bob"
+            await bob.type("\\since 1h")
+            assert bob.screen[-1] == "* nothing earlier was found"
+            await bob.type("\\forget Ann")
+            assert bob.screen[-1].startswith("! nothing is kept")
+        assert (await ann.heard_by_now())[-2:] != []

@@ -46,7 +46,7 @@ from triochat.messages import (
 from triochat.order import Asked, Peer
 from triochat.room import Room
 from triochat.stay import Stay, is_answer
-from triochat.telling import Reports, Told
+from triochat.telling import Recalls, Reports, Told
 
 WELCOME = Welcome("Bob", "Server", ("Ann", "Bob"), 7)
 NO = Refused("handle-taken", "no")
@@ -110,6 +110,8 @@ def test_the_room_answers_each_request_once_and_in_order(asked: list[Request], w
                     stay.hear(event)
             elif isinstance(told, Reports):
                 stay.hear(Notice("what the server says of itself"))
+            elif isinstance(told, Recalls):
+                stay.hear(Recalled(()))
         assert not stay.unanswered
 
 

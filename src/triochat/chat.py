@@ -16,7 +16,7 @@ from triochat.connection import Connection
 from triochat.grammar import Bell, Export, Ignore, Local, Place, introduce, parse
 from triochat.messages import Event, Notice, Refused, Request, Say, Speech
 from triochat.passwords import PASSWORD_LENGTH, Secret
-from triochat.reading import Reading
+from triochat.reading import Reader
 from triochat.terminal import Terminal, View
 from triochat.text import clean
 from triochat.words import unsent
@@ -118,7 +118,7 @@ class Chat:
         self._where = where
         self._offer = offer
         self._role = role
-        self._reading = Reading(self._send)
+        self._reading = Reader(self._send)
         self._question = "" if handle else ASK_HANDLE
         self._handle_length = View().handle_length
         self._view = View()

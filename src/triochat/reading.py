@@ -24,7 +24,7 @@ _OVER = "the connection ended before all was there; export it again"
 T = TypeVar("T")
 
 
-class Reading:
+class Reader:
     """What one person reads back, over one connection.
 
     Args:
