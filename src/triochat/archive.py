@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from msgspec import json
+from msgspec import MsgspecError, json
 
 from triochat.finding import Wanted, words_in
 from triochat.messages import Event, Recall, Recalled, Said
@@ -55,7 +55,7 @@ class Reading:
         values: list[object] = [before]
         if terms := _terms(wanted):
             tables = "found JOIN said ON said.id = found.rowid"
-            conditions = ["found.words MATCH ?", "found.rowid < ?"]
+            conditions = ["found MATCH ?", "found.rowid < ?"]
             values = [terms, before]
         if wanted.since:
             # the clock may have gone back; but not over so many messages
@@ -67,7 +67,7 @@ class Reading:
             f" ORDER BY {order} DESC LIMIT ?",
             (*values, count + 1),
         ).fetchall()
-        return Recalled((*map(_said, reversed(rows[:count])),), more=len(rows) > count)
+        return Recalled((*map(said_of, reversed(rows[:count])),), more=len(rows) > count)
 
     def missed(self, key: str, after: int, upto: int, count: int) -> list[Event]:
         """What all, and the seat with this key, were told after the one id, and up to the other.
@@ -82,12 +82,12 @@ class Reading:
             " ORDER BY id LIMIT ?",
             (key, after, upto, count),
         )
-        events = [*map(_said, said), *(_event.decode(text) for (text,) in told)]
+        events = [*map(said_of, said), *(_event.decode(text) for (text,) in told)]
         return sorted(events, key=lambda event: event.id)[:count]
 
     def ids_by(self, handle: str) -> list[int]:
         """The ids of all messages that were said under this handle, oldest first."""
-        found = "SELECT rowid FROM found WHERE words MATCH ? ORDER BY rowid"
+        found = "SELECT rowid FROM found WHERE found MATCH ? ORDER BY rowid"
         rows = self._database.execute(found, (_quoted(_by(handle_key(handle))),))
         return [number for (number,) in rows]
 
@@ -161,7 +161,7 @@ def tried(path: str | Path, do: Callable[[], _T], doing: str) -> _T:
         raise ValueError(f"cannot {doing} {path}: {str(error.strerror).lower()}") from None
     except sqlite3.OperationalError as error:
         raise ValueError(f"cannot {doing} {path}: {error}") from None
-    except (sqlite3.DatabaseError, UnicodeError):
+    except (sqlite3.DatabaseError, UnicodeError, MsgspecError):
         raise ValueError(DAMAGED.format(path)) from None
 
 
@@ -187,6 +187,7 @@ def _terms(wanted: Wanted) -> str:
     return " AND ".join([*author, *(f"{_quoted(word)} *" for word in wanted.words)])
 
 
-def _said(row: Sequence[Any]) -> Said:
+def said_of(row: Sequence[Any]) -> Said:
+    """The message in this row of the table."""
     number, at, handle, text, is_action = row
     return Said(number, at, handle, text, bool(is_action))

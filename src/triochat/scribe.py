@@ -1,0 +1,351 @@
+"""The scribe: what a server writes into its archive, and how it opens it. Called in threads.
+
+A commit is one transaction. What is private, or about who comes and goes, is deleted when no seat
+can miss it any more; `secure_delete` overwrites it, and the log of changes is emptied after that.
+The index of words is merged anew when messages were to be forgotten, or it would still name them.
+"""
+
+import fcntl
+import math
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import json
+
+from triochat.archive import (
+    APPLICATION,
+    Reading,
+    connect,
+    head_of,
+    said_of,
+    tried,
+    words_of,
+)
+from triochat.changes import Changes
+from triochat.history import UNSEEN
+from triochat.messages import Said
+from triochat.seats import HOLD, Seat
+
+PIECE = 1000
+"""Rows that are deleted at once, in one transaction: others want to write too."""
+
+PAGES = 16
+"""Pages of the index that are merged at once."""
+
+_BUSY = 250  # milliseconds to wait for who reads, before the log of changes is emptied
+_LOCK = 1 << 40  # the byte that a server locks; it is beyond those that SQLite locks
+
+MIGRATIONS = (
+    """
+    CREATE TABLE said (id INTEGER PRIMARY KEY, at TEXT, handle TEXT, text TEXT, action INTEGER);
+    CREATE INDEX said_at ON said (at);
+    CREATE VIRTUAL TABLE found USING fts5
+        (words, tokenize = "ascii tokenchars '_'", detail = none, columnsize = 0);
+    CREATE TABLE passing (seat TEXT, id INTEGER, kept REAL, event TEXT, PRIMARY KEY (seat, id))
+        WITHOUT ROWID;
+    CREATE TABLE seats (key TEXT PRIMARY KEY, seat TEXT, floor INTEGER) WITHOUT ROWID;
+    CREATE TABLE house (last INTEGER, floor INTEGER, alive REAL, rulings BLOB, traces INTEGER);
+    INSERT INTO house VALUES (0, 0, 0, x'', 0);
+    """,
+)
+"""What makes of a file of version N one of version N + 1."""
+"""What makes of a file of version N one of version N + 1."""
+
+
+class Scribe:
+    """An archive that a server writes; what it reads of it when it begins.
+
+    Args:
+        database: a connection to it.
+        file: the file, with the server's lock; closed at the end.
+        path: where it is.
+        hold: seconds for which a seat may be away.
+
+    Attributes:
+        keep: seconds for which messages are kept.
+        most: so many messages are kept.
+        last_id: the newest id that was given to anything.
+        floors: by the key of each seat, and empty for all: what has an id of at most this may be
+            missing.
+        seats: those whose owners may still come back.
+        rulings: what operators decided; empty if that was never written.
+    """
+
+    def __init__(self, database: sqlite3.Connection, file: int, path: Path, hold: float) -> None:
+        self.path = path
+        self.keep = math.inf
+        self.most = math.inf
+        self.floors: dict[str, int] = {}
+        self.seats: list[Seat] = []
+        self._database = database
+        self._file = file
+        self._hold = hold
+        self._count: int | None = None  # of messages, once somebody has asked
+        self._merged = False
+        self.last_id, self.floors[""], self._alive, self.rulings, self._has_traces = self._run(
+            "SELECT last, floor, alive, rulings, traces FROM house"
+        ).fetchone()
+
+    def _run(self, sql: str, *values: object) -> sqlite3.Cursor:
+        return self._database.execute(sql, values)
+
+    def begin(self, now: float) -> None:
+        """Go on at this time: who was away too long when the server ended has no seat any more.
+
+        For all others it is as if the time from then until now had not been.
+        """
+        down = max(0.0, now - self._alive)
+        for key, text, floor in self._run("SELECT key, seat, floor FROM seats").fetchall():
+            seat = json.decode(text, type=Seat)
+            if now - (self._alive if seat.away is None else seat.away) <= self._hold:
+                self.floors[key] = floor
+                self.seats.append(seat)
+        with self._transaction():
+            for (key,) in self._run("SELECT key FROM seats").fetchall():
+                if key not in self.floors:
+                    self._vacate(key)
+            self._run("UPDATE passing SET kept = kept + ?", down)
+            self._run("UPDATE house SET alive = ?", now)
+
+    def newest(self, count: int) -> list[Said]:
+        """The newest messages, oldest first."""
+        rows = self._run("SELECT * FROM said ORDER BY id DESC LIMIT ?", count).fetchall()
+        return [*map(said_of, reversed(rows))]
+
+    def open_reading(self) -> Reading:
+        """Another connection, which reads while this one writes."""
+        return Reading(connect(self.path, "mode=ro"))
+
+    # ---- writing
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All that is written in the block, or nothing."""
+        self._run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._run("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._run("ROLLBACK")
+            raise
+
+    def commit(self, changes: Changes, now: float) -> None:
+        """Write this; it is on the disk when this returns.
+
+        Raises:
+            sqlite3.Error: it is not, and nothing of it is.
+        """
+        run, run_all = self._run, self._database.executemany
+        with self._transaction():
+            for key in changes.vacated:
+                self._vacate(key)
+            if changes.forgotten:
+                self._forget(changes.forgotten)
+                run("UPDATE house SET traces = 1")
+            messages = [(one.id, one.at, one.handle, one.text, one.action) for one in changes.said]
+            run_all("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", messages)
+            words = [(one.id, words_of(one)) for one in changes.said]
+            run_all("INSERT OR REPLACE INTO found (rowid, words) VALUES (?, ?)", words)
+            events = [(key, number, now, json.encode(one)) for key, number, one in changes.passing]
+            run_all("INSERT OR REPLACE INTO passing VALUES (?, ?, ?, ?)", events)
+            for key, seat in changes.seats.items():
+                run(
+                    "INSERT INTO seats VALUES (?, ?, 0)"
+                    " ON CONFLICT (key) DO UPDATE SET seat = excluded.seat",
+                    key,
+                    json.encode(seat),
+                )
+            self._raise(changes.floors)
+            if changes.rulings is not None:
+                run("UPDATE house SET rulings = ?", changes.rulings)
+            run("UPDATE house SET last = max(last, ?), alive = ?", changes.last, now)
+        if changes.forgotten:
+            self._has_traces, self._merged = 1, False
+        if self._count is not None:
+            self._count += len(changes.said)
+
+    def _vacate(self, key: str) -> None:
+        self._run("DELETE FROM seats WHERE key = ?", key)
+        self._run("DELETE FROM passing WHERE seat = ?", key)
+
+    def _forget(self, ids: Sequence[int] | set[int]) -> None:
+        numbers = [(number,) for number in ids]
+        deleted = self._database.executemany("DELETE FROM said WHERE id = ?", numbers).rowcount
+        if self._count is not None:
+            self._count -= max(0, deleted)
+        self._database.executemany("DELETE FROM found WHERE rowid = ?", numbers)
+
+    def _raise(self, floors: dict[str, int]) -> None:
+        for key, floor in floors.items():
+            if key:
+                self._run("UPDATE seats SET floor = max(floor, ?) WHERE key = ?", floor, key)
+            else:
+                self._run("UPDATE house SET floor = max(floor, ?)", floor)
+
+    # ---- cleaning up
+
+    def clean(self, now: float) -> dict[str, int] | None:
+        """Delete a piece of what need not be kept any more.
+
+        Returns:
+            The floors that have risen by that; None if there is nothing to delete.
+        """
+        seen = now - self._hold - UNSEEN
+        passed = self._run(
+            "SELECT seat, id FROM passing WHERE kept < ? LIMIT ?", seen, PIECE
+        ).fetchall()
+        old = self._old(now)
+        if not passed and not old:
+            return None
+        floors = {"": old[-1]} if old else {}
+        for key, number in passed:
+            floors[key] = max(floors.get(key, 0), number)
+        with self._transaction():
+            self._forget(old)
+            self._database.executemany("DELETE FROM passing WHERE seat = ? AND id = ?", passed)
+            self._raise(floors)
+        return floors
+
+    def _old(self, now: float) -> list[int]:
+        """Ids of some of the messages that are not to be kept any longer, in their order."""
+        rows: list[tuple[int]] = []
+        if self.keep < now:
+            since = datetime.fromtimestamp(now - self.keep, UTC).isoformat()[:19]
+            oldest = "SELECT id FROM said WHERE at < ? ORDER BY at LIMIT ?"
+            rows += self._run(oldest, since, PIECE).fetchall()
+        if self.most < math.inf:
+            if self._count is None:
+                (self._count,) = self._run("SELECT count(*) FROM said").fetchone()
+            if (excess := self._count - self.most) > 0:
+                oldest = "SELECT id FROM said ORDER BY id LIMIT ?"
+                rows += self._run(oldest, min(excess, PIECE)).fetchall()
+        return sorted({number for (number,) in rows})
+
+    def merge(self) -> bool:
+        """Merge a piece of the index, if it still knows words that were to be forgotten.
+
+        Returns:
+            There is more to do.
+        """
+        if not self._has_traces:
+            return False
+        with self._transaction():
+            before = self._database.total_changes
+            pages = PAGES if self._merged else -PAGES  # a negative number begins it
+            self._run("INSERT INTO found (found, rank) VALUES ('merge', ?)", pages)
+            self._merged = True
+            if self._database.total_changes - before < 2:
+                self._run("UPDATE house SET traces = 0")
+                self._has_traces = 0
+        return bool(self._has_traces)
+
+    def sign(self, now: float) -> bool:
+        """Say that the server is there, and empty the log of changes.
+
+        Returns:
+            The log is empty: nobody was reading.
+        """
+        with self._transaction():
+            self._run("UPDATE house SET alive = ?", now)
+        busy, *_ = self._run("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()
+        return not busy
+
+    def close(self) -> None:
+        """Write no more."""
+        self._database.close()
+        os.close(self._file)
+
+
+# ---- opening
+
+
+def open_archive(path: Path, now: float, *, hold: float = HOLD, sync: str = "full") -> Scribe:
+    """The archive in this file, which is made if it is not there; nobody else writes it meanwhile.
+
+    Args:
+        path: of the file.
+        now: the time in seconds since the epoch.
+        hold: seconds for which a seat may be away.
+        sync: ``full``: what is written survives that the power fails; ``normal``: but for the last
+            moments.
+
+    Raises:
+        ValueError: with a sentence, if that cannot be; then the file is as it was.
+    """
+    path = Path(os.path.realpath(path))
+    return tried(path, lambda: _open(path, now, hold, sync), "write")
+
+
+def _open(path: Path, now: float, hold: float, sync: str) -> Scribe:
+    is_new = not (path.exists() and head_of(path))
+    had_file = path.exists()
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    database = None
+    try:
+        _lock(file, path)
+        if not is_new:
+            _check(path)
+        database = connect(path, "mode=rw")
+        _prepare(database, sync)
+        scribe = Scribe(database, file, path, hold)
+        scribe.begin(now)
+        os.fchmod(file, 0o600)
+    except BaseException:
+        if database is not None:
+            database.close()
+        os.close(file)
+        if not had_file:
+            path.unlink()
+        raise
+    return scribe
+
+
+def _lock(file: int, path: Path) -> None:
+    """Let no other server in; closing any file that is this one would end that (POSIX)."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK)
+    except (BlockingIOError, PermissionError):
+        raise ValueError(f"another server keeps its history in {path}; name another file") from None
+
+
+def _check(path: Path) -> None:
+    """Raise what stands against using this file, before anything in it is touched."""
+    log, index = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))
+    had_index = index.exists()
+    has_log = log.exists() and log.stat().st_size
+    try:
+        with closing(connect(path, "mode=ro" if has_log else "mode=ro&immutable=1")) as database:
+            for table in ("house", "seats", "passing"):
+                database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  no input
+            for end in ("ASC", "DESC"):
+                newest = f"SELECT * FROM said ORDER BY id {end} LIMIT 100"  # noqa: S608  no input
+                database.execute(newest).fetchall()
+            database.execute("SELECT rowid FROM found WHERE found MATCH 'a' LIMIT 1").fetchall()
+    finally:
+        if not had_index:
+            index.unlink(missing_ok=True)
+
+
+def _prepare(database: sqlite3.Connection, sync: str) -> None:
+    """Make of this file one of our version, which is written as we want it."""
+    for pragma in (f"busy_timeout = {_BUSY}", f"synchronous = {sync}", "secure_delete = ON"):
+        database.execute(f"PRAGMA {pragma}")
+    (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise sqlite3.OperationalError("its file system cannot keep a log of changes")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    for number, migration in enumerate(MIGRATIONS[version:], version + 1):
+        try:
+            database.executescript(
+                f"BEGIN; {migration} PRAGMA application_id = {APPLICATION};"
+                f" PRAGMA user_version = {number}; COMMIT"
+            )
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
+            raise
