@@ -9,6 +9,7 @@ import fcntl
 import math
 import os
 import sqlite3
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ PIECE = 1000
 PAGES = 16
 """Pages of the index that are merged at once."""
 
-_BUSY = 250  # milliseconds to wait for who reads, before the log of changes is emptied
+_BUSY = 50  # milliseconds to wait for who reads, before the log of changes is emptied
 _LOCK = 1 << 40  # the byte that a server locks; it is beyond those that SQLite locks
 
 MIGRATIONS = (
@@ -290,11 +291,11 @@ def _open(path: Path, now: float, hold: float, sync: str) -> Scribe:
         _lock(file, path)
         if not is_new:
             _check(path)
+        os.fchmod(file, 0o600)  # what SQLite puts beside it gets the same
         database = connect(path, "mode=rw")
         _prepare(database, sync)
         scribe = Scribe(database, file, path, hold)
         scribe.begin(now)
-        os.fchmod(file, 0o600)
     except BaseException:
         if database is not None:
             database.close()
@@ -306,9 +307,17 @@ def _open(path: Path, now: float, hold: float, sync: str) -> Scribe:
 
 
 def _lock(file: int, path: Path) -> None:
-    """Let no other server in; closing any file that is this one would end that (POSIX)."""
+    """Let no other server in, for as long as this file is open.
+
+    The lock is the open file's (Linux): a process's own would be lost as soon as SQLite unlocks
+    what it has locked. Where there are no such locks, only who opens it at the same time is told.
+    """
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK)
+        if hasattr(fcntl, "F_OFD_SETLK"):
+            wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, _LOCK, 1, 0)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, wanted)
+        else:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK)
     except (BlockingIOError, PermissionError):
         raise ValueError(f"another server keeps its history in {path}; name another file") from None
 
@@ -335,9 +344,6 @@ def _prepare(database: sqlite3.Connection, sync: str) -> None:
     """Make of this file one of our version, which is written as we want it."""
     for pragma in (f"busy_timeout = {_BUSY}", f"synchronous = {sync}", "secure_delete = ON"):
         database.execute(f"PRAGMA {pragma}")
-    (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
-        raise sqlite3.OperationalError("its file system cannot keep a log of changes")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     for number, migration in enumerate(MIGRATIONS[version:], version + 1):
         try:
@@ -349,3 +355,7 @@ def _prepare(database: sqlite3.Connection, sync: str) -> None:
             with suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
             raise
+    # only now, or what the file is would stand in the log alone
+    (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise sqlite3.OperationalError("its file system cannot keep a log of changes")

@@ -1,0 +1,305 @@
+"""Archiving: a history that survives. What is told is in a file, too, before anybody sees it.
+
+Memory holds what is newest, as a cache; what is older is read from the file, by a connection of its
+own, so that nobody waits who writes. One thread at a time writes, and commits a batch as one.
+
+When the file cannot be written the room lives on: what is to be kept waits in memory, for as long
+as that has room. Operators hear of it, and each who says something; it is tried again every few
+seconds, and where something was lost the file says so in its place.
+"""
+
+import logging
+import math
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import trio
+from msgspec.structs import replace
+
+from triochat.changes import Changes
+from triochat.history import KEPT, TAIL, History
+from triochat.messages import Event, Recall, Recalled, Said
+from triochat.order import Peer
+from triochat.outbox import LINGER
+from triochat.sanctions import Rulings, dump
+from triochat.scribe import Scribe
+from triochat.seats import HOLD, Seat
+from triochat.telling import Telling, Told
+
+log = logging.getLogger(__name__)
+
+MINUTE = 60.0
+"""Seconds between two signs of life; as often it is deleted what need not be kept any more."""
+
+RETRY = 5.0
+"""Seconds after which it is tried again to write."""
+
+REMIND = 600.0
+"""Seconds after which operators are told again that nothing is kept."""
+
+UNKEPT = "what is said is not being kept ({}); this is tried again every few seconds"
+"""What operators are told."""
+
+UNHEARD = "what you say now is told to all who are here, but not kept ({})"
+"""What authors are told."""
+
+_T = TypeVar("_T")
+
+
+class Archived(History):
+    """A history in a file.
+
+    Args:
+        scribe: writes it.
+        rulings: what operators decide, if that is to be kept there as well.
+        server: the server's handle; it says where something is missing.
+        hold: seconds for which a seat may be away.
+        clock: the time in seconds since the epoch.
+        kept: so many messages are in memory.
+
+    Attributes:
+        alert: tells operators something.
+        warn: tells a peer something that it has not asked for.
+    """
+
+    is_instant = False
+
+    def __init__(
+        self,
+        scribe: Scribe,
+        *,
+        rulings: Rulings | None = None,
+        server: str = "Server",
+        hold: float = HOLD,
+        clock: Callable[[], float] = time.time,
+        kept: int = KEPT,
+    ) -> None:
+        super().__init__(kept, hold=hold, clock=clock)
+        self.alert: Callable[[str], None] = log.warning
+        self.warn: Callable[[Peer, str], None] = lambda peer, text: None  # noqa: ARG005
+        self.last_id = scribe.last_id
+        self.seats = scribe.seats
+        for seat in self.seats:
+            super()._seat(seat)
+        self._said += scribe.newest(kept)
+        self._scribe = scribe
+        self._reading = scribe.open_reading()
+        self._floors = {**scribe.floors}
+        self._rulings = rulings
+        self._ruled = rulings.version if rulings else 0
+        self._server = server
+        self._changes = Changes()
+        self._writers = trio.CapacityLimiter(1)
+        self._readers = trio.CapacityLimiter(1)
+        self._wake = trio.Event()
+        self._problem = ""
+        self._alerted = -math.inf
+        self._warned: set[Peer] = set()
+        self._lost = 0  # so many messages, since nothing can be written
+        self._last_lost: Said | None = None
+
+    # ---- keeping
+
+    def keep(self, batch: Sequence[Telling]) -> Awaitable[None] | None:
+        """As `History.keep`; returns None also while nothing can be kept, and the room goes on."""
+        super().keep(batch)
+        changes, rulings = self._changes, self._rulings
+        if rulings and rulings.version != self._ruled:
+            self._ruled, changes.rulings = rulings.version, dump(rulings, self._clock())
+        if self._problem:
+            self._make_room()
+            self._warn(batch)
+            return None
+        return self._keep_now(batch) if changes else None
+
+    async def _keep_now(self, batch: Sequence[Telling]) -> None:
+        if not await self._commit():
+            self._warn(batch)
+
+    def _keep(self, told: Told) -> None:
+        super()._keep(told)
+        keys = (
+            [""] if told.to is None else [self._keys[one] for one in told.to if one in self._keys]
+        )
+        for event in told.events:
+            number = getattr(event, "id", 0)
+            self._changes.last = max(self._changes.last, number)
+            if type(event) is Said and told.to is None:
+                self._changes.said.append(event)
+            elif number:
+                self._changes.passing += [(key, number, event) for key in keys]
+
+    def _seat(self, seat: Seat) -> None:
+        super()._seat(seat)
+        self._floors.setdefault(seat.key, 0)
+        self._changes.seats[seat.key] = seat
+
+    def _vacate(self, key: str) -> None:
+        super()._vacate(key)
+        self._floors.pop(key, None)
+        self._changes.vacate(key)
+
+    def _forget(self, ids: set[int]) -> None:
+        super()._forget(ids)
+        self._changes.forget(ids)
+        self._wake.set()
+
+    async def _commit(self) -> bool:
+        """Write what has changed; whether that was done. If not, it waits to be written."""
+        changes, self._changes = self._changes, Changes()
+        try:
+            await self._write(self._scribe.commit, changes, self._clock())
+        except BaseException as error:
+            changes.add(self._changes)
+            self._changes = changes
+            if not isinstance(error, sqlite3.Error):
+                raise
+            self._fail(error)
+            return False
+        return True
+
+    async def _write(self, do: Callable[..., _T], *values: object) -> _T:
+        return await trio.to_thread.run_sync(do, *values, limiter=self._writers)
+
+    # ---- when nothing can be written
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        self._problem = str(error)
+        self._wake.set()
+        now = trio.current_time()
+        if now - self._alerted >= REMIND:
+            self._alerted = now
+            log.warning("cannot write %s: %s", self._scribe.path, error)
+            self.alert(UNKEPT.format(error))
+
+    def _warn(self, batch: Sequence[Telling]) -> None:
+        """Tell the authors of this batch, each once, that it is not kept."""
+        for telling in batch:
+            if isinstance(telling, Told) and telling.author and telling.author not in self._warned:
+                self._warned.add(telling.author)
+                self.warn(telling.author, UNHEARD.format(self._problem))
+
+    def _make_room(self) -> None:
+        """Lose the oldest of what waits to be written, where that is too much."""
+        changes = self._changes
+        if lost := changes.said[:-TAIL]:
+            self._lost += len(lost)
+            self._last_lost = lost[-1]
+            self._raise({"": lost[-1].id})
+            del changes.said[:-TAIL]
+        for key, number, _ in changes.passing[:-TAIL]:
+            self._raise({key: number})
+        del changes.passing[:-TAIL]
+
+    def _raise(self, floors: dict[str, int]) -> None:
+        """What has an id of at most these may be missing from now on."""
+        for key, floor in floors.items():
+            if key in self._floors:
+                self._changes.floors[key] = self._floors[key] = max(self._floors[key], floor)
+
+    async def _mend(self) -> None:
+        """Try again. When that works, say where something is missing, and go on as before."""
+        if not await self._commit():
+            return
+        missing = "nothing is missing"
+        if last := self._last_lost:
+            missing = f"{self._lost:,} messages are missing"
+            text = f"could not keep {self._lost:,} messages, up to this one ({self._problem})"
+            self._changes.said.insert(0, Said(last.id, last.at, self._server, text, action=True))
+        self._lost, self._last_lost = 0, None
+        self._problem, self._alerted, self._warned = "", -math.inf, set()
+        if not self._changes or await self._commit():
+            log.warning("%s is written again; %s", self._scribe.path, missing)
+            self.alert(f"what is said is kept again; {missing}")
+
+    # ---- cleaning up
+
+    async def run(self) -> None:
+        """Clean up once a minute, and try again what went wrong; until cancelled."""
+        while True:
+            with trio.move_on_after(MINUTE):
+                await self._wake.wait()
+                await trio.sleep(RETRY)
+            self._wake = trio.Event()
+            await self.tidy()
+
+    async def tidy(self) -> None:
+        """Delete what need not be kept any more, from the log of changes as well."""
+        if self._problem:
+            await self._mend()
+        if self._problem:
+            return
+        try:
+            while (floors := await self._write(self._scribe.clean, self._clock())) is not None:
+                self._raise(floors)
+            while await self._write(self._scribe.merge):
+                pass
+            if not await self._write(self._scribe.sign, self._clock()):
+                self._wake.set()
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    async def aclose(self) -> None:
+        """Write what is not written yet, and close the file."""
+        if self._changes:
+            await self._commit()
+        await self.tidy()
+        self._reading.close()
+        await self._write(self._scribe.close)
+
+    # ---- reading
+
+    def reaches(self, key: str, after: int) -> bool:
+        """As `History.reaches`."""
+        return key in self._floors and max(self._floors[key], self._floors[""]) <= after
+
+    async def missed(self, key: str, after: int, upto: int, count: int) -> Sequence[Event]:
+        """As `History.missed`; from memory, if that has all of it."""
+        events = await super().missed(key, after, upto, count)
+        own = self._own.get(key)
+        is_whole = len(self._events) < TAIL or getattr(self._events[0], "id", 0) <= after + 1
+        if after >= self.last_id and is_whole and (own is None or own.floor <= after):
+            return events
+        older = await self._read(self._reading.missed, key, after, upto, count)
+        merged = {getattr(event, "id", 0): event for event in (*(older or ()), *events)}
+        return [merged[number] for number in sorted(merged)][:count]
+
+    async def recall(self, asked: Recall, upto: int) -> Recalled:
+        """As `History.recall`; what is not in memory comes from the file."""
+        newest = await super().recall(asked, upto)
+        if newest.more:
+            return newest
+        before = min(self._said[0].id if self._said else upto + 1, upto + 1)
+        before = before if asked.before is None else min(asked.before, before)
+        rest = replace(asked, count=max(0, asked.count) - len(newest.messages), before=before)
+        older = await self._read(self._reading.recall, rest, None, self._clock())
+        return Recalled(older.messages + newest.messages, older.more) if older else newest
+
+    async def ids_by(self, handle: str) -> Sequence[int]:
+        """As `History.ids_by`."""
+        older = await self._read(self._reading.ids_by, handle)
+        return sorted({*(older or ()), *await super().ids_by(handle)})
+
+    async def _read(self, do: Callable[..., _T], *values: object) -> _T | None:
+        """What the file says; None where it cannot be read, and what memory has must do."""
+        try:
+            return await trio.to_thread.run_sync(do, *values, limiter=self._readers)
+        except sqlite3.Error as error:
+            log.warning("cannot read %s: %s", self._scribe.path, error)
+            return None
+
+
+@asynccontextmanager
+async def archiving(history: Archived) -> AsyncIterator[None]:
+    """Clean up in the block, and try again what goes wrong; at its end close the file."""
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(history.run)
+            yield
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.move_on_after(LINGER, shield=True):
+            await history.aclose()
