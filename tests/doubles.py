@@ -24,6 +24,7 @@ class Typist(Terminal):
         self.keys, self._lines = trio.open_memory_channel[str | Say](100)
         self.screen: list[str] = []
         self.asked: list[Request | None] = []
+        self.past: list[bool] = []
         self.view = View()
         self.views: list[View] = []
         self.idle = trio.Event()
@@ -43,9 +44,12 @@ class Typist(Terminal):
         """The next line."""
         return await self._lines.receive()
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
+    async def show(
+        self, event: Event, me: str, asked: Request | None = None, *, is_past: bool = False
+    ) -> None:
         """Put it on the screen."""
         self.asked.append(asked)
+        self.past.append(is_past)
         self.screen.append(words_of(event, me))
 
     async def wait_idle(self) -> None:

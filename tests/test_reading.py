@@ -130,9 +130,11 @@ class Bob(Typist):
         super().__init__()
         self._shown, self._waiting = trio.open_memory_channel[str](1000)
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
+    async def show(
+        self, event: Event, me: str, asked: Request | None = None, *, is_past: bool = False
+    ) -> None:
         """Show it, and say so."""
-        await super().show(event, me, asked)
+        await super().show(event, me, asked, is_past=is_past)
         self._shown.send_nowait(self.screen[-1])
 
     async def until(self, beginning: str) -> str:

@@ -25,7 +25,7 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.words import PAST, line_of, past_line_of, stamp_of, unsent, words_of
+from triochat.words import PAST, line_of, missed, past_line_of, stamp_of, unsent, words_of
 
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -302,3 +302,23 @@ def test_what_is_read_back_at_a_plain_line() -> None:
         "* 1 earlier message; there are older ones: \\back N shows the newest N, at most 400",
     ]
     assert line_of(Recalled(())) == "* nothing earlier was found"
+
+
+@pytest.mark.parametrize(
+    ("count", "first", "last", "words"),
+    [
+        (12, "10:42", "11:07", "12 messages while you were away, 10:42 to 11:07"),
+        (1, "10:42", "10:42", "1 message while you were away, 10:42"),
+        (1000, "10:42", "", "1000 or more messages while you were away, 10:42"),
+    ],
+)
+def test_what_stands_above_what_was_missed(count: int, first: str, last: str, words: str) -> None:
+    """How many messages, and from when to when, in the reader's own time."""
+    at = "2026-01-02T{}:59.678Z"
+    assert missed(count, at.format(first), last and at.format(last), UTC) == words
+
+
+@given(st.integers(1), st.text(), st.text())
+def test_whatever_a_server_calls_a_time_is_none_of_ours(count: int, first: str, last: str) -> None:
+    """What is no time is left out."""
+    assert missed(count, first, last).isprintable()

@@ -7,7 +7,7 @@ import trio
 
 from triochat.grammar import BELLS
 from triochat.ignored import Ignored
-from triochat.messages import Event, Request, Say
+from triochat.messages import Event, Request, Say, Speech
 
 
 class View(NamedTuple):
@@ -25,6 +25,8 @@ class View(NamedTuple):
         holds: why no line can be taken just now: Enter leaves it where it is, and says this.
         handle_length: the most characters in a handle.
         unencrypted: who of the roster can be overheard.
+        unconfirmed: what the person has said that nobody has confirmed or refused, oldest first:
+            it is on its way, or will be as soon as there is a way.
     """
 
     where: str | None = None
@@ -38,6 +40,7 @@ class View(NamedTuple):
     holds: str = ""
     handle_length: int = 10
     unencrypted: Collection[str] = ()
+    unconfirmed: tuple[Speech, ...] = ()
 
 
 class Terminal(Protocol):
@@ -61,13 +64,16 @@ class Terminal(Protocol):
         Raises `trio.EndOfChannel` when there will be none.
         """
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
+    async def show(
+        self, event: Event, me: str, asked: Request | None = None, *, is_past: bool = False
+    ) -> None:
         """Show an event, after all that was shown before.
 
         Args:
             event: what happened.
             me: what its reader was called then.
             asked: the reader's own request that it answers, if it answers one.
+            is_past: it happened before its reader came, or while its reader was away.
         """
 
     async def wait_idle(self) -> None:

@@ -176,6 +176,28 @@ def unsent(said: Sequence[str | messages.Speech], how: str = "not sent") -> list
     return [messages.Refused("not-sent", f"{how}: {line}") for line in named]
 
 
+def missed(count: int, first_at: str, last_at: str = "", zone: tzinfo | None = None) -> str:
+    """What stands above as many messages that somebody has missed.
+
+    Args:
+        count: how many they are; without the time of the last one at least so many.
+        first_at: when the first was said, as it stands on the wire.
+        last_at: when the last was.
+        zone: where the reader is; None for where this machine is.
+    """
+    more = "" if last_at else " or more"
+    text = f"{count}{more} message{'s'[: count - 1]} while you were away"
+    times = [_time(at, zone) for at in (first_at, last_at)]
+    return ", ".join([text, " to ".join(dict.fromkeys(filter(None, times)))]).rstrip(", ")
+
+
+def _time(at: str, zone: tzinfo | None) -> str:
+    """The hour and minute of a time of the wire; empty if it is none."""
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(at).astimezone(zone).strftime("%H:%M")
+    return ""
+
+
 def _line_of(said: str | messages.Speech) -> str:
     match said:
         case messages.Whisper(to=to, text=text):

@@ -250,7 +250,14 @@ class Pipe(Terminal):
         self._is_unread = True
         self._taking.cancel()
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
+    async def show(
+        self,
+        event: Event,
+        me: str,
+        asked: Request | None = None,
+        *,
+        is_past: bool = False,  # noqa: ARG002
+    ) -> None:
         """Write an event as a line; what answers a line confirms or refuses it."""
         number = self._in_flight.settle() if isinstance(asked, Say) else 0
         if isinstance(event, Refused):

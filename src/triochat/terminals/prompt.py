@@ -124,7 +124,14 @@ class Prompt(Terminal):
             while (left := self._pressed + IDLE - time.monotonic()) > 0:  # noqa: ASYNC110
                 await trio.sleep(left)
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:
+    async def show(
+        self,
+        event: Event,
+        me: str,
+        asked: Request | None = None,
+        *,
+        is_past: bool = False,  # noqa: ARG002
+    ) -> None:
         """Draw an event above the line that is being typed, which stays as it is.
 
         What was refused is put back, unless the next is being typed: then it is told where it is.

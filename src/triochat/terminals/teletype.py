@@ -61,7 +61,14 @@ class Teletype(Terminal):
                 return line if line.strip() else self._view.offer or line
             await self._output.write(words_of(line))
 
-    async def show(self, event: Event, me: str, asked: Request | None = None) -> None:  # noqa: ARG002
+    async def show(
+        self,
+        event: Event,
+        me: str,
+        asked: Request | None = None,  # noqa: ARG002
+        *,
+        is_past: bool = False,  # noqa: ARG002
+    ) -> None:
         """Print an event."""
         await self._output.write(words_of(event, me))
 
