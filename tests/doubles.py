@@ -10,7 +10,7 @@ from triochat.connection import Connect
 from triochat.dialects.ndjson import decode_request, encode
 from triochat.exceptions import UnreachableError
 from triochat.framing import Lines
-from triochat.messages import Event, Refused, Request, Say
+from triochat.messages import Event, Join, Refused, Request, Say
 from triochat.passwords import Secret
 from triochat.person import Person
 from triochat.terminal import Terminal, View
@@ -91,6 +91,7 @@ class Stub:
 
     def __init__(self) -> None:
         self.ours, self.theirs = trio.testing.memory_stream_pair()
+        self.joins: list[Join] = []
 
     async def connect(self) -> trio.abc.Stream:
         """The client's end."""
@@ -107,8 +108,14 @@ class Stub:
         await trio.testing.wait_all_tasks_blocked()
 
     async def asked(self) -> list[Request | Refused]:
-        """What the client has asked for since the last time; there must be something."""
-        return [decode_request(str(line)) for line in Lines().feed(await self.ours.receive_some())]
+        """What the client has asked for since the last time; there must be something.
+
+        Of how it asks to be let in only the handle and the password; the rest is in ``joins``.
+        """
+        lines = Lines().feed(await self.ours.receive_some())
+        asked = [decode_request(str(line)) for line in lines]
+        self.joins += [one for one in asked if isinstance(one, Join)]
+        return [Join(one.handle, one.password) if isinstance(one, Join) else one for one in asked]
 
 
 class Street:

@@ -262,7 +262,8 @@ async def test_nothing_is_sent_after_an_interrupt() -> None:
         with trio.move_on_after(1):
             while True:
                 lines += framing.feed(await theirs.receive_some())
-    assert [decode_request(str(line)) for line in lines] == [Join("Bob"), Quit()]
+    asked = [decode_request(str(line)) for line in lines]
+    assert [type(request) for request in asked] == [Join, Quit]
 
 
 async def test_an_interrupt_does_not_cut_the_good_bye_short() -> None:

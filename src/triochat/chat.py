@@ -14,12 +14,12 @@ import trio
 from triochat import messages
 from triochat.connection import Connection
 from triochat.grammar import Bell, Export, Ignore, Local, Place, introduce, parse
-from triochat.messages import Event, Notice, Refused, Request, Say, Speech
+from triochat.messages import Event, Notice, Refused, Request, Say
 from triochat.passwords import PASSWORD_LENGTH, Secret
 from triochat.reading import Reader
 from triochat.terminal import Terminal, View
 from triochat.text import clean
-from triochat.words import unsent
+from triochat.words import missed, unsent
 
 ASK_HANDLE = "Your handle? "
 """What stands before the line while the person has no handle."""
@@ -48,6 +48,11 @@ OVER = "the chat is over; this is not sent any more"
 HINT = Notice("\\help lists what you can type")
 """What a newcomer is told."""
 
+MISSED = 1000
+"""The most events that are held back, so that they can be counted before they are shown."""
+
+_FEW = 100  # lines on their way; of more it is shown only once a second which they are
+_STRANGE = Refused("not-resumed", "connection lost, and the room does not know us any more")
 _TOO_LONG = Refused("password-wrong", f"a password has at most {PASSWORD_LENGTH} characters")
 _TICK = 1.0  # seconds between two looks at how long there was no answer
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -122,10 +127,13 @@ class Chat:
         self._question = "" if handle else ASK_HANDLE
         self._handle_length = View().handle_length
         self._view = View()
-        self._unsent: Request | None = None
+        self._is_person = terminal.is_person
+        self._was_in = bool(self.stay.handle)
+        self._missed: list[tuple[Event, str, Request | None]] | None = []  # None: shown at once
+        self._heard = trio.lowlevel.ParkingLot()
         self._answered = trio.Event()  # a question, or the person leaves
         self._welcomed = trio.Event()
-        self._is_leaving = self._has_quit = False
+        self._is_leaving = self._has_quit = self._has_said_all = False
         self._why = Why.LOST
         self._scope = trio.CancelScope()
 
@@ -148,13 +156,22 @@ class Chat:
                 if self._why is Why.EXPIRED:
                     await self._answered.wait()
                 self._scope.cancel()
-        if self._terminal.is_person:
+        await self._show_missed()
+        if self._is_person:
             holds = OVER if self._why is Why.CLOSED else AWAY
             self._terminal.update(View(handle=self.handle, holds=holds))
-            lost = unsent(self._on_their_way(), "perhaps not sent")
-            for refused in lost + self._reading.unfinished():
+            if not self.may_go_on:
+                self.stay.give_up()
+                await self._show_lost()
+            for refused in self._reading.unfinished():
                 await self._show(refused)
         return self._why
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether what it has ended by is no end of the stay, if the person comes back."""
+        ends = (Why.LOST, Why.REFUSED, Why.RESTARTING)
+        return self.stay.can_resume and self._why in ends
 
     async def quit(self, why: Why = Why.QUIT) -> None:
         """Ask the server to let go; `run` returns when it has, for a person soon anyway.
@@ -165,7 +182,7 @@ class Chat:
         is_interrupted = why is Why.INTERRUPTED
         if is_first or is_interrupted:
             self._why = why
-        if is_interrupted or (is_first and self._terminal.is_person):
+        if is_interrupted or (is_first and self._is_person):
             patience = HURRY if is_interrupted else QUIT_TIMEOUT
             in_time = trio.current_time() + (0 if self._has_quit else patience)
             self._scope.deadline = min(self._scope.deadline, in_time)
@@ -183,8 +200,9 @@ class Chat:
         is_away = self._role is Role.RETURNING and not stay.is_taken
         state = "trying to come back (Ctrl-C gives up)" if is_away else ""
         holds = AWAY if is_away else ""
+        unconfirmed = stay.unconfirmed if self._is_person else []
         if self._is_leaving:
-            count = len(self._on_their_way())
+            count = len(unconfirmed)
             still = "s are still on their way" if count > 1 else " is still on its way"
             state = f"leaving; {count} line{still} (Ctrl-C leaves at once)" if count else ""
             holds = OVER
@@ -195,6 +213,7 @@ class Chat:
             handle=self.handle if is_away else stay.handle,
             roster=stay.roster,
             unencrypted=stay.unencrypted,
+            unconfirmed=tuple(unconfirmed),
             lag=self._connection.lag,
             question=self._question,
             offer=self._offer if self._question == ASK_HANDLE else "",
@@ -208,30 +227,56 @@ class Chat:
         self._view = self._look()
         self._terminal.update(self._view)
 
-    async def _show(self, answer: messages.Answer) -> None:
-        await self._terminal.show(answer, self.handle)
+    @property
+    def _is_little(self) -> bool:
+        """Whether so little is on its way that it is shown at once which lines are (`_watch`)."""
+        return len(self.stay.unanswered) < _FEW
 
     async def _watch(self) -> None:
         """Show also what is so because nothing happens."""
-        while self._terminal.is_person:
+        while self._is_person:
             await trio.sleep(_TICK)
             if self._look() != self._view:
                 self._update()
 
-    def _on_their_way(self) -> list[Speech]:
-        """What the person has said that nobody has confirmed or refused."""
-        asked = [*self.stay.unanswered]
-        if self._unsent and all(one is not self._unsent for one in asked):  # taken, and held up
-            asked.append(self._unsent)
-        return [one for one in asked if isinstance(one, Speech)]
+    async def _show(self, event: Event, asked: Request | None = None) -> None:
+        """Show it now; of what was missed, when it is known how much it is."""
+        item = event, self.handle, asked
+        is_past = self.stay.is_past(event)
+        if self._missed is None or not is_past or self.stay.is_whole or not self._is_person:
+            await self._terminal.show(*item, is_past=is_past)
+            return
+        self._missed.append(item)
+        if len(self._missed) == MISSED:
+            await self._show_missed(is_all=False)
+
+    async def _show_missed(self, *, is_all: bool = True) -> None:
+        """Show what was held back, and above it how much others have said."""
+        items, self._missed = self._missed or (), None
+        said = [
+            event
+            for event, me, _ in items
+            if isinstance(event, messages.Said | messages.Whispered) and event.handle != me
+        ]
+        if said:
+            text = missed(len(said), said[0].at, said[-1].at if is_all else "")
+            await self._terminal.show(Notice(text), self.handle)
+        for item in items:
+            await self._terminal.show(*item, is_past=True)
+
+    async def _show_lost(self) -> None:
+        """Tell of what was said in a stay that is over, and perhaps never heard."""
+        lost = [one for one in self.stay.lost if isinstance(one, messages.Speech)]
+        self.stay.lost = []
+        for refused in unsent(lost, "perhaps not sent"):
+            await self._terminal.show(refused, self.handle)
 
     # ---- keyboard to room
 
     async def _type(self) -> None:
         # who speaks first, and JSON, is told everything in JSON, also that the server stops
-        join = messages.Join(self._wanted, self.secret.password)
-        await self._send(join if self._wanted else messages.Ping())
-        if not self._terminal.is_person:  # nothing can be said before
+        await self._send(self._join() if self._wanted else messages.Ping())
+        if not self._is_person:  # nothing can be said before
             await self._welcomed.wait()
         try:
             while not self._is_leaving:
@@ -240,8 +285,15 @@ class Chat:
             if self._role is Role.OPERATOR:
                 self._why = Why.END_OF_INPUT
                 self._scope.cancel()
-            else:
-                await self.quit(Why.END_OF_INPUT)
+                return
+            self._has_said_all = True
+            while self.stay.can_resume and not self._is_person and self.stay.unconfirmed:
+                await self._heard.park()  # who quits cannot come back for what was not heard
+            await self.quit(Why.END_OF_INPUT)
+
+    def _join(self) -> messages.Join:
+        history = None if self._is_person and self._role is not Role.OPERATOR else 0
+        return self.stay.join(self._wanted, self.secret.password, history)
 
     async def _obey(self, line: str | Say) -> None:
         if isinstance(line, Say):
@@ -266,10 +318,8 @@ class Chat:
                     self._wanted, self._question = asked.handle, ""
                     self._answered.set()
                     self._update()
-                    asked = messages.Join(self._wanted, self.secret.password)
-                self._unsent = asked
+                    asked = self._join()
                 await self._send(asked)
-                self._unsent = None
 
     async def _obey_here(self, asked: Local) -> None:
         """Do what the room does not hear of."""
@@ -288,6 +338,8 @@ class Chat:
             await self._connection.send(request)
         except _LOST:
             await trio.sleep_forever()  # the other task sees it too, and has more to say
+        if isinstance(request, messages.Speech) and self._is_little:
+            self._update()
 
     # ---- room to screen
 
@@ -304,33 +356,55 @@ class Chat:
                 self._question, self._handle_length = "", length
                 self._welcomed.set()
                 is_hidden = self._role is Role.OPERATOR
-            case messages.Closing(retry=retry, ask=ask):
-                if not self._is_leaving:
-                    over = Why.EXPIRED if self._question else Why.DISCONNECTED
-                    self._why = (over if ask else Why.RESTARTING) if retry else Why.CLOSED
+                is_hidden |= await self._hear_welcome(event)
+            case messages.Closing():
+                self._hear_end(event)
                 is_hidden = self._role is Role.OPERATOR or self._why is Why.EXPIRED
             case Refused(code=code) if isinstance(asked, messages.Join) and code != "banned":
                 await self._hear_no(event)  # who is banned is told more, and then it is over
                 is_hidden = self._role is Role.RETURNING  # the state says so
                 is_hidden |= self._question == ASK_PASSWORD and code == "password-needed"
-        if not isinstance(event, messages.Said | messages.Whispered):  # these change nothing there
+        changes = not isinstance(event, messages.Said | messages.Whispered)
+        if changes or (asked and self._is_little):
             self._update()
+        self._heard.unpark_all()
         if not is_hidden:
-            await self._terminal.show(event, self.handle, asked)
+            await self._show(event, asked)
         if self._role is Role.NEWCOMER and isinstance(event, messages.Welcome):
             await self._terminal.show(HINT, self.handle)
 
+    async def _hear_welcome(self, welcome: messages.Welcome) -> bool:
+        """We are in; in again, if we were. Whether that is nothing to be shown."""
+        await self._show_missed()
+        if self._is_person or not self._was_in:
+            await self._show_lost()
+        elif not welcome.resumed:  # a pipe cannot begin anew: who knows what was heard
+            self._why, self.refused = Why.REFUSED, _STRANGE
+            await self._terminal.show(_STRANGE, self.handle)
+            with suppress(*_LOST):
+                await self._connection.send(messages.Quit())
+        return not self._is_person and self._was_in
+
+    def _hear_end(self, closing: messages.Closing) -> None:
+        """The server lets go of us."""
+        if self._has_said_all:
+            self._why = Why.END_OF_INPUT
+        elif not self._is_leaving:
+            over = Why.EXPIRED if self._question else Why.DISCONNECTED
+            later = over if closing.ask else Why.RESTARTING
+            self._why = later if closing.retry else Why.CLOSED
+
     async def _hear_no(self, refused: Refused) -> None:
         """The room does not let us in: under another handle, perhaps, or not now."""
-        if self._terminal.is_person and refused.code in ("password-needed", "password-wrong"):
+        if self._is_person and refused.code in ("password-needed", "password-wrong"):
             await self._ask_password(refused)
-        elif self._role is Role.RETURNING or not self._terminal.is_person:
+        elif self._role is Role.RETURNING or not self._is_person:
             self._why, self.refused = Why.REFUSED, refused
         elif refused.code == "queue-full":
             self._why, self.refused = Why.DISCONNECTED, refused
         else:
             self._offer = "" if self._offer == self._wanted else self._offer
-            self._wanted, self._question = "", ASK_HANDLE
+            self._wanted, self._question, self.stay.handle = "", ASK_HANDLE, ""
 
     async def _ask_password(self, refused: Refused) -> None:
         r"""Have the person say the password, or another one; ``\quit``, if it is none, leaves."""

@@ -14,7 +14,7 @@ from triochat.fingerprints import parse_fingerprint
 from triochat.folders import state_folder
 from triochat.known_hosts import KnownHosts
 from triochat.passwords import OVERHEARD
-from triochat.program import Client, join
+from triochat.program import PATIENCE, Client, join
 from triochat.sealed import Tell, meet
 from triochat.trust import is_plain, server_at
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_client(
+async def open_client(  # noqa: PLR0913  all but the first three are asked for by name
     host: str,
     port: int,
     handle: str,
@@ -30,8 +30,12 @@ async def open_client(
     password: str = "",
     fingerprint: str | None = None,
     insecure: bool = False,
+    history: int | None = 0,
+    patience: float = PATIENCE,
 ) -> AsyncIterator[Client]:
     """Connect and join; leave at the end of the block, after all that was sent is delivered.
+
+    When the connection is lost the client comes back; nothing is lost or doubled (see `Client`).
 
     What is on this machine is spoken to as it is, all else encrypted. A server that is met for the
     first time, for which no authority vouches, is remembered, and logged as a warning.
@@ -44,6 +48,9 @@ async def open_client(
             another machine unencrypted.
         fingerprint: of the server's certificate; then it must be this one, also on this machine.
         insecure: do not encrypt.
+        history: how many messages to be told that were said before, at most; None: as many as
+            people are. They have ids of at most ``welcome.last``.
+        patience: seconds in which to come back, each time.
 
     Raises:
         UnreachableError: nobody listens there, there is no such place, or it does not encrypt.
@@ -51,14 +58,18 @@ async def open_client(
         RefusedError: the room does not let us in under this handle, or by this password
             (``password-needed``, ``password-wrong``), and says why.
         ClosedError: the server closed the connection first; a `RefusedError` too.
-        trio.BrokenResourceError: the connection was lost first.
+        trio.BrokenResourceError: the connection was lost first; at the end of the block, it was
+            lost for good before what had been said was confirmed.
         RemoteProtocolError: what answers is not a triochat server.
         ValueError: that is no fingerprint, or there is one and no encryption.
     """
     if password and insecure and not server_at(host, port).is_here:
         log.warning(OVERHEARD)
-    stream = await connect(host, port, fingerprint=fingerprint, insecure=insecure)
-    async with join(stream, handle, password=password) as client:
+    again = partial(connect, host, port, fingerprint=fingerprint, insecure=insecure)
+    stream = await again()
+    async with join(
+        stream, handle, password=password, history=history, connect=again, patience=patience
+    ) as client:
         yield client
 
 

@@ -1,22 +1,20 @@
 """A person at a terminal: after each ending of a chat it is decided whether to come back."""
 
-import random
+import math
 from contextlib import suppress
-from math import ceil
 
 import trio
 
 from triochat.chat import AWAY, Chat, Role, Why
-from triochat.connection import Connect, Connection
+from triochat.connection import Connect, Connection, pause_before
 from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
 from triochat.passwords import Secret
+from triochat.program import PATIENCE
+from triochat.stay import Stay
 from triochat.terminal import Terminal, View
 from triochat.words import unsent
-
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between tries to come back; the last one for ever after."""
 
 BRIEF = 5.0
 """Seconds; a stay that was shorter is no success: the next pauses grow all the same."""
@@ -63,6 +61,8 @@ class Person:
         self._secret = secret or Secret()
         self._is_new = terminal.is_person
         self._chat: Chat | None = None
+        self._stay = Stay()
+        self._waiting = trio.CancelScope()
         self._tries = 0
         self._brief = -1  # stays in a row that were over at once, but for the first
         self._problem = ""
@@ -81,8 +81,7 @@ class Person:
         """
         while True:
             why = await self._chat_over(stream)
-            is_cut = why in (Why.LOST, Why.REFUSED)  # a former self may have the handle
-            if self._terminal.is_person and (is_cut or why is Why.RESTARTING):
+            if self._tries_again(why):
                 again = await self._come_back(why)
                 if again is None:
                     return False
@@ -94,6 +93,12 @@ class Person:
                 stream = await self._connect()
             else:
                 return await self._finish(why)
+
+    def _tries_again(self, why: Why) -> bool:
+        """Whether to come back unasked. A pipe can only go on where it was."""
+        if not self._terminal.is_person:
+            return why is Why.LOST and self._stay.can_resume
+        return why in (Why.LOST, Why.REFUSED, Why.RESTARTING)  # a former self may have the handle
 
     async def _finish(self, why: Why) -> bool:
         """End at the terminal; whether all went well."""
@@ -109,16 +114,16 @@ class Person:
 
     async def interrupt(self) -> bool:
         """Leave the room politely, and `run` ends; False if there is no room to leave just now."""
-        if self._chat is None:
-            return False
-        await self._chat.quit(Why.INTERRUPTED)
-        return True
+        if self._chat is not None:
+            await self._chat.quit(Why.INTERRUPTED)
+        self._waiting.cancel()
+        return self._chat is not None or self.is_lost
 
     async def _chat_over(self, stream: trio.abc.Stream) -> Why:
         role = Role.NEWCOMER if self._is_new else Role.REGULAR
         if self._handle and 0 < self._tries <= ASK_AFTER:
             role = Role.RETURNING
-        async with Connection(stream) as connection:
+        async with Connection(stream, self._stay) as connection:
             self._chat = chat = Chat(
                 self._terminal,
                 connection,
@@ -136,6 +141,8 @@ class Person:
             self._tries = 0
         if chat.stay.handle:
             self._offer, self._is_new = chat.stay.handle, False
+        if why not in (Why.LOST, Why.REFUSED, Why.RESTARTING):
+            self._stay = Stay()
         self._problem = "the server stopped" if why is Why.RESTARTING else "connection lost"
         if chat.refused:
             self._problem = f"not let in yet ({chat.refused.text.partition(';')[0]})"
@@ -170,34 +177,44 @@ class Person:
     # ---- coming back
 
     async def _come_back(self, why: Why) -> trio.abc.Stream | None:
-        """A new connection, when there is one; None if the person leaves before."""
+        """A new connection, when there is one; None if it gives up before."""
         self.is_lost = True
-        if not self._tries:
+        if not self._tries and self._terminal.is_person:
             lost = "" if why is Why.RESTARTING else "connection lost; "
             text = f"{lost}trying to come back {_GIVE_UP}"
             await self._terminal.show(Notice(text), self._handle)
+        patience = math.inf if self._terminal.is_person else PATIENCE
         stream: trio.abc.Stream | None = None
-        async with trio.open_nursery() as nursery:
-
-            async def leave() -> None:
-                await self._refuse_lines()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(leave)
-            stream = await self._reconnect()
-            nursery.cancel_scope.cancel()
+        try:
+            with trio.move_on_after(patience) as self._waiting:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._refuse_lines)
+                    stream = await self._reconnect()
+                    nursery.cancel_scope.cancel()
+        finally:
+            if stream is None:
+                await self._give_up()
         return stream
 
+    async def _give_up(self) -> None:
+        """Tell of what was perhaps not heard."""
+        if self._terminal.is_person:
+            for refused in unsent(self._stay.unconfirmed, "perhaps not sent"):
+                await self._terminal.show(refused, self._handle)
+        else:
+            await self._terminal.finish("connection lost")
+
     async def _reconnect(self) -> trio.abc.Stream:
-        """Try until it works; jittered, so that a room does not come back all at once."""
+        """Try until it works."""
         while True:
-            step = min(max(self._tries, self._brief), len(PAUSES) - 1)
-            pause = PAUSES[step] * random.uniform(0.75, 1.25)  # noqa: S311
+            step = max(self._tries, self._brief)
             self._tries += 1
-            end = trio.current_time() + pause
+            end = trio.current_time() + pause_before(step)
             while (left := end - trio.current_time()) > 0:
-                state = f"{self._problem}; trying again in {ceil(left)} s {_GIVE_UP}"
-                self._terminal.update(View(handle=self._handle, state=state, holds=AWAY))
+                state = f"{self._problem}; trying again in {math.ceil(left)} s {_GIVE_UP}"
+                unconfirmed = tuple(self._stay.unconfirmed)
+                view = View(handle=self._handle, state=state, holds=AWAY, unconfirmed=unconfirmed)
+                self._terminal.update(view)
                 await trio.sleep(min(left, 1.0))
             try:
                 stream = await self._connect()
@@ -211,14 +228,19 @@ class Person:
                 return stream
 
     async def _refuse_lines(self) -> None:
-        """Tell of each line that it was not sent, until the person wants to leave."""
+        """Tell of each line that it was not sent, until the person wants to leave.
+
+        Those of a pipe can wait.
+        """
         with suppress(trio.EndOfChannel):
-            while True:
+            while self._terminal.is_person:
                 line = await self._terminal.receive()
                 if isinstance(line, str) and isinstance(parse(line), Quit):
-                    return
+                    break
                 with trio.move_on_after(_PATIENCE, shield=True):  # even if we are back just now
                     await self._refuse(line)
+        if self._terminal.is_person:
+            self._waiting.cancel()
 
     async def _refuse(self, line: str | Say) -> None:
         asked = line if isinstance(line, Say) else parse(line, Place.TERMINAL)

@@ -107,10 +107,14 @@ class Visit:
                     raise UnreachableError(problem) from None
                 if not self._is_leaving:
                     self._joining.deadline = trio.current_time() + self._patience
-                async with join(stream, self._handle, password=self._password) as client:
+                async with join(
+                    stream, self._handle, password=self._password, connect=self._connect
+                ) as client:
                     self._has_joined, self._joining.deadline = True, math.inf
                     with self._acting:  # inside of `join`, which says good-bye
                         result = await act(client)
+                    if result.outcome is Outcome.LOST:
+                        client.give_up()
         except ClosedError as error:
             result = Result(Outcome.LOST, statement_of(Closing(error.text)))
         except RefusedError as error:
