@@ -292,7 +292,9 @@ class Chat:
             await self.quit(Why.END_OF_INPUT)
 
     def _join(self) -> messages.Join:
-        history = None if self._is_person and self._role is not Role.OPERATOR else 0
+        if self._role is Role.OPERATOR:  # whose place nobody keeps
+            return messages.Join(self._wanted)
+        history = None if self._is_person else 0
         return self.stay.join(self._wanted, self.secret.password, history)
 
     async def _obey(self, line: str | Say) -> None:

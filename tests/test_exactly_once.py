@@ -1,0 +1,126 @@
+"""Whatever is cut, and wherever: all that was said is in everybody's list once, in one order."""
+
+from functools import partial
+from typing import NamedTuple
+
+import pytest
+import trio
+import trio.lowlevel
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faults import Road
+from house import House, in_virtual_time, open_house
+from triochat.messages import (
+    Event,
+    Joined,
+    Left,
+    Ping,
+    Rename,
+    Renamed,
+    Request,
+    Said,
+    Say,
+    Whisper,
+    Whispered,
+    Who,
+)
+from triochat.program import Client, join
+
+ASKED: list[Request] = [
+    Say("one"),
+    Who(),
+    Say("same"),
+    Say("same"),
+    Whisper("Ann", "psst"),
+    Rename("Rob"),
+    Ping(),
+    Say("two"),
+    Whisper("Nobody", "lost?"),
+    Say("three"),
+]
+"""What is asked by who is cut off; by the others a message after each."""
+
+SHOWN = (Said, Whispered, Renamed)
+
+
+WHOLE = 2262
+"""Bytes of all this, both ways together, and about as many where it comes in other pieces."""
+
+
+class Told(NamedTuple):
+    """What was told in one run."""
+
+    bob: list[Event]
+    ann: list[Event]
+
+
+async def listen(client: Client, heard: list[Event]) -> None:
+    """Note all that it hears."""
+    while True:
+        heard.append(await client.receive())
+
+
+async def talk(house: House, road: Road) -> Told:
+    """Bob, whose connections are cut, and Ann, whose is not, say all that is to be said."""
+    connect = partial(road.connect, house.listener)
+    told = Told([], [])
+    async with (
+        join(await house.listener.connect(), "Ann") as ann,
+        join(await connect(), "Bob", connect=connect) as bob,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(listen, ann, told.ann)
+        nursery.start_soon(listen, bob, told.bob)
+        for number, request in enumerate(ASKED):
+            await bob.send(request)
+            await ann.say(f"{number}")
+            await trio.lowlevel.checkpoint()
+        await trio.sleep(60)
+        assert not bob.stay.unanswered
+        assert not bob.stay.kept
+        assert bob.handle == "Rob"
+        assert bob.stay.roster == ann.stay.roster == {"Ann", "Rob"}
+        nursery.cancel_scope.cancel()
+    return told
+
+
+def hold(told: Told) -> None:
+    """Hold that all was told once, in one order, and nobody seemed to have left."""
+    for events in told:
+        said = [event.text for event in events if isinstance(event, Said)]
+        assert [text for text in said if not text.isdigit()] == [
+            "one", "same", "same", "two", "three"
+        ]  # fmt: skip
+        assert [text for text in said if text.isdigit()] == [str(n) for n in range(len(ASKED))]
+        assert [event.text for event in events if isinstance(event, Whispered)] == ["psst"]
+        assert not any(isinstance(event, Left) for event in events)
+        ids = [event.id for event in events if hasattr(event, "id")]
+        assert ids == sorted({*ids})
+    lists = [[event for event in events if isinstance(event, SHOWN)] for events in told]
+    assert lists[0] == lists[1]
+    assert sum(isinstance(event, Joined) for event in told.ann) <= 1
+
+
+async def cut_after(*lengths: int) -> None:
+    """Hold this where the first connections are cut after so many bytes, both ways together."""
+    road = Road(sum(lengths))
+    road.lengths = [*lengths]
+    async with open_house() as house:
+        hold(await talk(house, road))
+    assert len(road.streams) > 1 or lengths[0] > WHOLE - 300, "it was cut"
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_a_cut_anywhere_loses_nothing_and_doubles_nothing(first: int) -> None:
+    """Wherever a connection ends, also in the middle of a line, or of the welcome."""
+    for length in range(1 + 31 * first, WHOLE, 124):
+        in_virtual_time(cut_after)(length)
+
+
+@given(st.lists(st.integers(1, 3000), min_size=2, max_size=6))
+@settings(max_examples=15)
+def test_many_cuts_lose_nothing_either(lengths: list[int]) -> None:
+    """Also where who comes back is cut off while being told what was missed."""
+    in_virtual_time(cut_after)(*lengths)
