@@ -1,8 +1,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unicodedata import category
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from prompt_toolkit.application import Application
 from prompt_toolkit.application.current import set_app
 from prompt_toolkit.buffer import Buffer
@@ -16,10 +18,11 @@ from prompt_toolkit.validation import ValidationError
 from strategies import any_text
 from triochat.chat import AWAY
 from triochat.grammar import Place, parse
-from triochat.messages import Say, Whisper
+from triochat.messages import Action, Say, Speech, Whisper
 from triochat.terminal import View
-from triochat.terminals.desk import Desk, line_of
+from triochat.terminals.desk import LATE, Desk, line_of
 from triochat.terminals.screen import Palette
+from triochat.terminals.wrapping import cells_of
 from triochat.text import accept_text
 
 
@@ -174,3 +177,67 @@ def test_several_that_come_back_are_a_paste() -> None:
     assert desk.text_of_returned() == "\\one\ntwo > Ann"
     desk.returned.append(Whisper("Joe", "psst"))
     assert desk.text_of_returned() == ""
+
+
+# ---- what is not confirmed yet
+
+
+def waiting(*said: Speech, width: int = 80, height: int = 24) -> list[str]:
+    """The rows above the line, when these wait for an answer for long."""
+    desk = Desk(Palette())
+    desk.look(HERE._replace(unconfirmed=said), 0)
+    return desk.late(LATE, width, height)
+
+
+def test_what_is_not_confirmed_is_shown_as_it_will_be_told() -> None:
+    """Dots stand where the time will; what is answered in a moment is never seen."""
+    assert waiting(Say("hello"), Whisper("Bob", "psst"), Action("waves")) == [
+        "…     Ann> hello",
+        "…     [you -> Bob] psst",
+        "…     * Ann waves",
+    ]
+    desk = desk_of(HERE)
+    assert desk.look(HERE._replace(unconfirmed=(Say("hello"),)), 10)
+    assert desk.late(10 + LATE / 2, 80, 24) == []
+    assert not desk.look(HERE, 10 + LATE / 2)
+    assert desk.late(11, 80, 24) == []
+
+
+def test_each_waits_for_itself() -> None:
+    """What is shown stays until it is answered, whatever is answered before it, or said after."""
+    desk, same = desk_of(HERE), [Say("a"), Say("a"), Say("a")]
+    for number in range(3):
+        desk.look(HERE._replace(unconfirmed=(*same[: number + 1],)), number)
+    assert len(desk.late(1.1 + LATE, 80, 24)) == 2
+    assert not desk.look(HERE._replace(unconfirmed=(*same[1:],)), 1.1 + LATE)
+    assert len(desk.late(1.1 + LATE, 80, 24)) == 1
+    assert len(desk.late(2.1 + LATE, 80, 24)) == 2
+
+
+@pytest.mark.parametrize(("height", "shown"), [(24, ["0", "1", "2"]), (15, ["0", "1"]), (5, ["0"])])
+def test_many_are_counted(height: int, shown: list[str]) -> None:
+    """They take a quarter of the screen at most, and four rows."""
+    rows = waiting(*(Say(str(number)) for number in range(8)), height=height)
+    assert rows[:-1] == [f"…     Ann> {text}" for text in shown]
+    assert rows[-1] == f"…     and {8 - len(shown)} more"
+    assert len(waiting(*[Say("x")] * 4)) == 4
+
+
+@given(any_text, st.integers(2, 100))
+def test_what_is_not_confirmed_fits(text: str, width: int) -> None:
+    """Each has one row, whatever is in it, and stands behind our sign."""
+    for row in waiting(Say(text), Whisper(text, text), Action(text), width=width):
+        assert cells_of(row) <= width
+        assert row.startswith("…     "[: width - 1])
+        assert not any(category(character) in ("Cc", "Zl", "Zp") for character in row)
+
+
+def test_there_is_nothing_above_a_question() -> None:
+    """While something is asked, only that is seen."""
+    desk = Desk(Palette())
+    view = HERE._replace(unconfirmed=(Say("hello"),))
+    desk.look(view, 0)
+    with at_editor("", 80):
+        assert "".join(part[1] for part in desk.prompt()) == "…     Ann> hello\nAnn> "
+        desk.look(view._replace(question="Reconnect? "), 0)
+        assert "".join(part[1] for part in desk.prompt()) == "Reconnect? "

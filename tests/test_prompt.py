@@ -11,6 +11,7 @@ import trio
 import trio.testing
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.application.current import set_app
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
@@ -21,6 +22,7 @@ from triochat.messages import (
     Left,
     Notice,
     Refused,
+    Removed,
     Renamed,
     Request,
     Said,
@@ -28,7 +30,7 @@ from triochat.messages import (
     Whisper,
 )
 from triochat.terminal import View
-from triochat.terminals import drawing, editor, prompt, screen
+from triochat.terminals import desk, drawing, editor, prompt, screen
 from triochat.terminals.prompt import Prompt, open_prompt
 from triochat.terminals.screen import Screen, Shown
 
@@ -54,7 +56,7 @@ class PromptTypist:
 
     def __init__(self, keys: PipeInput, display: Display, prompt: Prompt) -> None:
         self._keys = keys
-        self._display = display
+        self.display = display
         self.prompt = prompt
 
     @property
@@ -65,7 +67,7 @@ class PromptTypist:
     @property
     def rows(self) -> list[str]:
         """What stands above it, without the times."""
-        return [row[6:] if row[:1].isdigit() else row for row in self._display.drawn.splitlines()]
+        return [row[6:] if row[:1].isdigit() else row for row in self.display.drawn.splitlines()]
 
     async def until(self, is_so: Callable[[], object]) -> None:
         """Look until this is so."""
@@ -242,7 +244,7 @@ async def test_a_batch_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch) -
     real_draw = Screen.draw
 
     def draw(self: Screen, shown: list[Shown], *rest: object) -> object:
-        batches.append(sum(drawing.weight_of(event) for event, _ in shown))
+        batches.append(sum(drawing.weight_of(one.event) for one in shown))
         return real_draw(self, shown, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Screen, "draw", draw)
@@ -613,3 +615,56 @@ async def test_who_has_spoken_is_known_by_any_handle(monkeypatch: pytest.MonkeyP
     async with typing(monkeypatch) as ann:
         await ann.show(Said(1, AT, "Joe", "hello"), Renamed("Joe", "Bob"))
         await ann.type("b\t", "Bob: ")
+
+
+# ---- what is past, and what is not confirmed yet
+
+
+async def test_the_bell_is_for_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is called by what was said before; a mention in it is only marked."""
+    async with typing(monkeypatch) as ann:
+        said = Said(1, AT, "Bob", "Ann?")
+        await ann.prompt.show(said, "Ann", is_past=True)
+        await ann.until(lambda: "Bob> Ann?" in ann.rows)
+        assert "\a" not in ann.display.drawn
+        await ann.prompt.show(said, "Ann")
+        await ann.until(lambda: "\a" in ann.display.drawn)
+
+
+async def test_what_is_removed_while_it_waits_is_not_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A message that nobody has seen yet is not shown any more; what has its id later is."""
+    async with typing(monkeypatch) as ann:
+        with monkeypatch.context() as patch:
+            patch.setattr(drawing.Drawing, "wake", lambda *_: None)  # nothing is drawn
+            await ann.show(Said(1, AT, "Bob", "one"), Said(2, AT, "Bob", "two"))
+            await ann.show(Removed((1,), "1 message was removed"))
+        await ann.show(Said(1, AT, "Bob", "another room's"))
+        await ann.until(lambda: len(ann.rows) == 3)
+    assert ann.rows == ["Bob> two", "* 1 message was removed", "Bob> another room's"]
+
+
+async def test_what_is_not_confirmed_stands_above_the_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a moment, until the answer comes: then only what the room tells stands there."""
+    monkeypatch.setattr(desk, "LATE", 0.05)
+    monkeypatch.setattr(editor, "LATE", 0.05)
+    rendered: list[str] = []
+    async with typing(monkeypatch) as ann:
+        app = ann.prompt._session.app
+
+        def keep(_: object) -> None:
+            with set_app(app):
+                rendered.append("".join(part[1] for part in ann.prompt._desk.prompt()))
+
+        app.after_render += keep
+        said = Say("hello")
+        ann.prompt.update(HERE._replace(unconfirmed=(said,)))
+        await ann.until(lambda: "…     Ann> hello\nAnn> " in rendered)
+        assert rendered[0] == "Ann> "
+        ann.prompt.update(HERE)
+        await ann.show(Said(1, AT, "Ann", "hello"), asked=said)
+        await ann.until(lambda: "Ann> hello" in ann.rows)
+        await ann.until(lambda: rendered[-1] == "Ann> ")

@@ -26,7 +26,7 @@ class View(NamedTuple):
         handle_length: the most characters in a handle.
         unencrypted: who of the roster can be overheard.
         unconfirmed: what the person has said that nobody has confirmed or refused, oldest first:
-            it is on its way, or will be as soon as there is a way.
+            it is on its way, or will be as soon as there is a way. One object each, while it is.
     """
 
     where: str | None = None
@@ -73,7 +73,8 @@ class Terminal(Protocol):
             event: what happened.
             me: what its reader was called then.
             asked: the reader's own request that it answers, if it answers one.
-            is_past: it happened before its reader came, or while its reader was away.
+            is_past: it happened before its reader came, or while its reader was away; a notice
+                that is past is the heading of what follows.
         """
 
     async def wait_idle(self) -> None:

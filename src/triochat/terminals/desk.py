@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import deque
 
 from prompt_toolkit.application import get_app
@@ -11,12 +12,13 @@ from prompt_toolkit.validation import ValidationError, Validator
 from rich.color import Color
 
 from triochat.grammar import Place, parse
-from triochat.messages import Action, Refused, Say, Speech, Whisper
+from triochat.messages import Action, Refused, Said, Say, Speech, Whisper, Whispered
 from triochat.terminal import View
 from triochat.terminals.completion import complete
 from triochat.terminals.screen import Palette
-from triochat.terminals.wrapping import cells_of
+from triochat.terminals.wrapping import cells_of, cut
 from triochat.text import TEXT_LENGTH, accept_text, clean
+from triochat.words import words_of
 
 PASTE = 1 << 16
 """The most bytes that are sent at once."""
@@ -29,6 +31,12 @@ HANDLE = 32
 
 SPOKE = 100
 """So many of those who spoke last come first in a completion."""
+
+LATE = 0.3
+"""Seconds after which what was said is shown above the line, if nobody has confirmed it."""
+
+ROWS = 4
+"""The most rows of such lines."""
 
 _BRACKETS = re.compile(r" \([^()]*\)")
 
@@ -53,7 +61,31 @@ class Desk(Validator):
         self.ways: deque[Document] = deque()
         self.continued = threading.Event()
         self._palette = palette
+        self._said: deque[tuple[Speech, float]] = deque()  # unconfirmed, and since when
         self._spoke: deque[str] = deque(maxlen=SPOKE)
+
+    def look(self, view: View, now: float) -> bool:
+        """Show this from now on; whether something has been said since the last look."""
+        self.view = view
+        first = next(iter(view.unconfirmed), None)
+        while self._said and self._said[0][0] is not first:  # answers come in order
+            self._said.popleft()
+        more = view.unconfirmed[len(self._said) :]
+        self._said += [(one, now) for one in more]
+        return bool(more)
+
+    def late(self, now: float, width: int, height: int) -> list[str]:
+        """What was said a while ago and is not confirmed yet, in rows for a screen of this size.
+
+        Each is as it will be told, with dots where its time will stand.
+        """
+        late = [said for said, since in self._said if since <= now - LATE]
+        most = max(2, min(ROWS, height // 4))
+        shown = late if len(late) <= most else late[: most - 1]
+        rows = [words_of(told_as(said, self.view.handle), self.view.handle) for said in shown]
+        if more := len(late) - len(shown):
+            rows.append(f"and {more} more")
+        return [cut(f"…     {row}", width) for row in rows]
 
     def spoke(self, handle: str) -> None:
         """Somebody has said something, and may be answered soon."""
@@ -80,7 +112,9 @@ class Desk(Validator):
             return []
         handle = clean(view.handle)[:HANDLE]
         colour = Color.from_ansi(self._palette.colour(handle)).get_truecolor().hex
-        return [(f"bold fg:{colour}", f"{handle}> ")]
+        size = get_app().output.get_size()
+        late = [("dim", f"{row}\n") for row in self.late(time.monotonic(), size.columns, size.rows)]
+        return [*late, (f"bold fg:{colour}", f"{handle}> ")]
 
     def toolbar(self) -> StyleAndTextTuples:
         """The status line; where it is too long for the screen what is wrong comes first."""
@@ -150,6 +184,13 @@ class Desk(Validator):
             return line_of(self.returned[0])
         texts = [message.text for message in self.returned if isinstance(message, Say)]
         return "\n".join(texts) if len(texts) == len(self.returned) else ""
+
+
+def told_as(said: Speech, me: str) -> Said | Whispered:
+    """How the room will tell what was said."""
+    if isinstance(said, Whisper):
+        return Whispered(0, "", me, said.to, said.text)
+    return Said(0, "", me, said.text, isinstance(said, Action))
 
 
 def joined(parts: StyleAndTextTuples) -> StyleAndTextTuples:

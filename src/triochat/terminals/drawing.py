@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import StringIO
@@ -20,8 +20,8 @@ from prompt_toolkit.output import Output
 from rich.console import Console
 from rich.text import Text
 
-from triochat.messages import Event
-from triochat.terminals.screen import Screen, Shown, bounded, is_move, rings
+from triochat.messages import Event, Removed, Said
+from triochat.terminals.screen import Screen, Shown, is_move, rings, spread
 from triochat.terminals.wrapping import margin_of, wrap
 from triochat.text import clean
 
@@ -82,9 +82,9 @@ class Drawing:
 
     def add(self, shown: Shown) -> None:
         """Let this be drawn; `wake` is to be called next, in the loop."""
-        shown = shown._replace(event=bounded(shown.event))
-        self._added += weight_of(shown.event)
-        self._waiting.append(shown)
+        pieces = spread(shown)
+        self._added += sum(weight_of(piece.event) for piece in pieces)
+        self._waiting += pieces
 
     def wake(self, shown: Shown | None = None) -> None:
         """Draw what waits, of which this was the latest."""
@@ -124,6 +124,7 @@ class Drawing:
         while self._waiting and self._taken < taken + FRAME:
             shown.append(self._waiting.popleft())
             self._taken += weight_of(shown[-1].event)
+        shown = unremoved(shown, self._waiting.copy())
         with suppress(OSError):  # the window is gone
             self._write(self._render(shown, self._output.get_size().columns))
         if any(map(is_move, shown)):
@@ -133,7 +134,7 @@ class Drawing:
     def _render(self, shown: Sequence[Shown], width: int) -> str:
         try:
             rows = self._screen.draw(shown, datetime.now(UTC), width)
-            bell = any(rings(event, me, self.bell) for event, me in shown)
+            bell = any(rings(*one[:2], self.bell) for one in shown if not one.is_past)
             return self._paint(rows) + "\a" * bell
         except Exception as error:
             if len(shown) > 1:
@@ -156,6 +157,19 @@ class Drawing:
         self._output.flush()
 
 
+def unremoved(shown: Sequence[Shown], later: Iterable[Shown]) -> list[Shown]:
+    """What of this is not removed by what comes after it: nobody has seen it yet."""
+    removals = (one.event.ids for one in later if isinstance(one.event, Removed))
+    gone = {number for ids in removals for number in ids}
+    left = []
+    for one in reversed(shown):
+        if isinstance(one.event, Removed):
+            gone.update(one.event.ids)
+        if not isinstance(one.event, Said) or one.event.id not in gone:
+            left.append(one)
+    return left[::-1]
+
+
 def weight_of(event: Event) -> int:
     """How much work it is to draw this."""
     weight = EACH
@@ -164,5 +178,5 @@ def weight_of(event: Event) -> int:
         if isinstance(value, str):
             weight += len(value) + EACH * value.count("\n")
         elif isinstance(value, tuple):
-            weight += sum(map(len, value))
+            weight += sum(map(len, map(str, value)))
     return weight

@@ -7,9 +7,11 @@ reason. A paste of several lines stands in the line as it is until Enter sends i
 it.
 """
 
+import asyncio
 import logging
 import os
 import signal
+import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
@@ -39,7 +41,7 @@ from prompt_toolkit.styles import Style
 
 from triochat.messages import Speech
 from triochat.terminal import View
-from triochat.terminals.desk import Desk
+from triochat.terminals.desk import LATE, Desk
 from triochat.text import clean
 
 log = logging.getLogger(__name__)
@@ -128,7 +130,9 @@ def judge_again(session: PromptSession[str]) -> None:
 
 def look(session: PromptSession[str], desk: Desk, view: View) -> None:
     """Show this from now on. What is being typed is kept aside while there is a question."""
-    before, desk.view = desk.view, view
+    before = desk.view
+    if desk.look(view, time.monotonic()):
+        asyncio.get_running_loop().call_later(LATE, session.app.invalidate)
     if before.is_secret and not view.is_secret:
         forget(session, desk)
     if (before.question, before.holds) != (view.question, view.holds):

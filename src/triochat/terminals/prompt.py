@@ -125,12 +125,7 @@ class Prompt(Terminal):
                 await trio.sleep(left)
 
     async def show(
-        self,
-        event: Event,
-        me: str,
-        asked: Request | None = None,
-        *,
-        is_past: bool = False,  # noqa: ARG002
+        self, event: Event, me: str, asked: Request | None = None, *, is_past: bool = False
     ) -> None:
         """Draw an event above the line that is being typed, which stays as it is.
 
@@ -148,7 +143,7 @@ class Prompt(Terminal):
         elif isinstance(event, Renamed):
             self._desk.renamed(event.handle, event.new)
         self._drawing.bell = self.bell
-        shown = Shown(event, me)
+        shown = Shown(event, me, is_past)
         self._drawing.add(shown)
         self._call(self._drawing.wake, shown)
         if self._drawing.is_full:

@@ -8,6 +8,10 @@
     21:08 * a notice: somebody came, somebody left
     21:08 ! a refusal, and what to do
     ──────── Sunday 22 November 2026
+    ──────── earlier, Saturday 21 November 2026
+    21:07│Timmy> what was said before one came; all that is past
+         │       has this bar, and rules above and below it
+    ──────── now, Sunday 22 November 2026
 
 What is what can be told without colour. Nothing that anybody sent is markup, an escape sequence or
 a control character by the time it stands in a line (see `text.clean`), and nothing of it stands at
@@ -32,7 +36,9 @@ from triochat.messages import (
     Left,
     Moderated,
     Notice,
+    Recalled,
     Refused,
+    Removed,
     Renamed,
     Roster,
     Said,
@@ -58,16 +64,25 @@ LINES = 200
 KNOWN = 10_000
 """Handles whose colour is remembered."""
 
+BAR = "│"
+"""Stands after the time of all that is past, and before what hangs under it."""
+
 _NAMED = 8  # as many are named in such a line
 _LONG_FIELDS = ("text", "reason")
 _LONG_FIELD = 64  # characters of any other, a handle or a time
 
 
 class Shown(NamedTuple):
-    """An event as it goes to a screen, with what its reader was called then."""
+    """An event as it goes to a screen, with what its reader was called then.
+
+    What happened before its reader came (back) is past; a notice among that is its heading. The
+    number is the id by which an operator can have it forgotten; 0 where it is not to be seen.
+    """
 
     event: Event
     me: str
+    is_past: bool = False
+    number: int = 0
 
 
 class Palette:
@@ -106,6 +121,8 @@ class Screen:
         self.palette = Palette()
         self._zone = zone
         self._day = ""
+        self._at: datetime | None = None
+        self._is_past = False
 
     def draw(self, shown: Sequence[Shown], now: datetime, width: int) -> list[Text]:
         """The rows for these events, each without its line end and at most as wide as the screen.
@@ -116,44 +133,60 @@ class Screen:
             width: of the screen, in cells.
         """
         rows: list[Text] = []
+        now = now.astimezone(self._zone)
         for item in fold(shown):
-            at = self._time_of(item, now)
-            day = f"{at:%A} {at.day} {at:%B %Y}"
-            if self._day not in ("", day):
-                rows += wrap(Text(f"──────── {day}", style="dim"), width, margin_of(9, width))
-            self._day = day
-            rows += self._draw_one(item, f"{at:%H:%M} ", width)
+            self._at = at = self._time_of(item, now)
+            if words := self._words_before(item, at, now):
+                rows += wrap(Text(f"──────── {words}", "dim"), width, margin_of(9, width))
+            if not heading_of(item):
+                rows += self._draw_one(item, f"{at:%H:%M}", width)
         return rows
 
     def _time_of(self, item: "Shown | Folded", now: datetime) -> datetime:
-        """When a message was said; of all else, and where a server cannot tell, the time now."""
-        if isinstance(item, Shown) and isinstance(item.event, Said | Whispered):
-            with suppress(ValueError, OverflowError, OSError):
-                at = datetime.fromisoformat(item.event.at)
-                return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(self._zone)
-        return now.astimezone(self._zone)
+        """When it happened; where nobody can tell, now, or as what is past before it."""
+        event = item.moves[-1].event if isinstance(item, Folded) else item.event
+        with suppress(ValueError, OverflowError, OSError):
+            at = datetime.fromisoformat(getattr(event, "at", ""))
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(self._zone)
+        return self._at if self._at and item.is_past and not heading_of(item) else now
+
+    def _words_before(self, item: "Shown | Folded", at: datetime, now: datetime) -> str:
+        """What parts this from all that was before: whether it is past, and of which day."""
+        day, before = day_of(at), self._day or day_of(now)
+        words = heading_of(item)
+        if item.is_past != self._is_past:
+            words = words or ("earlier" if item.is_past else "now")
+        self._day, self._is_past = day, item.is_past
+        return ", ".join(filter(None, (words, day if day != before else "")))
 
     def _draw_one(self, item: "Shown | Folded", stamp: str, width: int) -> list[Text]:
         head, *bodies = self._parts(item)
+        stamp += BAR if item.is_past else " "
+        if isinstance(item, Shown) and item.number:
+            stamp += f"#{item.number} "
         start = Text.assemble((stamp, "dim"), head, " ")
         margin = margin_of(cells_of(start.plain), width)
+        if item.is_past and margin.isspace():
+            margin = margin.replace("      ", f"     {BAR}", 1)
         rows: list[Text] = []
         for body in bodies:
             rows += wrap(start + body, width, margin, len(start))
             start = Text(margin)
+        for row in rows if item.is_past else ():
+            row.style = "dim"
         return rows
 
     def _parts(self, item: "Shown | Folded") -> list[Text]:
         """What stands before the text, and the text; a notice may have several lines of it."""
         if isinstance(item, Folded):
             return [Text("*", "dim"), Text(item.words(), "dim")]
-        event, me = item
+        event, me, is_past, _ = item
         match event:
             case Said(handle=handle, text=text, action=action):
                 body = Text(clean(text))
                 if me and handle != me:
                     body.highlight_regex(_mention(me), "bold reverse")
-                name, own = clean(handle), self.style(handle)
+                name, own = clean(handle), self.style(handle, is_past=is_past)
                 if action:
                     return [Text("*", own), Text.assemble((name, own), " ", body)]
                 return [Text(f"{name}>", own), body]
@@ -164,15 +197,30 @@ class Screen:
                 return [Text("!", "bold red"), Text(clean(text), "bold")]
             case Notice(text=text) | Moderated(text=text):
                 return [Text("*", "cyan"), *(Text(clean(line)) for line in text.split("\n"))]
+            case Removed(text=text):
+                return [Text("*", "cyan"), Text(clean(text), "dim")]
             case Renamed(handle=handle, new=new):
                 self.palette.rename(handle, new)
         style = "" if isinstance(event, Welcome) else "dim"
         lines = statement_of(event).split("\n")
         return [Text("*", "cyan"), *(Text(line, style) for line in lines)]
 
-    def style(self, handle: str) -> Style:
-        """In which this handle is written."""
-        return Style(color=f"color({self.palette.colour(handle)})", bold=True)
+    def style(self, handle: str, *, is_past: bool = False) -> Style:
+        """In which this handle is written; it is never dim, or its colour could not be seen."""
+        return Style(color=f"color({self.palette.colour(handle)})", bold=not is_past, dim=False)
+
+
+def day_of(at: datetime) -> str:
+    """The day of this time, as it is shown."""
+    return f"{at:%A} {at.day} {at:%B %Y}"
+
+
+def heading_of(item: "Shown | Folded") -> str:
+    """What stands in a rule above what is past, if this is that."""
+    match item:
+        case Shown(event=Notice(text=text), is_past=True):
+            return clean(text)
+    return ""
 
 
 def rings(event: Event, me: str, bell: str) -> bool:
@@ -202,11 +250,16 @@ class Folded(NamedTuple):
 
     moves: list[Shown]
 
+    @property
+    def is_past(self) -> bool:
+        """Whether they are."""
+        return self.moves[0].is_past
+
     def words(self) -> str:
         """What they come to, in one line: each handle once, those who are here first."""
         first: dict[str, Event] = {}
         last: dict[str, Event] = {}
-        for event, _ in self.moves:
+        for event, *_ in self.moves:
             if isinstance(event, Joined | Left):
                 first.setdefault(event.handle, event)
                 last[event.handle] = event
@@ -234,7 +287,7 @@ def _names(handles: list[str]) -> str:
 def fold(shown: Sequence[Shown]) -> list[Shown | Folded]:
     """The same with one item in place of each long row of comings and goings."""
     folded: list[Shown | Folded] = []
-    for are_moves, group in groupby(shown, is_move):
+    for (are_moves, _), group in groupby(shown, lambda one: (is_move(one), one.is_past)):
         run = list(group)
         folded += [Folded(run)] if are_moves and len(run) >= FOLD else run
     return folded
@@ -261,6 +314,16 @@ def bounded(event: Event) -> Event:
             if shown is not value:
                 cut[field] = shown
     return replace(event, **cut) if cut else event
+
+
+def spread(shown: Shown) -> list[Shown]:
+    """The same as far as anybody would read it; what was recalled one by one, below its heading."""
+    event = shown.event
+    if not isinstance(event, Recalled):
+        return [shown._replace(event=bounded(event))]
+    heading = Notice(statement_of(event))
+    found = [Shown(bounded(said), shown.me, True, said.id) for said in event.messages]
+    return [shown._replace(event=heading, is_past=bool(found)), *found]
 
 
 def _cut(text: str, most: int) -> str:

@@ -17,10 +17,11 @@ from functools import partial
 
 import trio
 
-from triochat.messages import Event, Request
+from triochat.messages import Event, Notice, Request
 from triochat.terminal import Terminal, View
 from triochat.terminals.pipe import InputLines, Writer, read
-from triochat.words import words_of
+from triochat.text import clean
+from triochat.words import PAST, stamp_of, words_of
 
 
 class Teletype(Terminal):
@@ -35,11 +36,22 @@ class Teletype(Terminal):
         self._output = output
         self._view = View()
         self._reading = trio.CancelScope()
+        self._is_worried = False
+        self._worries, self._worried = trio.open_memory_channel[str](1)
         self._echoing: list[object] | None = None  # how the terminal was, while it does not echo
 
     def update(self, view: View) -> None:
-        """A question is printed when it is new; all else would be drawn again."""
+        """A question is printed when it is new; what is wrong, once, if lines are unconfirmed.
+
+        All else would be drawn again.
+        """
         before, self._view = self._view, view
+        count = 0 if view.holds else len(view.unconfirmed)
+        if count and view.state and not self._is_worried:
+            lines = "a line is" if count == 1 else f"{count} lines are"
+            with suppress(trio.WouldBlock):  # the last one is not printed yet
+                self._worries.send_nowait(f"* {clean(view.state)}; {lines} not confirmed yet")
+        self._is_worried = bool(count and (self._is_worried or view.state))
         self.echo(not view.is_secret)
         if view.question and view.question != before.question:
             self._reading.cancel()
@@ -67,10 +79,19 @@ class Teletype(Terminal):
         me: str,
         asked: Request | None = None,  # noqa: ARG002
         *,
-        is_past: bool = False,  # noqa: ARG002
+        is_past: bool = False,
     ) -> None:
-        """Print an event."""
-        await self._output.write(words_of(event, me))
+        """Print an event; what is past says so, and when it was."""
+        words = words_of(event, me)
+        if is_past and not isinstance(event, Notice):
+            stamp = stamp_of(getattr(event, "at", ""))
+            words = f"{PAST}[{stamp}] {words}" if stamp else f"{PAST}{words}"
+        await self._output.write(words)
+
+    async def tell_worries(self) -> None:
+        """Print what is wrong, as soon as it is."""
+        async for words in self._worried:
+            await self._output.write(words)
 
     def echo(self, is_on: bool) -> None:
         """Have the terminal show what is typed, or not; if it is one, and ours to command now."""
@@ -113,6 +134,7 @@ async def open_teletype(fd: int, output: Writer) -> AsyncIterator[Teletype]:
     teletype = Teletype(fd, output)
     async with trio.open_nursery() as nursery:
         await nursery.start(teletype.watch_signals)
+        nursery.start_soon(teletype.tell_worries)
         try:
             yield teletype
         finally:

@@ -52,6 +52,16 @@ def margin_of(indent: int, width: int) -> str:
     return " " * indent if indent <= width // 2 else MARK
 
 
+def cut(text: str, width: int) -> str:
+    """As much of this as fits in so many cells; where that is not all it ends in dots."""
+    short = text[:width]
+    if short == text and cells_of(text) <= width:
+        return text
+    while short and cells_of(short) >= width:
+        short = short[:-1]
+    return f"{short}…"
+
+
 def wrap(text: Text, width: int, margin: str, start: int = 0) -> list[Text]:
     """Break a line between words, and a word that is wider than a row wherever it must be.
 
