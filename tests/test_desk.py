@@ -212,6 +212,8 @@ def test_each_waits_for_itself() -> None:
     assert not desk.look(HERE._replace(unconfirmed=(*same[1:],)), 1.1 + LATE)
     assert len(desk.late(1.1 + LATE, 80, 24)) == 1
     assert len(desk.late(2.1 + LATE, 80, 24)) == 2
+    desk.look(HERE._replace(unconfirmed=(same[2], same[0])), 3)  # in another order
+    assert len(desk.late(3, 80, 24)) == 1
 
 
 @pytest.mark.parametrize(("height", "shown"), [(24, ["0", "1", "2"]), (15, ["0", "1"]), (5, ["0"])])

@@ -664,7 +664,7 @@ async def test_what_is_not_confirmed_stands_above_the_line(
         ann.prompt.update(HERE._replace(unconfirmed=(said,)))
         await ann.until(lambda: "…     Ann> hello\nAnn> " in rendered)
         assert rendered[0] == "Ann> "
-        ann.prompt.update(HERE)
-        await ann.show(Said(1, AT, "Ann", "hello"), asked=said)
+        await ann.show(Said(1, AT, "Ann", "hello"), asked=said)  # the view is as it was
         await ann.until(lambda: "Ann> hello" in ann.rows)
         await ann.until(lambda: rendered[-1] == "Ann> ")
+        ann.prompt.update(HERE)

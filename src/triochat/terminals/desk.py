@@ -61,25 +61,28 @@ class Desk(Validator):
         self.ways: deque[Document] = deque()
         self.continued = threading.Event()
         self._palette = palette
-        self._said: deque[tuple[Speech, float]] = deque()  # unconfirmed, and since when
+        self._since: dict[int, float] = {}  # when it was seen first, for each of the unconfirmed
         self._spoke: deque[str] = deque(maxlen=SPOKE)
 
     def look(self, view: View, now: float) -> bool:
         """Show this from now on; whether something has been said since the last look."""
+        before, self._since = self._since, {}
+        for said in view.unconfirmed:
+            self._since[id(said)] = before.get(id(said), now)
         self.view = view
-        first = next(iter(view.unconfirmed), None)
-        while self._said and self._said[0][0] is not first:  # answers come in order
-            self._said.popleft()
-        more = view.unconfirmed[len(self._said) :]
-        self._said += [(one, now) for one in more]
-        return bool(more)
+        return not before.keys() >= self._since.keys()
+
+    def answered(self, said: Speech) -> None:
+        """Show this no more, whatever the view says: its answer is drawn next."""
+        self._since.pop(id(said), None)
 
     def late(self, now: float, width: int, height: int) -> list[str]:
         """What was said a while ago and is not confirmed yet, in rows for a screen of this size.
 
         Each is as it will be told, with dots where its time will stand.
         """
-        late = [said for said, since in self._said if since <= now - LATE]
+        due = now - LATE
+        late = [one for one in self.view.unconfirmed if self._since.get(id(one), now) <= due]
         most = max(2, min(ROWS, height // 4))
         shown = late if len(late) <= most else late[: most - 1]
         rows = [words_of(told_as(said, self.view.handle), self.view.handle) for said in shown]

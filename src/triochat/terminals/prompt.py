@@ -142,6 +142,8 @@ class Prompt(Terminal):
             self._desk.spoke(event.handle)
         elif isinstance(event, Renamed):
             self._desk.renamed(event.handle, event.new)
+        if isinstance(asked, Speech):
+            self._call(self._desk.answered, asked)
         self._drawing.bell = self.bell
         shown = Shown(event, me, is_past)
         self._drawing.add(shown)
