@@ -463,6 +463,8 @@ against it:
   `> `, or before what looks like it (`Bob > hi`), `-> you]` is written `-> you ]`, and of more than
   three spaces in a row three stay. This alters a message a little (a pasted `mysql> select`), and
   only there: programs, and the client, get what was said.
+* What is told again begins with `* earlier: ` there, each message of it. No message begins so, and
+  who is called `earlier` cannot act (`\\me`); so nothing new looks past, nor what is past new.
 * It does not prevent, at `nc`, that the rest of a message is taken for something else than a
   message: `* Bob left` or `! ...` at the left edge, behind 70 dots; or `Bob: hi`. To mark or break
   every long line would cost its readers more, and break links. Who must be sure uses the client.
