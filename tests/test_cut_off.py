@@ -5,6 +5,7 @@ import os
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from doubles import Paper, Street, Stub, Text, Typist, sitting
 from triochat.chat import AWAY, SILENT, Chat
@@ -12,6 +13,7 @@ from triochat.connection import LOST, Connection
 from triochat.messages import (
     Closing,
     Join,
+    Left,
     Notice,
     Ping,
     Pong,
@@ -23,6 +25,7 @@ from triochat.messages import (
     Whisper,
 )
 from triochat.person import ASK_AFTER, HUSH
+from triochat.program import PATIENCE
 from triochat.terminals.pipe import Pipe
 from triochat.terminals.teletype import Teletype
 
@@ -477,3 +480,218 @@ async def test_who_is_banned_meanwhile_does_not_try_for_ever() -> None:
         await trio.sleep(100)
         assert (bob.ended, len(street.tries)) == ([True], 2)
     assert typist.screen[-2] == "! you are banned here: spam"
+
+
+# ---- the place is kept
+
+TOKEN = "a-token-of-22-letters_"
+HERE = Welcome("Bob", "S", ("Ann", "Bob"), 7, token=TOKEN)
+BACK = Welcome("Bob", "S", ("Ann", "Bob"), 12, token=TOKEN, resumed=True)
+
+
+def said(number: int, handle: str, text: str) -> Said:
+    """A message, one a minute."""
+    return Said(number, f"2026-01-02T10:{number:02}:00.000Z", handle, text)
+
+
+async def test_what_was_missed_is_counted_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under how much it is, and from when to when; what is new follows; one's own counts not."""
+    monkeypatch.setenv("TZ", "UTC")
+    first, last, typist = Stub(), Stub(), Typist()
+    async with sitting(typist, Street(first, last).connect, "Bob"):
+        await first.tell(HERE)
+        [join] = (await first.asked()) and first.joins
+        assert (join.history, join.after, len(join.token)) == (None, None, 22)
+        await typist.type("sent")
+        await typist.type("lost")
+        assert typist.view.unconfirmed == (Say("sent"), Say("lost"))
+        await first.tell(said(8, "Ann", "seen"))
+        del typist.screen[:], typist.past[:]
+        await first.ours.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert typist.view.unconfirmed == (Say("sent"), Say("lost"))
+        await trio.sleep(1)
+        assert await last.asked() == [Join("Bob"), Ping()]
+        assert (last.joins[0].token, last.joins[0].after) == (TOKEN, 8)
+        await last.tell(
+            BACK, said(8, "Ann", "seen"), said(9, "Ann", "one"), Left("Cid", "quit", 10)
+        )
+        await last.tell(said(11, "Bob", "sent"), said(12, "Ann", "two"))
+        await typist.type("new")
+        assert typist.screen == [GONE]
+        assert typist.view.unconfirmed == (Say("lost"), Say("new"))
+        await last.tell(Pong(), said(13, "Ann", "three"))
+        assert typist.screen == [
+            GONE,
+            "* 2 messages while you were away, 10:09 to 10:12",
+            "Ann> one",
+            "* Cid left",
+            "Bob> sent",
+            "Ann> two",
+            "* S connected. You are Bob. 2 here: Ann, Bob",
+            "Ann> three",
+        ]
+        assert typist.past == [False, False, True, True, True, True, False, False]
+        assert await last.asked() == [Say("lost"), Say("new")]
+        await last.tell(said(14, "Bob", "lost"), said(15, "Bob", "new"))
+        assert typist.view.unconfirmed == ()
+
+
+async def test_what_was_missed_is_shown_also_where_it_is_cut_off() -> None:
+    """It is told once; the next time comes what is left."""
+    first, second, third, typist = Stub(), Stub(), Stub(), Typist()
+    async with sitting(typist, Street(first, second, third).connect, "Bob"):
+        await first.tell(HERE)
+        await first.ours.aclose()
+        await trio.sleep(1)
+        del typist.screen[:]
+        await second.tell(BACK, said(9, "Ann", "one"))
+        await second.ours.aclose()
+        await trio.sleep(2)
+        assert typist.screen[1] == "Ann> one"
+        await third.asked()
+        assert third.joins[0].after == 9
+        await third.tell(BACK, said(9, "Ann", "one"), said(10, "Ann", "two"), Pong())
+        shown = [line for line in typist.screen if line.startswith("Ann> ")]
+        assert shown == ["Ann> one", "Ann> two"]
+
+
+async def test_much_that_was_missed_is_not_held_back_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When it is enough it is shown, and the rest as it comes."""
+    monkeypatch.setattr("triochat.missed.MOST", 3)
+    first, last, typist = Stub(), Stub(), Typist()
+    async with sitting(typist, Street(first, last).connect, "Bob"):
+        await first.tell(HERE)
+        await first.ours.aclose()
+        await trio.sleep(1)
+        del typist.screen[:]
+        await last.tell(BACK, *(said(number, "Ann", f"{number}") for number in (8, 9, 10, 11)))
+        assert typist.screen[0].startswith("* 3 or more messages while you were away, ")
+        assert typist.screen[1:] == ["Ann> 8", "Ann> 9", "Ann> 10", "Ann> 11"]
+
+
+async def test_who_is_not_known_any_more_is_told_what_is_lost() -> None:
+    """Where the server has begun anew nothing is said again; what was said before is shown."""
+    first, last, typist = Stub(), Stub(), Typist()
+    async with sitting(typist, Street(first, last).connect, "Bob"):
+        await first.tell(HERE)
+        await typist.type("hello")
+        await first.tell(said(8, "Ann", "seen"))
+        del typist.screen[:]
+        await first.ours.aclose()
+        await trio.sleep(1)
+        await last.asked()
+        anew = Welcome("Bob", "S", ("Bob",), 3, token=TOKEN)
+        await last.tell(anew, said(1, "Ann", "old"), said(9, "Ann", "past"), Pong())
+        assert typist.screen[:3] == [
+            GONE, "! perhaps not sent: hello", "* S connected. You are Bob. 1 here: Bob"
+        ]  # fmt: skip
+        await typist.type("again")
+        assert await last.asked() == [Say("again")]
+
+
+@pytest.mark.parametrize("leave", ["Ctrl-C", "Ctrl-D"])
+async def test_who_gives_up_is_told_what_was_not_confirmed(leave: str) -> None:
+    """Nothing is lost in silence, however the person leaves."""
+    first, typist = Stub(), Typist()
+    async with sitting(typist, Street(first).connect, "Bob") as bob:
+        await first.tell(HERE)
+        await typist.type("hello")
+        await first.ours.aclose()
+        await trio.sleep(3)
+        del typist.screen[:]
+        if leave == "Ctrl-C":
+            assert await bob.person.interrupt()
+        else:
+            typist.keys.close()
+        await trio.testing.wait_all_tasks_blocked()
+        assert typist.screen == ["! perhaps not sent: hello"]
+        assert (bob.ended, bob.person.is_lost) == ([False], True)
+
+
+async def test_who_was_replaced_does_not_fight() -> None:
+    """A closing that says nothing of coming back is the end."""
+    server, typist = Stub(), Typist()
+    street = Street(server, Stub())
+    async with sitting(typist, street.connect, "Bob") as bob:
+        await server.tell(HERE, Closing("you came back over another connection"))
+        await server.ours.aclose()
+        await trio.sleep(60)
+        assert (bob.ended, len(street.tries)) == ([True], 1)
+
+
+# ---- a pipe whose place is kept
+
+
+async def piped(text: bytes) -> tuple[Pipe, Paper, Paper, trio.abc.SendStream]:
+    """A pipe, its two outputs, and where more can be put in."""
+    into, source = trio.testing.memory_stream_one_way_pair()
+    await into.send_all(text)
+    output, errors = Paper(), Paper()
+    return Pipe(source.receive_some, output, errors), output, errors, into
+
+
+async def test_a_pipe_comes_back_to_its_place() -> None:
+    """Each line is said once, and nothing in its output tells of the cut."""
+    first, last = Stub(), Stub()
+    pipe, output, errors, into = await piped(b"one\ntwo\n")
+    async with sitting(pipe, Street(first, last).connect, "Bob") as bob:
+        await first.tell(HERE, said(8, "Bob", "one"))
+        await first.ours.aclose()
+        await into.send_all(b"three\n")
+        await into.aclose()
+        await trio.sleep(1)
+        await last.asked()
+        await last.tell(BACK, said(9, "Ann", "hi"), Pong())
+        assert await last.asked() == [Say("two"), Say("three")]
+        await last.tell(said(13, "Bob", "two"))
+        assert bob.ended == []
+        await last.tell(said(14, "Bob", "three"))
+        assert await last.asked() == [Quit()]
+        await last.ours.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert bob.ended == [True]
+    assert errors.lines == []
+    assert output.lines[1:] == ["Bob> one", "Ann> hi", "Bob> two", "Bob> three"]
+
+
+async def test_a_pipe_whose_place_is_gone_fails() -> None:
+    """It begins no stay anew: nobody knows whether its lines were heard."""
+    first, last = Stub(), Stub()
+    pipe, _, errors, _ = await piped(b"one\n")
+    async with sitting(pipe, Street(first, last).connect, "Bob") as bob:
+        await first.tell(HERE)
+        await first.ours.aclose()
+        await trio.sleep(1)
+        await last.asked()
+        await last.tell(replace(BACK, resumed=False))
+        assert await last.asked() == [Quit()]
+        assert bob.ended == [False]
+    assert errors.lines == [
+        "! connection lost, and the room does not know us any more",
+        "! not confirmed, perhaps lost: 1 line, from line 1 on",
+    ]
+
+
+async def test_a_pipe_gives_up_in_the_end() -> None:
+    """When its place is not kept any longer it says so, and what may be lost; also at Ctrl-C."""
+    for is_interrupted in (False, True):
+        first = Stub()
+        pipe, _, errors, _ = await piped(b"one\n")
+        async with sitting(pipe, Street(first).connect, "Bob") as bob:
+            await first.tell(HERE)
+            await first.ours.aclose()
+            await trio.sleep(PATIENCE / 2)
+            assert bob.ended == []
+            if is_interrupted:
+                assert await bob.person.interrupt()
+            else:
+                await trio.sleep(PATIENCE)
+            await trio.testing.wait_all_tasks_blocked()
+            assert bob.ended == [False]
+        assert errors.lines == [
+            "! connection lost",
+            "! not confirmed, perhaps lost: 1 line, from line 1 on",
+        ]

@@ -15,11 +15,12 @@ from triochat import messages
 from triochat.connection import Connection
 from triochat.grammar import Bell, Export, Ignore, Local, Place, introduce, parse
 from triochat.messages import Event, Notice, Refused, Request, Say
+from triochat.missed import Missed
 from triochat.passwords import PASSWORD_LENGTH, Secret
 from triochat.reading import Reader
 from triochat.terminal import Terminal, View
 from triochat.text import clean
-from triochat.words import missed, unsent
+from triochat.words import unsent
 
 ASK_HANDLE = "Your handle? "
 """What stands before the line while the person has no handle."""
@@ -47,9 +48,6 @@ OVER = "the chat is over; this is not sent any more"
 
 HINT = Notice("\\help lists what you can type")
 """What a newcomer is told."""
-
-MISSED = 1000
-"""The most events that are held back, so that they can be counted before they are shown."""
 
 _FEW = 100  # lines on their way; of more it is shown only once a second which they are
 _STRANGE = Refused("not-resumed", "connection lost, and the room does not know us any more")
@@ -129,7 +127,7 @@ class Chat:
         self._view = View()
         self._is_person = terminal.is_person
         self._was_in = bool(self.stay.handle)
-        self._missed: list[tuple[Event, str, Request | None]] | None = []  # None: shown at once
+        self._missed = Missed(terminal)
         self._heard = trio.lowlevel.ParkingLot()
         self._answered = trio.Event()  # a question, or the person leaves
         self._welcomed = trio.Event()
@@ -156,7 +154,7 @@ class Chat:
                 if self._why is Why.EXPIRED:
                     await self._answered.wait()
                 self._scope.cancel()
-        await self._show_missed()
+        await self._missed.show()
         if self._is_person:
             holds = OVER if self._why is Why.CLOSED else AWAY
             self._terminal.update(View(handle=self.handle, holds=holds))
@@ -240,29 +238,12 @@ class Chat:
                 self._update()
 
     async def _show(self, event: Event, asked: Request | None = None) -> None:
-        """Show it now; of what was missed, when it is known how much it is."""
-        item = event, self.handle, asked
         is_past = self.stay.is_past(event)
-        if self._missed is None or not is_past or self.stay.is_whole or not self._is_person:
-            await self._terminal.show(*item, is_past=is_past)
-            return
-        self._missed.append(item)
-        if len(self._missed) == MISSED:
-            await self._show_missed(is_all=False)
-
-    async def _show_missed(self, *, is_all: bool = True) -> None:
-        """Show what was held back, and above it how much others have said."""
-        items, self._missed = self._missed or (), None
-        said = [
-            event
-            for event, me, _ in items
-            if isinstance(event, messages.Said | messages.Whispered) and event.handle != me
-        ]
-        if said:
-            text = missed(len(said), said[0].at, said[-1].at if is_all else "")
-            await self._terminal.show(Notice(text), self.handle)
-        for item in items:
-            await self._terminal.show(*item, is_past=True)
+        if is_past and self._is_person and not self.stay.is_whole:
+            await self._missed.add(event, self.handle, asked)
+        else:
+            await self._missed.show()
+            await self._terminal.show(event, self.handle, asked, is_past=is_past)
 
     async def _show_lost(self) -> None:
         """Tell of what was said in a stay that is over, and perhaps never heard."""
@@ -377,7 +358,6 @@ class Chat:
 
     async def _hear_welcome(self, welcome: messages.Welcome) -> bool:
         """We are in; in again, if we were. Whether that is nothing to be shown."""
-        await self._show_missed()
         if self._is_person or not self._was_in:
             await self._show_lost()
         elif not welcome.resumed:  # a pipe cannot begin anew: who knows what was heard
