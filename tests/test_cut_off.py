@@ -28,6 +28,7 @@ from triochat.person import ASK_AFTER, HUSH
 from triochat.program import PATIENCE
 from triochat.terminals.pipe import Pipe
 from triochat.terminals.teletype import Teletype
+from triochat.words import missed
 
 WELCOME = Welcome("Bob", "S", ("Ann", "Bob"))
 RESTART = Closing("shutting down", retry=True)
@@ -494,13 +495,13 @@ def said(number: int, handle: str, text: str) -> Said:
     return Said(number, f"2026-01-02T10:{number:02}:00.000Z", handle, text)
 
 
-async def test_what_was_missed_is_counted_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under how much it is, and from when to when; what is new follows; one's own counts not."""
-    monkeypatch.setenv("TZ", "UTC")
+async def test_what_was_missed_is_counted_and_shown() -> None:
+    """Under how much it is, and from when to when; one's own does not count; then what is new."""
     first, last, typist = Stub(), Stub(), Typist()
     async with sitting(typist, Street(first, last).connect, "Bob"):
         await first.tell(HERE)
-        [join] = (await first.asked()) and first.joins
+        assert await first.asked() == [Join("Bob")]
+        join = first.joins[0]
         assert (join.history, join.after, len(join.token)) == (None, None, 22)
         await typist.type("sent")
         await typist.type("lost")
@@ -523,7 +524,7 @@ async def test_what_was_missed_is_counted_and_shown(monkeypatch: pytest.MonkeyPa
         await last.tell(Pong(), said(13, "Ann", "three"))
         assert typist.screen == [
             GONE,
-            "* 2 messages while you were away, 10:09 to 10:12",
+            f"* {missed(2, said(9, '', '').at, said(12, '', '').at)}",
             "Ann> one",
             "* Cid left",
             "Bob> sent",
@@ -534,7 +535,7 @@ async def test_what_was_missed_is_counted_and_shown(monkeypatch: pytest.MonkeyPa
         assert typist.past == [False, False, True, True, True, True, False, False]
         assert await last.asked() == [Say("lost"), Say("new")]
         await last.tell(said(14, "Bob", "lost"), said(15, "Bob", "new"))
-        assert typist.view.unconfirmed == ()
+        assert not typist.view.unconfirmed
 
 
 async def test_what_was_missed_is_shown_also_where_it_is_cut_off() -> None:
@@ -638,7 +639,8 @@ async def test_a_pipe_comes_back_to_its_place() -> None:
     first, last = Stub(), Stub()
     pipe, output, errors, into = await piped(b"one\ntwo\n")
     async with sitting(pipe, Street(first, last).connect, "Bob") as bob:
-        await first.tell(HERE, said(8, "Bob", "one"))
+        await first.tell(HERE)
+        await first.tell(said(8, "Bob", "one"))
         await first.ours.aclose()
         await into.send_all(b"three\n")
         await into.aclose()
@@ -676,7 +678,7 @@ async def test_a_pipe_whose_place_is_gone_fails() -> None:
 
 
 async def test_a_pipe_gives_up_in_the_end() -> None:
-    """When its place is not kept any longer it says so, and what may be lost; also at Ctrl-C."""
+    """When its place is kept no longer it says so, and what may be lost; also at Ctrl-C."""
     for is_interrupted in (False, True):
         first = Stub()
         pipe, _, errors, _ = await piped(b"one\n")
