@@ -19,12 +19,13 @@ from typing import TypeVar
 import trio
 from msgspec.structs import replace
 
+from triochat.archive import DAMAGED
 from triochat.changes import Changes
 from triochat.history import KEPT, TAIL, History
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
 from triochat.outbox import LINGER
-from triochat.sanctions import Rulings, dump
+from triochat.sanctions import Rulings, dump, load
 from triochat.scribe import Scribe
 from triochat.seats import HOLD, Seat
 from triochat.telling import Telling, Told
@@ -54,13 +55,14 @@ class Archived(History):
 
     Args:
         scribe: writes it.
-        rulings: what operators decide, if that is to be kept there as well.
+        keeps_rulings: what operators decide is kept there as well.
         server: the server's handle; it says where something is missing.
         hold: seconds for which a seat may be away.
         clock: the time in seconds since the epoch.
         kept: so many messages are in memory.
 
     Attributes:
+        rulings: what operators decided, for the room to go on with.
         alert: tells operators something.
         warn: tells a peer something that it has not asked for.
     """
@@ -71,7 +73,7 @@ class Archived(History):
         self,
         scribe: Scribe,
         *,
-        rulings: Rulings | None = None,
+        keeps_rulings: bool = True,
         server: str = "Server",
         hold: float = HOLD,
         clock: Callable[[], float] = time.time,
@@ -88,8 +90,8 @@ class Archived(History):
         self._scribe = scribe
         self._reading = scribe.open_reading()
         self._floors = {**scribe.floors}
-        self._rulings = rulings
-        self._ruled = rulings.version if rulings else 0
+        self.rulings = _rulings(scribe)
+        self._ruled = self.rulings.version if keeps_rulings else math.inf
         self._server = server
         self._changes = Changes()
         self._writers = trio.CapacityLimiter(1)
@@ -106,8 +108,8 @@ class Archived(History):
     def keep(self, batch: Sequence[Telling]) -> Awaitable[None] | None:
         """As `History.keep`; returns None also while nothing can be kept, and the room goes on."""
         super().keep(batch)
-        changes, rulings = self._changes, self._rulings
-        if rulings and rulings.version != self._ruled:
+        changes, rulings = self._changes, self.rulings
+        if rulings.version > self._ruled:
             self._ruled, changes.rulings = rulings.version, dump(rulings, self._clock())
         if self._problem:
             self._make_room()
@@ -292,9 +294,26 @@ class Archived(History):
             return None
 
 
+def _rulings(scribe: Scribe) -> Rulings:
+    try:
+        return load(scribe.rulings) if scribe.rulings else Rulings()
+    except ValueError:
+        scribe.close()
+        raise ValueError(DAMAGED.format(scribe.path)) from None
+
+
 @asynccontextmanager
-async def archiving(history: Archived) -> AsyncIterator[None]:
-    """Clean up in the block, and try again what goes wrong; at its end close the file."""
+async def archiving(
+    history: Archived, alert: Callable[[str], None], warn: Callable[[Peer, str], None]
+) -> AsyncIterator[None]:
+    """Clean up in the block, and try again what goes wrong; at its end close the file.
+
+    Args:
+        history: what is in the file.
+        alert: tells operators something.
+        warn: tells a peer something that it has not asked for.
+    """
+    history.alert, history.warn = alert, warn
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(history.run)

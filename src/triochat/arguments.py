@@ -27,6 +27,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
         if options.command == "server":
             _check_tls(options)
+            _check_history(options)
         return options
     end = rest.index("--") if "--" in rest else len(rest)  # argparse takes words before an option
     for word in rest[:end]:
@@ -111,6 +112,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     text = f"tell Prometheus at http://{HOME}:PORT/metrics how the server does; 0 for any free port"
     add("--metrics", metavar="[HOST:]PORT", type=_endpoint, help=text)
     _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
+    _add_history(parser)
     _add_log(parser)
     _add_terminal(parser)
 
@@ -138,6 +140,8 @@ def _add_room(parser: argparse.ArgumentParser) -> None:
         help="characters in a handle, 1 to 32" + _DEFAULT,
     )
     add("--turns", action="store_true", help="nobody speaks twice in a row")
+    what = "what the room is called (default: as the file of --history, or room)"
+    add("--name", metavar="NAME", type=_room, help=what)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -162,6 +166,49 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=partial(_duration, unit="m"),
         default=math.inf,
         help="put out who says nothing for so long; also as 90s, 2h or 1d (default: never)",
+    )
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    what = "keep what is said, and what --state keeps, in FILE; members come back after a restart"
+    _add_file(parser, "--history", what)
+    text = "normal is quicker; the last moments may be lost when the power fails"
+    add("--history-sync", choices=("full", "normal"), default="full", help=text + _DEFAULT)
+    add(
+        "--keep",
+        metavar="DURATION",
+        type=_duration,
+        default=math.inf,
+        help="keep messages in FILE for so long, as 90s, 5m, 2h or 30d (default: for ever)",
+    )
+    add(
+        "--keep-max",
+        metavar="N",
+        type=partial(_count, what="messages"),
+        default=math.inf,
+        help="keep the newest N messages in FILE (default: all)",
+    )
+    add(
+        "--replay",
+        metavar="N",
+        type=partial(_count, what="messages", least=0, most=1000),
+        default=20,
+        help="past messages that people see when they join; half of them with nc" + _DEFAULT,
+    )
+    add(
+        "--grace",
+        metavar="SECONDS",
+        type=partial(_duration, least=0.0),
+        default=10.0,
+        help="nobody hears of a lost connection for so long (default: %(default)g)",
+    )
+    add(
+        "--hold",
+        metavar="DURATION",
+        type=partial(_duration, least=0.0),
+        default=600.0,
+        help="who has lost the connection may come back for so long (default: 10m)",
     )
 
 
@@ -289,6 +336,11 @@ def _check_tls(options: argparse.Namespace) -> None:
         options.parser.error("argument --no-tls: not allowed with argument --tls-cert")
 
 
+def _check_history(options: argparse.Namespace) -> None:
+    if options.history is None and min(options.keep, options.keep_max) < math.inf:
+        options.parser.error("--keep and --keep-max say what --history FILE keeps; name a FILE")
+
+
 def _count(text: str, *, what: str, least: int = 1, most: float = math.inf) -> int:
     is_number = text.isascii() and text.isdecimal() and len(text) < _DIGITS
     if not (is_number and least <= int(text) <= most):
@@ -302,12 +354,12 @@ def _endpoint(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or HOME, any_port_of(port)
 
 
-def _duration(text: str, *, unit: str = "s") -> float:
+def _duration(text: str, *, unit: str = "s", least: float = math.ulp(0.0)) -> float:
     try:
         seconds = parse_duration(text, unit)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    if not seconds:
+    if seconds < least:
         raise argparse.ArgumentTypeError("a duration must be longer than nothing")
     return seconds
 
@@ -351,7 +403,18 @@ def _handle(text: str) -> str:
     return handle
 
 
+def _room(text: str) -> str:
+    from triochat.messages import Refused  # noqa: PLC0415  --help is quick without
+    from triochat.text import accept_text  # noqa: PLC0415
+
+    name = accept_text(text)
+    if isinstance(name, Refused) or len(name) > _LONGEST:
+        raise argparse.ArgumentTypeError(f"the name of a room has 1 to {_LONGEST} characters")
+    return name
+
+
 _NAME: dict[str, Any] = {"metavar": "NAME", "type": _handle}
+_LONGEST = 100  # characters in the name of a room
 _DIGITS = 10  # nothing that is counted has as many
 _DEFAULT = " (default: %(default)s)"
 _FORMATTER = argparse.RawDescriptionHelpFormatter  # leaves the lines of an epilog alone

@@ -19,7 +19,7 @@ from triochat.journal import Journal
 from triochat.link import Link
 from triochat.lobby import Lobby
 from triochat.messages import Closing
-from triochat.order import HOUSE, Alert, Gone, Order, Peer, arrival
+from triochat.order import HOUSE, Alert, Gone, Order, Peer, Warned, arrival
 from triochat.ratelimit import RETURNS, Buckets, Comings, Guesses, Limits
 from triochat.room import Room
 from triochat.telling import Ends, Told
@@ -112,6 +112,11 @@ class Hub(Feed):
     def alert(self, text: str) -> None:
         """Tell the operators this."""
         self.ask(HOUSE, (Alert(text),))
+        self.flush()
+
+    def warn(self, peer: Peer, text: str) -> None:
+        """Tell a member what it has not asked for."""
+        self.ask(peer, (Warned(text),))
         self.flush()
 
     def lack(self, what: str) -> None:

@@ -332,7 +332,7 @@ def _check(path: Path) -> None:
             for table in ("house", "seats", "passing"):
                 database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  no input
             for end in ("ASC", "DESC"):
-                newest = f"SELECT * FROM said ORDER BY id {end} LIMIT 100"  # noqa: S608  no input
+                newest = f"SELECT * FROM said ORDER BY id {end} LIMIT 1000"  # noqa: S608  no input
                 database.execute(newest).fetchall()
             database.execute("SELECT rowid FROM found WHERE found MATCH 'a' LIMIT 1").fetchall()
     finally:

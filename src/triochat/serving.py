@@ -12,6 +12,7 @@ from pathlib import Path
 
 import trio
 
+from triochat.archiving import Archived, archiving
 from triochat.certificates import own_identity
 from triochat.connect import reason_of
 from triochat.console import run_console, run_relay
@@ -25,11 +26,13 @@ from triochat.process import allow_many_files, fail, say, take_password
 from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.sanctions import Rulings
+from triochat.scribe import open_archive
 from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.service import Manager
 from triochat.signals import next_end, open_signals
 from triochat.terminals.pipe import Output
 from triochat.terminals.standard import open_terminal
+from triochat.text import clean
 from triochat.tls import Tls, read_identity
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ async def run_server(options: argparse.Namespace) -> int:
         rulings = _open_state(options.state) if options.state else Rulings()
         listeners = await _listen(options.host, options.port)
         metrics = await _open_metrics(options)
+        history = _open_history(options) if options.history else None
     except ValueError as error:
         return fail(str(error))
     limits = Limits(options.burst, options.rate, idle=options.idle).fit(files)
@@ -61,13 +65,22 @@ async def run_server(options: argparse.Namespace) -> int:
         handle_length=options.handle_length,
         place=f"port {port_of(listeners)}",
         password=password,
+        name=options.name or clean(Path(options.history or "").stem) or "room",
+        replay=options.replay,
+        grace=options.grace,
+        hold=options.hold,
     )
-    room.rulings = rulings
-    hub = Hub(room, limits=limits, tls=tls)
+    room.rulings = rulings if history is None or options.state else history.rulings
+    if history:
+        room.restore(history.seats, time.time())
+    hub = Hub(room, history, limits=limits, tls=tls)
     async with trio.open_nursery() as nursery:
         if metrics is not None:
             nursery.start_soon(metrics, hub)
-        async with keeping(hub, Path(options.state)) if options.state else nullcontext():
+        async with (
+            keeping(hub, Path(options.state)) if options.state else nullcontext(),
+            archiving(history, hub.alert, hub.warn) if history else nullcontext(),
+        ):
             code = await _serve_until_signal(listeners, hub, options)
         nursery.cancel_scope.cancel()
     return code
@@ -79,6 +92,17 @@ def _open_state(file: str) -> Rulings:
         return open_rulings(Path(file), time.time())
     except ValueError as error:
         raise ValueError(f"--state: {error}") from None
+
+
+def _open_history(options: argparse.Namespace) -> Archived:
+    """The history in this file; `ValueError` if it cannot be used."""
+    path, hold = Path(options.history), max(options.grace, options.hold)
+    try:
+        scribe = open_archive(path, time.time(), hold=hold, sync=options.history_sync)
+        scribe.keep, scribe.most = options.keep, options.keep_max
+        return Archived(scribe, server=options.handle, hold=hold, keeps_rulings=not options.state)
+    except ValueError as error:
+        raise ValueError(f"--history: {error}") from None
 
 
 async def _listen(host: str, port: int) -> Listeners:
