@@ -1,14 +1,19 @@
 """What is past, and what is not confirmed, at a real terminal."""
 
 import re
+import signal
+import socket
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from screen_reader import ENTER, Reader, reading_command
+from real import Peer, Server
+from screen_reader import ENTER, Reader, reading, reading_command
 
 ME = "Jimmy> "
 HALF = "half of a line with 你好 in it"
@@ -116,3 +121,138 @@ def test_what_is_confirmed_soon_is_never_seen_twice(tmp_path: Path) -> None:
             jimmy.type(f"quick {number}" + ENTER)
             jimmy.wait_for(f"{ME}quick {number}")
         assert "…" not in jimmy.output.decode()
+
+
+# ---- with a server
+
+
+class Proxy:
+    """A way to a server that can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._server = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends: list[socket.socket] = []
+        self.port = int(self._listener.getsockname()[1])
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = self._listener.accept()
+                there = socket.create_connection(("127.0.0.1", self._server))
+                self._ends += [here, there]
+                Thread(target=self._pump, args=(here, there), daemon=True).start()
+                Thread(target=self._pump, args=(there, here), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+
+    def cut(self) -> None:
+        """End all connections, at once and without a word."""
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let nobody through any more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for end in self._ends:
+            end.close()
+
+
+def client(port: int, *options: str) -> tuple[str, ...]:
+    """The arguments of ``triochat`` for Jimmy."""
+    return "client", "127.0.0.1", str(port), "--handle", "Jimmy", *options
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("options", [(), ("--no-color",)])
+def test_what_was_said_before_somebody_came(
+    server: Server, ann: Peer, tmp_path: Path, size: tuple[int, int], options: tuple[str, ...]
+) -> None:
+    """It is told behind a bar and between rules; what is said then is not, and rings alone."""
+    for number in range(3):
+        ann.type(f"Jimmy, this is {number}")
+        server.wait_line(f"Ann> Jimmy, this is {number}")
+    with reading(*client(server.port, *options), state=tmp_path, size=size) as jimmy:
+        jimmy.wait_for("this is 2")
+        jimmy.wait_line(ME, "")
+        rows = [row for row in jimmy.rows if row]
+        start = rows.index("──────── earlier")
+        assert [row[5:] for row in rows[start + 1 : start + 4]] == [
+            f"│Ann> Jimmy, this is {number}" for number in range(3)
+        ]
+        assert jimmy.bells == 0
+        ann.type("Jimmy?")
+        jimmy.wait_for(" Ann> Jimmy?")
+        assert jimmy.rows[jimmy.rows.index("──────── now") + 1].endswith(" Ann> Jimmy?")
+        jimmy.wait(lambda: jimmy.bells == 1)
+
+
+def test_what_was_said_before_on_paper(server: Server, ann: Peer, tmp_path: Path) -> None:
+    """With ``--plain`` each line says that it is past."""
+    ann.type("hello")
+    server.wait_line("Ann> hello")
+    with reading(*client(server.port, "--plain"), state=tmp_path) as jimmy:
+        jimmy.wait(
+            lambda: any(re.match(r"\* earlier: \[..:..\] Ann> hello$", r) for r in jimmy.rows)
+        )
+        ann.type("and now")
+        jimmy.wait(lambda: "Ann> and now" in jimmy.rows)
+
+
+def test_a_server_that_does_not_answer(server: Server, tmp_path: Path) -> None:
+    """What is said to it stands above the line until it is told, once; each refusal is as ever."""
+    with reading(*client(server.port), state=tmp_path) as jimmy:
+        jimmy.wait_line(ME, "")
+        server.process.send_signal(signal.SIGSTOP)
+        jimmy.type("one" + ENTER + "two > Nobody" + ENTER + "\\me waves" + ENTER + HALF)
+        jimmy.wait(lambda: "…     * Jimmy waves" in jimmy.rows)
+        place = jimmy.rows.index("…     Jimmy> one")
+        assert jimmy.rows[place + 1] == "…     [you -> Nobody] two"
+        jimmy.wait_line(ME, HALF)
+        server.process.send_signal(signal.SIGCONT)
+        jimmy.wait_for("* Jimmy waves", '"Nobody"')
+        jimmy.wait(lambda: not any(row.startswith("…") for row in jimmy.rows))
+        jimmy.wait_line(ME, HALF)
+        assert [row[6:] for row in jimmy.everything if "Jimmy> one" in row] == ["Jimmy> one"]
+
+
+def test_a_server_that_does_not_answer_on_paper(server: Server, tmp_path: Path) -> None:
+    """With ``--plain`` it is said once that something is not confirmed, when that takes long."""
+    with reading(*client(server.port, "--plain"), state=tmp_path) as jimmy:
+        jimmy.wait_for("You are Jimmy")
+        server.process.send_signal(signal.SIGSTOP)
+        jimmy.type("one" + ENTER)
+        worry = "* no answer for 5 s; a line is not confirmed yet"
+        jimmy.wait(lambda: worry in jimmy.rows)
+        time.sleep(1.5)
+        server.process.send_signal(signal.SIGCONT)
+        jimmy.wait(lambda: "Jimmy> one" in jimmy.rows)
+        assert sum("not confirmed" in row for row in jimmy.everything) == 1
+
+
+def test_what_was_missed(server: Server, ann: Peer, tmp_path: Path) -> None:
+    """Who comes back sees how much it was, then that, and only then what is new."""
+    proxy = Proxy(server.port)
+    with reading(*client(proxy.port), state=tmp_path) as jimmy:
+        jimmy.wait_line(ME, "")
+        proxy.cut()
+        ann.type("one")
+        ann.type("two")
+        server.wait_line("Ann> two")
+        jimmy.wait_for("while you were away", "│Ann> two")
+        ann.type("three")
+        jimmy.wait_for(" Ann> three")
+        rows = [row for row in jimmy.rows if row]
+        start = next(i for i, row in enumerate(rows) if "while you were away" in row)
+        assert re.match(r"──────── 2 messages while you were away, \d\d:\d\d", rows[start])
+        assert [row[5:] for row in rows[start + 1 : start + 3]] == ["│Ann> one", "│Ann> two"]
+        assert rows[start + 3] == "──────── now"
+        assert "".join(rows).count("Ann> two") == 1
+    proxy.close()
