@@ -112,7 +112,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     text = f"tell Prometheus at http://{HOME}:PORT/metrics how the server does; 0 for any free port"
     add("--metrics", metavar="[HOST:]PORT", type=_endpoint, help=text)
     _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
-    _add_history(parser)
+    _add_keeping(parser)
     _add_log(parser)
     _add_terminal(parser)
 
@@ -169,7 +169,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_history(parser: argparse.ArgumentParser) -> None:
+def _add_keeping(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     what = "keep what is said, and what --state keeps, in FILE; members come back after a restart"
     _add_file(parser, "--history", what)
