@@ -47,7 +47,7 @@ from triochat.messages import (
 )
 from triochat.terminals.wrapping import cells_of, margin_of, wrap
 from triochat.text import clean, handle_key
-from triochat.words import statement_of, words_of
+from triochat.words import found_of, statement_of, words_of
 
 COLOURS = (167, 30, 130, 62, 64, 161, 32, 100, 134, 28, 164)
 """Of the 256 of a terminal: each has a contrast of 3.6 or more to black and to white."""
@@ -321,7 +321,7 @@ def spread(shown: Shown) -> list[Shown]:
     event = shown.event
     if not isinstance(event, Recalled):
         return [shown._replace(event=bounded(event))]
-    heading = Notice(statement_of(event))
+    heading = Notice(found_of(event))
     found = [Shown(bounded(said), shown.me, True, said.id) for said in event.messages]
     return [shown._replace(event=heading, is_past=bool(found)), *found]
 
