@@ -496,7 +496,7 @@ def said(number: int, handle: str, text: str) -> Said:
 
 
 async def test_what_was_missed_is_counted_and_shown() -> None:
-    """Under how much it is, and from when to when; one's own does not count; then what is new."""
+    """Under how many they are, from when to when; one's own do not count. What is new follows."""
     first, last, typist = Stub(), Stub(), Typist()
     async with sitting(typist, Street(first, last).connect, "Bob"):
         await first.tell(HERE)
@@ -678,7 +678,7 @@ async def test_a_pipe_whose_place_is_gone_fails() -> None:
 
 
 async def test_a_pipe_gives_up_in_the_end() -> None:
-    """When its place is kept no longer it says so, and what may be lost; also at Ctrl-C."""
+    """When its place is kept no longer it says so, and what may be lost; and so at Ctrl-C."""
     for is_interrupted in (False, True):
         first = Stub()
         pipe, _, errors, _ = await piped(b"one\n")

@@ -1,15 +1,17 @@
 import json
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
-from doubles import Paper, Stub, Text
+from doubles import Paper, Street, Stub, Text
+from faults import Road
 from house import House, open_house
 from triochat.chat import HURRY
 from triochat.connection import Connect
 from triochat.exceptions import RemoteProtocolError, UnreachableError
-from triochat.messages import Closing
+from triochat.messages import Closing, Join, Ping, Quit
 from triochat.program import Client
 from triochat.script import (
     Delivery,
@@ -23,6 +25,8 @@ from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line
 
 PATIENCE = 10.0
 WELCOME = b'{"type":"welcome","handle":"cron","server":"S","roster":["cron"]}\n'
+
+HERE = WELCOME.replace(b"}", b',"token":"a-token-of-22-letters_"}')
 
 
 async def send(
@@ -423,3 +427,84 @@ async def test_who_is_in_without_knowing_it_says_good_bye() -> None:
         await stub.ours.aclose()
     assert log.result == (Outcome.DONE, "")
     assert bytes(said).splitlines()[-1] == b'{"type":"quit"}'
+
+
+# ---- cut off
+
+
+@pytest.mark.parametrize("length", [100, 250, 300, 400, 600, 900, 1200])
+async def test_send_says_each_line_once_whatever_is_cut(length: int) -> None:
+    """It comes back, and its exit code says that all is confirmed."""
+    road = Road(length)
+    road.lengths = [length, 200 + length]
+    async with open_house() as house:
+        ann = await house.plain("Ann")
+        lines = [f"line {number}" for number in range(20)]
+        source = InputLines(Text("\n".join(lines).encode()).receive_some)
+        assert await send(partial(road.connect, house.listener), source) == (Outcome.DONE, "", [])
+        assert len(road.streams) == 3
+        heard = await ann.hear(22)
+        assert heard == ["* cron joined", *(f"cron> {line}" for line in lines), "* cron left"]
+
+
+async def test_send_comes_back_no_longer_than_its_patience() -> None:
+    """What is on its way then is lost, and told."""
+    stub = Stub()
+    await stub.say(HERE)
+    into, source = trio.testing.memory_stream_one_way_pair()
+    await into.send_all(b"one\n")
+    results: list[tuple[Outcome, str, list[str]]] = []
+    street = Street(stub)
+
+    async def run() -> None:
+        results.append(await send(street.connect, InputLines(source.receive_some)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.testing.wait_all_tasks_blocked()
+        await stub.ours.aclose()
+    problem = f"no confirmation within {PATIENCE:g} seconds; not confirmed from line 1 on"
+    assert results == [(Outcome.LOST, problem, [])]
+    assert PATIENCE <= trio.current_time() <= PATIENCE + 1
+    assert len(street.tries) == 5
+
+
+async def test_send_whose_place_is_gone_says_nothing_twice() -> None:
+    """Where the server does not know it any more nobody knows what was heard."""
+    first, last = Stub(), Stub()
+    await first.say(HERE)
+    await last.say(HERE)
+    into, source = trio.testing.memory_stream_one_way_pair()
+    await into.send_all(b"one\n")
+    results: list[tuple[Outcome, str, list[str]]] = []
+
+    async def run() -> None:
+        connect = Street(first, last).connect
+        results.append(await send(connect, InputLines(source.receive_some)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.testing.wait_all_tasks_blocked()
+        await first.ours.aclose()
+    assert results == [(Outcome.LOST, "connection lost; not confirmed from line 1 on", [])]
+    asked = await last.asked()
+    assert [type(request) for request in asked] == [Join, Ping, Quit]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("length", [50, 200, 300, 450, 700])
+async def test_tail_misses_nothing_and_doubles_nothing(length: int, as_json: bool) -> None:
+    """Whatever is cut, each message is one line, in the order of the room."""
+    road = Road(length)
+    road.lengths = [length, 250 + length]
+    async with open_house() as house, trio.open_nursery() as nursery:
+        log = Tail(partial(road.connect, house.listener), as_json=as_json, count=20)
+        ann = await house.plain("Ann")
+        nursery.start_soon(log.run)
+        await ann.until("* log joined")
+        for number in range(20):
+            await ann.type(str(number))
+            await trio.sleep(0.2)
+    assert log.result == (Outcome.DONE, "")
+    said = [json.loads(line)["text"] if as_json else line[5:] for line in log.paper.lines]
+    assert said == [str(number) for number in range(20)]
