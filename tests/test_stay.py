@@ -61,7 +61,7 @@ ANSWERS: list[tuple[Request, Event]] = [
     (Who(), Roster(("Ann", "Bob"))),
     (Ping(), Pong()),
     (Kick("ANN"), Left("Ann", "kicked: too loud")),
-    (Kick("Eve"), Notice("Eve is out of the line")),
+    (Kick("Eve"), Moderated("Eve is out of the line", by="Bob")),
     (Stats(), Notice("members  3")),
     (Action("waves"), Said(1, "", "Bob", "waves", action=True)),
     (Op("Ann"), DONE),

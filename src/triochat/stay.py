@@ -187,6 +187,7 @@ class Stay:
 DECISIONS = (
     messages.Op,
     messages.Deop,
+    messages.Kick,
     messages.Ban,
     messages.Unban,
     messages.Mute,
@@ -194,7 +195,7 @@ DECISIONS = (
     messages.Quiet,
     messages.Topic,
 )
-"""Requests of which everybody is told, in words, that they were obeyed."""
+"""Requests of which it is told in words that they were obeyed; a kick of who is not here yet."""
 
 
 def _id_of(event: messages.Event) -> int:
@@ -219,8 +220,7 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             | (messages.Who(), messages.Roster())
             | (messages.Ping(), messages.Pong())
             | (messages.Recall(), messages.Recalled())
-            | (messages.Kick() | messages.Quit(), messages.Notice())
-            | (messages.Bans() | messages.Stats(), messages.Notice())
+            | (messages.Bans() | messages.Stats() | messages.Quit(), messages.Notice())
         ):
             return True
         case messages.Topic(text=""), _:
