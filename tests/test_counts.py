@@ -116,6 +116,7 @@ FIGURES = Figures(
     uptime=90061.7,
     members={"plain": 4, "ndjson": 8},
     exposed=3,
+    away=1,
     queue=0,
     strangers=2,
     lines=1234567,
@@ -135,6 +136,7 @@ def test_figures_in_words() -> None:
     """A line each, aligned."""
     assert words_of(FIGURES).splitlines() == [
         "members     12 (8 ndjson, 4 plain); 3 not encrypted",
+        "away        1 who may come back",
         "in line     0",
         "strangers   2",
         "lines       1,234,567; 5.1 a second",

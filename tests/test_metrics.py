@@ -93,6 +93,7 @@ async def test_what_is_measured() -> None:
             "triochat_members plain": 1,
             "triochat_members ndjson": 1,
             "triochat_members_unencrypted": 0,
+            "triochat_away": 0,
             "triochat_queue": 0,
             "triochat_strangers": 1,
             "triochat_messages_total": at.house.hub.counts.lines,

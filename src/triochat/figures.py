@@ -13,6 +13,7 @@ class Figures(NamedTuple):
         uptime: seconds since it began.
         members: how many are in the room, by dialect.
         exposed: members whose connections cross a network unencrypted.
+        away: those whose connection is lost, and who may come back.
         queue: peers that wait for a place.
         strangers: connections that have not joined.
         lines: what was asked until now.
@@ -31,6 +32,7 @@ class Figures(NamedTuple):
     uptime: float
     members: Mapping[str, int]
     exposed: int
+    away: int
     queue: int
     strangers: int
     lines: int
@@ -50,6 +52,7 @@ def words_of(figures: Figures) -> str:
     are_open, may_be = figures.files
     rows = {
         "members": _split(figures.members) + f"; {figures.exposed:,} not encrypted",
+        "away": f"{figures.away:,} who may come back",
         "in line": f"{figures.queue:,}",
         "strangers": f"{figures.strangers:,}",
         "lines": f"{figures.lines:,}; {figures.line_rate:,.1f} a second",

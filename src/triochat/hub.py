@@ -95,6 +95,7 @@ class Hub(Feed):
             uptime=counts.uptime,
             members=here,
             exposed=sum(peer in state.members for peer in state.exposed),
+            away=len(state.seats.away),
             queue=len(state.members.queue),
             strangers=len(self.lobby),
             lines=counts.lines,

@@ -28,6 +28,7 @@ CONNECTIONS = 8
 """Connections at once."""
 
 GAUGES = {
+    "away": ("away", "People who have lost their connection, and may come back."),
     "queue": ("queue", "Peers that wait for a place in the room."),
     "strangers": ("strangers", "Connections that have not joined."),
     "exposed": ("members_unencrypted", "Members whose connection others in a network can read."),
