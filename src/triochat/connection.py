@@ -167,10 +167,11 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         await trio.lowlevel.checkpoint()
         while True:
             await self._send_again()
-            while self._received:
+            if self._received:
                 event = self._understand(self._received.popleft())
                 if event and not self.stay.has_seen(event) and (heard := self._hear(event)):
                     return heard
+                continue
             data = await self._read()
             if not data and self._may_end:
                 raise trio.EndOfChannel

@@ -1,6 +1,7 @@
 """A program in a room: a channel of events, over one stream, or over one after the other."""
 
 import math
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -66,6 +67,7 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         self._gives_up_at = math.inf  # a time, while it tries to come back
         self._tries = 0
         self._was_in = False
+        self._early: deque[Event] = deque()  # what was told before the welcome, which was lost once
         self._leaving = trio.CancelScope()
 
     @property
@@ -113,6 +115,9 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
 
     async def receive_answer(self) -> tuple[Event, Request | None]:
         """The next event, and one's own request that it answers. Raises as `receive` does."""
+        if self._was_in and self._early:
+            await trio.lowlevel.checkpoint()
+            return self._early.popleft(), None
         while True:
             try:
                 event, asked = await self._connection.receive_answer()
@@ -143,6 +148,8 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
                     raise RefusedError(code, text)
                 case Closing(reason=reason):
                     raise ClosedError("closing", reason)
+                case _ if self.stay.is_past(event):
+                    self._early.append(event)
 
     async def _come_back(self, problem: str) -> None:
         """Have another connection, and ask to be let in again."""
