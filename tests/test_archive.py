@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from house import EPOCH
 from strategies import wire_text
+from triochat import archive as archive_module
+from triochat import scribe as scribe_module
 from triochat.archive import APPLICATION, VERSION, open_reading
 from triochat.changes import Changes
 from triochat.finding import Wanted, words_in
@@ -388,3 +390,21 @@ def test_an_archive_is_known_by_its_head(tmp_path: Path) -> None:
     assert database.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
     assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
     database.close()
+
+
+def test_an_older_file_is_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of a former version is changed into one of ours, and nothing in it is lost."""
+    assert len(scribe_module.MIGRATIONS) == VERSION
+    path = tmp_path / "room.db"
+    with writing(path) as scribe:
+        scribe.commit(Changes(said=[said(1)]), EPOCH)
+    newer = (*scribe_module.MIGRATIONS, "ALTER TABLE house ADD COLUMN colour TEXT;")
+    monkeypatch.setattr(scribe_module, "MIGRATIONS", newer)
+    monkeypatch.setattr(archive_module, "VERSION", VERSION + 1)
+    for _ in range(2):
+        with writing(path) as scribe:
+            assert scribe._run("PRAGMA user_version").fetchone() == (VERSION + 1,)
+            assert scribe._run("SELECT colour FROM house").fetchone() == (None,)
+            assert scribe.newest(9) == [said(1)]

@@ -418,3 +418,28 @@ async def test_who_is_told_nothing_is_not_held_up(tmp_path: Path) -> None:
             await began.wait()
             await keep(history, said(4))
             may_end.set()
+
+
+async def test_no_answer_has_more_than_a_thousand(tmp_path: Path) -> None:
+    """However many are asked for, and wherever they are: a thousand, and that there are more."""
+    async with kept_in(tmp_path / "room.db", kept=600) as history:
+        await keep(history, said(*range(1, 1400)))
+        recalled = await history.recall(Recall(5000), 1 << 50)
+        assert [one.id for one in recalled.messages] == [*range(400, 1400)]
+        assert recalled.more
+
+
+async def test_cleaning_up_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where what is to go cannot be deleted the log says so, and it is tried again."""
+    path = tmp_path / "room.db"
+    async with failing(path, monkeypatch) as one:
+        await keep(one.history, Told([Said(1, NOW, "Ann", "xylophone")], None, ANN))
+        one.disk.problem = "disk I/O error"
+        await one.history.tidy()
+        assert f"cannot clean up {path}: disk I/O error" in caplog.text
+        assert one.alerts == []
+        one.disk.problem = ""
+        await keep(one.history, Forgets((1,)))
+        await until(lambda: b"xylophone" not in everything_in(tmp_path))

@@ -15,12 +15,9 @@ from urllib.parse import quote
 
 from msgspec import MsgspecError, json
 
-from triochat.finding import Wanted, words_in
+from triochat.finding import RECALLED, Wanted, words_in
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.text import handle_key
-
-RECALLED = 1000
-"""The most messages in one answer."""
 
 DAMAGED = "{} is damaged; put a copy of it there, or name another file"
 

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from triochat.archive import DAMAGED
 from triochat.changes import Changes
+from triochat.finding import RECALLED
 from triochat.history import KEPT, TAIL, History
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
@@ -239,10 +240,12 @@ class Archived(History):
                 self._raise(floors)
             while await self._write(self._scribe.merge):
                 pass
-            if not await self._write(self._scribe.sign, self._clock()):
-                self._wake.set()
-        except sqlite3.Error as error:
-            self._fail(error)
+            is_clean = await self._write(self._scribe.sign, self._clock())
+        except sqlite3.Error as error:  # what is said may be kept all the same
+            is_clean = False
+            log.warning("cannot clean up %s: %s", self._scribe.path, error)
+        if not is_clean:
+            self._wake.set()
 
     async def aclose(self) -> None:
         """Write what is not written yet, and close the file."""
@@ -276,7 +279,8 @@ class Archived(History):
             return newest
         before = min(self._said[0].id if self._said else upto + 1, upto + 1)
         before = before if asked.before is None else min(asked.before, before)
-        rest = replace(asked, count=max(0, asked.count) - len(newest.messages), before=before)
+        count = max(0, min(asked.count, RECALLED)) - len(newest.messages)
+        rest = replace(asked, count=count, before=before)
         older = await self._read(self._reading.recall, rest, None, self._clock())
         return Recalled(older.messages + newest.messages, older.more) if older else newest
 

@@ -11,6 +11,9 @@ from unicodedata import combining, normalize
 from triochat.messages import Recall, Said
 from triochat.text import handle_key
 
+RECALLED = 1000
+"""The most messages in one answer."""
+
 
 class Wanted(NamedTuple):
     """What is looked for.

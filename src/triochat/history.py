@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import takewhile
 
-from triochat.finding import Wanted
+from triochat.finding import RECALLED, Wanted
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
 from triochat.seats import HOLD, Seat
@@ -28,9 +28,6 @@ OWN = 256
 
 UNSEEN = 150.0
 """Seconds after which what was sent has arrived, or the system has noticed that it has not."""
-
-RECALLED = 1000
-"""The most messages in one answer."""
 
 
 class History:
