@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 
-from doubles import Stub, Typist, sitting
+from doubles import Street, Stub, Typist, sitting
 from house import UNLIMITED, open_house
 from triochat.ignored import Ignored
 from triochat.messages import (
@@ -19,6 +20,7 @@ from triochat.messages import (
     Join,
     Notice,
     Ping,
+    Pong,
     Recall,
     Recalled,
     Refused,
@@ -48,16 +50,12 @@ def recalled(*numbers: int, more: bool = False) -> Recalled:
     return Recalled((*map(said, numbers),), more)
 
 
-async def nothing(_: Request) -> None:
-    """Send it to nobody."""
-
-
 # ---- how far somebody has read
 
 
 def reading(*events: Event) -> Reader:
     """Of somebody who was shown this."""
-    read = Reader(nothing)
+    read = Reader()
     for event in events:
         assert not read.hear(event, None)
     return read
@@ -80,6 +78,14 @@ def test_back_shows_what_was_not_shown() -> None:
     assert read.older(Recall(5)) == Recall(5, 3)
     assert not read.hear(said(12), None)
     assert read.older(Recall(5)) == Recall(5, 3)
+
+
+def test_who_comes_in_anew_reads_from_the_newest_again() -> None:
+    """Who has come back goes on reading; who begins anew may have missed what was before."""
+    read = reading(WELCOME, said(7), replace(WELCOME, resumed=True))
+    assert read.older(Recall(5)) == Recall(5, 7)
+    assert not read.hear(WELCOME, None)
+    assert read.older(Recall(5)) == Recall(5)
 
 
 def test_back_where_nothing_was_shown() -> None:
@@ -197,7 +203,7 @@ async def test_all_is_exported(tmp_path: Path) -> None:
         assert await stub.asked() == [Recall(PAGE)]
         await bob.type("hello")
         assert await stub.asked() == [Say("hello")]
-        await stub.tell(recalled(5, 6, more=True), Said(7, "", "Bob", "hello"))
+        await stub.tell(recalled(5, 6, more=True), Said(12, "", "Bob", "hello"))
         assert await stub.asked() == [Recall(PAGE, 5)]
         assert bob.screen[-1] == "Bob> hello"
         assert names(tmp_path) == []
@@ -399,3 +405,26 @@ async def test_what_an_operator_forgets() -> None:
             await bob.type("\\forget Ann")
             assert bob.screen[-1].startswith("! nothing is kept")
         assert (await ann.heard_by_now())[-2:] != []
+
+
+async def test_an_export_that_a_drop_breaks_off(tmp_path: Path) -> None:
+    """Who comes back is told so, and asked for no page of it; what was typed is asked again."""
+    first, second, bob = Stub(), Stub(), Bob()
+    async with sitting(bob, Street(first, second).connect, "Bob"):
+        await first.asked()
+        await first.tell(replace(WELCOME, token="t" * 22), said(12))
+        await bob.type(f"\\export {tmp_path}/a.txt")
+        await bob.type("\\back 3")
+        assert await first.asked() == [Recall(PAGE), Recall(3, 12)]
+        await first.ours.aclose()
+        await trio.sleep(2)
+        why = "the connection ended before all was there; export it again"
+        assert f"! not exported to {tmp_path}/a.txt: {why}" in bob.screen
+        assert names(tmp_path) == []
+        assert [type(one) for one in await second.asked()] == [Join, Ping]
+        await second.tell(replace(WELCOME, token="t" * 22, resumed=True, last=12), Pong())
+        assert await second.asked() == [Recall(3, 12)]
+        await second.tell(recalled(10, 11))
+        assert bob.screen[-1].endswith("\n* 2 earlier messages")
+        await bob.type("\\back 4")
+        assert await second.asked() == [Recall(4, 10)]

@@ -98,6 +98,7 @@ class Chat:
     Attributes:
         stay: what is known of the room.
         secret: its password, as far as that is known; for the next chats too.
+        reader: what the person has read back; for the next chats too.
         refused: why the room did not let us in, if that has ended the chat.
     """
 
@@ -113,6 +114,7 @@ class Chat:
     ) -> None:
         self.stay = connection.stay
         self.secret = Secret()
+        self.reader = Reader()
         self.refused: Refused | None = None
         self._asked = 0  # so many times, for a password
         self._terminal = terminal
@@ -121,7 +123,6 @@ class Chat:
         self._where = where
         self._offer = offer
         self._role = role
-        self._reading = Reader(self._send)
         self._question = "" if handle else ASK_HANDLE
         self._handle_length = View().handle_length
         self._view = View()
@@ -147,7 +148,7 @@ class Chat:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._type)
                 nursery.start_soon(self._watch)
-                nursery.start_soon(self._reading.write_files, self._show)
+                nursery.start_soon(self.reader.write_files, self._send, self._show)
                 with suppress(trio.EndOfChannel, *_LOST):
                     while self.refused is None:
                         await self._hear(*await self._connection.receive_answer())
@@ -161,7 +162,7 @@ class Chat:
             if not self.may_go_on:
                 self.stay.give_up()
                 await self._show_lost()
-            for refused in self._reading.unfinished():
+            for refused in self.reader.break_off(self.stay):
                 await self._show(refused)
         return self._why
 
@@ -286,7 +287,7 @@ class Chat:
         elif self._question:
             asked = introduce(clean(line))
         else:
-            asked = self._reading.older(parse(line, Place.TERMINAL))
+            asked = self.reader.older(parse(line, Place.TERMINAL))
         match asked:
             case None:
                 pass
@@ -314,7 +315,7 @@ class Chat:
                 self._terminal.ignored, answer = self._terminal.ignored.change(asked, self.stay)
                 await self._show(answer)
             case Export(file=file):
-                self._reading.write(file)
+                self.reader.write(file)
 
     async def _send(self, request: Request) -> None:
         try:
@@ -328,7 +329,7 @@ class Chat:
 
     async def _hear(self, event: Event, asked: Request | None) -> None:
         is_hidden = isinstance(event, messages.Pong) or self._terminal.ignored.hides(event)
-        is_hidden |= self._reading.hear(event, asked)
+        is_hidden |= self.reader.hear(event, asked)
         event = self._terminal.ignored.without(event)
         self._terminal.ignored = self._terminal.ignored.after(event)
         if asked and self._scope.deadline < math.inf and self._why is not Why.INTERRUPTED:

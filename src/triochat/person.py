@@ -12,6 +12,7 @@ from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
 from triochat.passwords import Secret
 from triochat.program import PATIENCE
+from triochat.reading import Reader
 from triochat.stay import Stay
 from triochat.terminal import Terminal, View
 from triochat.words import unsent
@@ -62,6 +63,7 @@ class Person:
         self._is_new = terminal.is_person
         self._chat: Chat | None = None
         self._stay = Stay()
+        self._reader = Reader()
         self._waiting = trio.CancelScope()
         self._tries = 0
         self._brief = -1  # stays in a row that were over at once, but for the first
@@ -132,7 +134,7 @@ class Person:
                 offer=self._offer,
                 role=role,
             )
-            chat.secret = self._secret
+            chat.secret, chat.reader = self._secret, self._reader
             began = trio.current_time()
             why = await chat.run()
         self._brief = self._brief + 1 if trio.current_time() - began < BRIEF else 0

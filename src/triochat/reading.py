@@ -9,30 +9,38 @@ import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import trio
 from msgspec.structs import replace
 
 from triochat.exports import FORMATS, Pages, open_pages
 from triochat.folders import put_file
-from triochat.messages import PAGE, Answer, Event, Notice, Recall, Recalled, Refused, Request, Said
+from triochat.messages import (
+    PAGE,
+    Answer,
+    Event,
+    Notice,
+    Recall,
+    Recalled,
+    Refused,
+    Request,
+    Said,
+    Welcome,
+)
+from triochat.stay import Stay
 
 _BACK = Recall(0)  # whatever was said; how much of it does not count
 _OVER = "the connection ended before all was there; export it again"
 
 T = TypeVar("T")
+Send: TypeAlias = Callable[[Request], Awaitable[None]]
 
 
 class Reader:
-    """What one person reads back, over one connection.
+    """What one person reads back, over one connection after the other."""
 
-    Args:
-        send: asks the server.
-    """
-
-    def __init__(self, send: Callable[[Request], Awaitable[None]]) -> None:
-        self._send = send
+    def __init__(self) -> None:
         self._oldest: int | None = None  # id of what was shown
         self._found = _BACK  # what was looked for last, and the id before which there is more
         self._files, self._wanted = trio.open_memory_channel[str](math.inf)
@@ -57,7 +65,9 @@ class Reader:
         if asked is self._page:
             self._pages.send_nowait(event)
             return True
-        if isinstance(event, Said):
+        if isinstance(event, Welcome) and not event.resumed:
+            self._oldest = None  # between what was shown and what is told now there may be more
+        elif isinstance(event, Said):
             self._oldest = min(self._oldest or event.id, event.id)
         elif isinstance(event, Recalled) and isinstance(asked, Recall):
             oldest = event.messages[0].id if event.messages else None
@@ -75,24 +85,33 @@ class Reader:
         self._unfinished.append(file)
         self._files.send_nowait(file)
 
-    def unfinished(self) -> list[Refused]:
-        """What is told when the connection has ended."""
-        return [_not(file, _OVER) for file in self._unfinished]
+    def break_off(self, stay: Stay) -> list[Refused]:
+        """End what is not done, at the end of a connection: what is told of it."""
+        stay.drop(self._page)
+        files, self._unfinished = self._unfinished, []
+        self._files, self._wanted = trio.open_memory_channel[str](math.inf)
+        self._pages, self._answers = trio.open_memory_channel[Event](1)
+        return [_not(file, _OVER) for file in files]
 
-    async def write_files(self, tell: Callable[[Answer], Awaitable[None]]) -> None:
-        """Write what is to be written, and tell how that went, until cancelled."""
+    async def write_files(self, send: Send, tell: Callable[[Answer], Awaitable[None]]) -> None:
+        """Write what is to be written, and tell how that went, until cancelled.
+
+        Args:
+            send: asks the server.
+            tell: tells the person.
+        """
         async for file in self._wanted:
-            answer = await self._export(file)
+            answer = await self._export(file, send)
             self._unfinished.remove(file)
             await tell(answer)
 
-    async def _export(self, file: str) -> Answer:
+    async def _export(self, file: str, send: Send) -> Answer:
         path = expand(file)
         if problem := problem_of(path):
             return _not(file, problem)
         try:
             with open_pages(FORMATS[path.suffix], path.parent) as pages:
-                refused = await self._fetch(pages)
+                refused = await self._fetch(pages, send)
                 if refused is None:
                     await trio.to_thread.run_sync(partial(put_file, path, pages, is_new=True))
         except OSError as error:
@@ -101,12 +120,12 @@ class Reader:
             return _not(file, refused.text)
         return Notice(f"exported {pages.count:,} message{'s' * (pages.count != 1)} to {file}")
 
-    async def _fetch(self, pages: Pages) -> Refused | None:
+    async def _fetch(self, pages: Pages, send: Send) -> Refused | None:
         """Take all that was said, the newest first; what stands against it, if anything does."""
         before: int | None = None
         while True:
             self._page = Recall(PAGE, before)
-            await self._send(self._page)
+            await send(self._page)
             answer = await self._answers.receive()
             if isinstance(answer, Refused):
                 return answer

@@ -89,6 +89,11 @@ class Stay:
         self.unanswered.clear()
         self.kept.clear()
 
+    def drop(self, request: messages.Request) -> None:
+        """Send this no more, nor again: nobody waits for its answer when the connection is over."""
+        self.unanswered = deque(one for one in self.unanswered if one is not request)
+        self.kept = deque(one for one in self.kept if one is not request)
+
     def keep(self, request: messages.Request) -> None:
         """Note a request that is to be sent."""
         self.kept.append(request)
