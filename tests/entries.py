@@ -24,7 +24,7 @@ from triochat.messages import Join, Quit, Refused, Say
 from triochat.order import AnyRequest, Asked, Gone, Peer
 from triochat.room import Room
 from triochat.stay import MANY, Stay
-from triochat.terminals.screen import Screen, Shown, spread
+from triochat.terminals.screen import Screen, Shown, bounded
 from triochat.terminals.wrapping import cells_of
 from triochat.text import clean
 from triochat.tls import Codec, Tls
@@ -183,7 +183,7 @@ def serve_client(data: bytes) -> None:
             assert len(stay.roster) <= MANY + 1
             words = words_of(event, stay.handle)
             assert all(clean(one) == one for one in words.split("\n")), "nothing but text"
-            for row in screen.draw(spread(Shown(event, stay.handle)), NOON, WIDTH):
+            for row in screen.draw([Shown(bounded(event), stay.handle)], NOON, WIDTH):
                 assert cells_of(row.plain) <= WIDTH, "a row fits the screen"
 
 

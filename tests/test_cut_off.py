@@ -507,7 +507,7 @@ async def test_what_was_missed_is_counted_and_shown() -> None:
         await typist.type("lost")
         assert typist.view.unconfirmed == (Say("sent"), Say("lost"))
         await first.tell(said(8, "Ann", "seen"))
-        del typist.screen[:], typist.past[:]
+        del typist.screen[:], typist.past[:], typist.views[:]
         await first.ours.aclose()
         await trio.testing.wait_all_tasks_blocked()
         assert typist.view.unconfirmed == (Say("sent"), Say("lost"))
@@ -521,6 +521,7 @@ async def test_what_was_missed_is_counted_and_shown() -> None:
         await typist.type("new")
         assert typist.screen == [GONE]
         assert typist.view.unconfirmed == (Say("lost"), Say("new"))
+        assert all(Say("lost") in view.unconfirmed for view in typist.views), "it stays in sight"
         await last.tell(Pong(), said(13, "Ann", "three"))
         assert typist.screen == [
             GONE,
@@ -532,7 +533,7 @@ async def test_what_was_missed_is_counted_and_shown() -> None:
             "* S connected. You are Bob. 2 here: Ann, Bob",
             "Ann> three",
         ]
-        assert typist.past == [False, False, True, True, True, True, False, False]
+        assert typist.past == [False, True, True, True, True, True, False, False]
         assert await last.asked() == [Say("lost"), Say("new")]
         await last.tell(said(14, "Bob", "lost"), said(15, "Bob", "new"))
         assert not typist.view.unconfirmed

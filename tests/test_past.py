@@ -20,14 +20,16 @@ from triochat.messages import (
     Left,
     Moderated,
     Notice,
+    Recalled,
     Refused,
     Removed,
     Renamed,
+    Said,
     Say,
     Whispered,
 )
 from triochat.terminal import View
-from triochat.terminals.screen import BAR, Screen, Shown, spread
+from triochat.terminals.screen import BAR, Screen, Shown
 from triochat.terminals.teletype import Teletype, open_teletype
 from triochat.terminals.wrapping import cells_of
 from triochat.words import stamp_of
@@ -58,6 +60,11 @@ def dim(row: Text) -> str:
     """The characters of a row that are dim."""
     looks = [row.get_style_at_offset(CONSOLE, place) for place in range(len(row))]
     return "".join(one for one, look in zip(row.plain, looks, strict=True) if look.dim)
+
+
+def is_something(event: Event) -> bool:
+    """Whether this can be past; that nothing was found is new."""
+    return not isinstance(event, Recalled) or bool(event.messages)
 
 
 def test_what_is_past_has_a_bar_and_stands_between_rules() -> None:
@@ -156,16 +163,36 @@ def test_what_is_past_is_dim_but_for_the_handles_and_what_is_meant() -> None:
     assert looks[row.plain.index("Bob")].reverse
 
 
-@given(events(any_text), st.integers(1, 200))
+@given(events(any_text).filter(is_something), st.integers(1, 200))
 @example(said(FORGED), 80)
 @example(said(FORGED), 13)
 def test_nothing_past_stands_at_the_left_edge(event: Event, width: int) -> None:
     """Each row fits; what is ours is a rule, a time, or a margin with the bar, and nothing else."""
-    for one in spread(Shown(event, "Bob", is_past=True)):
-        rows = draw(one, width=width)
-        assert all(cells_of(row) <= width for row in rows)
-        for row in filter(None, rows) if width >= 12 else ():
-            assert row[:6] == f"21:07{BAR}" or row[:6] in ("──────", "      ", f"     {BAR}")
+    rows = draw(*past(event), width=width)
+    assert all(cells_of(row) <= width for row in rows)
+    for row in filter(None, rows):
+        assert width >= 12 or row[0] in "2─|"
+        assert (
+            width < 12 or row[:6] == f"21:07{BAR}" or row[:6] in ("──────", "      ", f"     {BAR}")
+        )
+
+
+# ---- what was asked for
+
+
+def test_what_was_recalled_is_past() -> None:
+    """It is told below its heading, with the ids by which it can be forgotten."""
+    found = Recalled((Said(7, TODAY.format(1), "Ann", "a"), said("b", at=TODAY.format(2))))
+    heading, *rows = draw(*new(said("before")), *new(found), *new(said("c")))[1:]
+    assert heading.startswith("──────── 2 earlier messages")
+    assert rows == ["20:01│#7 Ann> a", "20:02│#1 Ann> b", "──────── now", "21:07 Ann> c"]
+    twice = draw(*new(found), *new(found))
+    assert [row for row in twice if row.startswith("─")] == [heading] * 2
+
+
+def test_nothing_was_found() -> None:
+    """Then that is said, as what is new."""
+    assert draw(*new(Recalled(()))) == ["21:07 * nothing earlier was found"]
 
 
 def test_what_was_removed_is_told() -> None:

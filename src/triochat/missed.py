@@ -35,7 +35,7 @@ class Missed:
         if said and not self._is_counted:
             (first, _), (last, me) = said[0], said[-1]
             text = missed(len(said), first.at, last.at if is_all else "")
-            await self._terminal.show(Notice(text), me)
+            await self._terminal.show(Notice(text), me, is_past=True)
         self._is_counted = self._is_counted or not is_all
         for event, me, asked in items:
             await self._terminal.show(event, me, asked, is_past=True)

@@ -100,7 +100,7 @@ def _past(event: messages.Event, now: datetime | None = None) -> str:
 def found_of(event: messages.Recalled, how: str = AGAIN) -> str:
     """How much was found, in words; and, where there is more, how to see it."""
     count = len(event.messages)
-    if not count:
+    if not count and not event.more:
         return "nothing earlier was found"
     found = f"{count} earlier message{'s'[: count - 1]}"
     return f"{found}; there are older ones: {how}" if event.more else found
@@ -187,15 +187,8 @@ def missed(count: int, first_at: str, last_at: str = "", zone: tzinfo | None = N
     """
     more = "" if last_at else " or more"
     text = f"{count}{more} message{'s'[: count - 1]} while you were away"
-    times = [_time(at, zone) for at in (first_at, last_at)]
-    return ", ".join([text, " to ".join(dict.fromkeys(filter(None, times)))]).rstrip(", ")
-
-
-def _time(at: str, zone: tzinfo | None) -> str:
-    """The hour and minute of a time of the wire; empty if it is none."""
-    with suppress(ValueError, OverflowError):
-        return datetime.fromisoformat(at).astimezone(zone).strftime("%H:%M")
-    return ""
+    times = [f"{time:%H:%M}" for at in (first_at, last_at) if (time := time_of(at, zone))]
+    return ", ".join([text, " to ".join(dict.fromkeys(times))]).rstrip(", ")
 
 
 def _line_of(said: str | messages.Speech) -> str:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from triochat.messages import Event, Removed, Said
-from triochat.terminals.screen import Screen, Shown, is_move, rings, spread
+from triochat.terminals.screen import Screen, Shown, bounded, is_move, rings, spread
 from triochat.terminals.wrapping import margin_of, wrap
 from triochat.text import clean
 
@@ -82,7 +82,7 @@ class Drawing:
 
     def add(self, shown: Shown) -> None:
         """Let this be drawn; `wake` is to be called next, in the loop."""
-        pieces = spread(shown)
+        pieces = [one._replace(event=bounded(one.event)) for one in spread(shown)]
         self._added += sum(weight_of(piece.event) for piece in pieces)
         self._waiting += pieces
 

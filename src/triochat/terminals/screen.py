@@ -21,8 +21,7 @@ the left edge (see `wrapping`). A server may be anybody's: what is too long is c
 import re
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from itertools import groupby
 from typing import NamedTuple
 
@@ -47,7 +46,7 @@ from triochat.messages import (
 )
 from triochat.terminals.wrapping import cells_of, margin_of, wrap
 from triochat.text import clean, handle_key
-from triochat.words import found_of, statement_of, words_of
+from triochat.words import found_of, statement_of, time_of, words_of
 
 COLOURS = (167, 30, 130, 62, 64, 161, 32, 100, 134, 28, 164)
 """Of the 256 of a terminal: each has a contrast of 3.6 or more to black and to white."""
@@ -134,7 +133,7 @@ class Screen:
         """
         rows: list[Text] = []
         now = now.astimezone(self._zone)
-        for item in fold(shown):
+        for item in fold([piece for one in shown for piece in spread(one)]):
             self._at = at = self._time_of(item, now)
             if words := self._words_before(item, at, now):
                 rows += wrap(Text(f"──────── {words}", "dim"), width, margin_of(9, width))
@@ -145,9 +144,8 @@ class Screen:
     def _time_of(self, item: "Shown | Folded", now: datetime) -> datetime:
         """When it happened; where nobody can tell, now, or as what is past before it."""
         event = item.moves[-1].event if isinstance(item, Folded) else item.event
-        with suppress(ValueError, OverflowError, OSError):
-            at = datetime.fromisoformat(getattr(event, "at", ""))
-            return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(self._zone)
+        if at := time_of(getattr(event, "at", ""), self._zone):
+            return at
         return self._at if self._at and item.is_past and not heading_of(item) else now
 
     def _words_before(self, item: "Shown | Folded", at: datetime, now: datetime) -> str:
@@ -293,6 +291,15 @@ def fold(shown: Sequence[Shown]) -> list[Shown | Folded]:
     return folded
 
 
+def spread(shown: Shown) -> list[Shown]:
+    """The same; what was recalled message by message, below its heading, as all that is past."""
+    event = shown.event
+    if not isinstance(event, Recalled):
+        return [shown]
+    found = [Shown(said, shown.me, is_past=True, number=said.id) for said in event.messages]
+    return [shown._replace(event=Notice(found_of(event)), is_past=bool(found)), *found]
+
+
 def is_move(shown: Shown) -> bool:
     """Whether somebody came or went."""
     return isinstance(shown.event, Joined | Left)
@@ -314,16 +321,6 @@ def bounded(event: Event) -> Event:
             if shown is not value:
                 cut[field] = shown
     return replace(event, **cut) if cut else event
-
-
-def spread(shown: Shown) -> list[Shown]:
-    """The same as far as anybody would read it; what was recalled one by one, below its heading."""
-    event = shown.event
-    if not isinstance(event, Recalled):
-        return [shown._replace(event=bounded(event))]
-    heading = Notice(found_of(event))
-    found = [Shown(bounded(said), shown.me, True, said.id) for said in event.messages]
-    return [shown._replace(event=heading, is_past=bool(found)), *found]
 
 
 def _cut(text: str, most: int) -> str:
