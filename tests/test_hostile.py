@@ -30,7 +30,9 @@ from triochat.messages import (
     Kick,
     Left,
     Notice,
+    Recalled,
     Refused,
+    Removed,
     Renamed,
     Roster,
     Said,
@@ -305,11 +307,11 @@ async def test_a_lone_surrogate() -> None:
 # ---- from a hostile server, which cleans nothing
 
 
-def drawn(event: Event, me: str = "Joe") -> str:
+def drawn(event: Event, me: str = "Joe", *, is_past: bool = False) -> str:
     """What the terminal of a person is sent for an event, without our own colours."""
     console = Console(width=1 << 16, force_terminal=True, color_system="256", highlight=False)
     with console.capture() as capture:
-        for line in Screen(UTC).draw([Shown(event, me)], NOW, 200):
+        for line in Screen(UTC).draw([Shown(event, me, is_past)], NOW, 200):
             console.print(line, soft_wrap=True)
     return OWN.sub("", capture.get())
 
@@ -375,9 +377,12 @@ async def test_notices_of_a_hostile_server(hostile: Hostile) -> None:
 @each
 def test_nothing_else_reaches_a_terminal(hostile: Hostile) -> None:
     """Between our own colours and line ends no control character is left, whoever is the reader."""
-    for event in (*served(hostile.sent), Notice(hostile.sent)):
+    again = Recalled((Said(1, AT, hostile.sent, hostile.sent),))
+    removed = Removed((1,), hostile.sent, by=hostile.sent)
+    for event in (*served(hostile.sent), Notice(hostile.sent), again, removed):
         for me in ("Joe", hostile.sent):
-            assert NEVER.search(drawn(event, me)) is None
+            for is_past in (False, True):
+                assert NEVER.search(drawn(event, me, is_past=is_past)) is None
             assert NEVER.search(f"{words_of(event, me)}") is None
 
 
