@@ -1,5 +1,6 @@
 import asyncio
 import random
+import re
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -618,6 +619,18 @@ async def test_who_has_spoken_is_known_by_any_handle(monkeypatch: pytest.MonkeyP
 
 
 # ---- what is past, and what is not confirmed yet
+
+
+async def test_what_is_ours_is_ascii_where_the_terminal_has_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rule and a bar are seen as such in any encoding."""
+    monkeypatch.setattr(Display, "encoding", lambda _: "iso8859-1")
+    async with typing(monkeypatch) as ann:
+        await ann.prompt.show(Said(1, AT, "Bob", "hello"), "Ann", is_past=True)
+        await ann.until(lambda: len(ann.rows) == 2)
+    assert ann.rows[0] == "-------- earlier"
+    assert re.fullmatch(r"\d\d:\d\d\|Bob> hello", ann.display.drawn.splitlines()[1])
 
 
 async def test_the_bell_is_for_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:

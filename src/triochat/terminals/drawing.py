@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from triochat.messages import Event, Removed, Said
-from triochat.terminals.screen import Screen, Shown, bounded, is_move, rings, spread
+from triochat.terminals.screen import BAR, Screen, Shown, bounded, is_move, rings, spread
 from triochat.terminals.wrapping import margin_of, wrap
 from triochat.text import clean
 
@@ -38,6 +38,8 @@ FRAME = 120 * EACH
 
 GATHER = 3.0
 """Seconds after somebody came or went in which others are gathered, to be told together."""
+
+_ASCII = str.maketrans(f"─{BAR}…", "-|.")  # our own signs, where there are no others
 
 
 class Drawing:
@@ -153,6 +155,8 @@ class Drawing:
         return capture.get()
 
     def _write(self, text: str) -> None:
+        if not self._output.encoding().lower().startswith("utf"):
+            text = text.translate(_ASCII)
         self._output.write_raw(text)
         self._output.flush()
 
