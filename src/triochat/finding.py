@@ -51,5 +51,7 @@ class Wanted(NamedTuple):
 
 def words_in(text: str) -> list[str]:
     """The words of a text, as they are compared."""
-    plain = "".join(char for char in normalize("NFKD", text) if not combining(char))
+    plain = text
+    if not text.isascii():  # most are, and each message that is kept is cut
+        plain = "".join(char for char in normalize("NFKD", text) if not combining(char))
     return re.findall(r"\w+", plain.casefold())
