@@ -194,6 +194,26 @@ def test_what_was_said_before_somebody_came(
         jimmy.wait(lambda: jimmy.bells == 1)
 
 
+def test_what_is_read_back(server: Server, ann: Peer, tmp_path: Path) -> None:
+    """What was found stands below how much it is, each with its number; then comes what is new."""
+    for number in range(23):
+        ann.type(f"this is {number}")
+    server.wait_line("Ann> this is 22")
+    with reading(*client(server.port), state=tmp_path, size=(40, 60)) as jimmy:
+        jimmy.wait_for("this is 22")
+        assert not any(row[-9:] == "this is 2" for row in jimmy.everything)
+        jimmy.type("\\back" + ENTER)
+        jimmy.wait(lambda: "──────── 3 earlier messages" in jimmy.rows)
+        start = jimmy.rows.index("──────── 3 earlier messages")
+        found = jimmy.rows[start + 1 : start + 4]
+        assert [re.sub(r"#\d+", "#", row[5:]) for row in found] == [
+            f"│# Ann> this is {number}" for number in range(3)
+        ]
+        jimmy.type("\\find nonsense" + ENTER)
+        jimmy.wait(lambda: any(row[6:] == "* nothing earlier was found" for row in jimmy.rows))
+        assert jimmy.rows[start + 4] == "──────── now"
+
+
 def test_what_was_said_before_on_paper(server: Server, ann: Peer, tmp_path: Path) -> None:
     """With ``--plain`` each line says that it is past."""
     ann.type("hello")
