@@ -1,4 +1,6 @@
 import json
+import re
+import stat
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from real import ENVIRONMENT, PATIENCE, TRIOCHAT, run
+from real import ENVIRONMENT, PATIENCE, TRIOCHAT, exit_code, member, run, running_server, spawn
 from triochat.changes import Changes
 from triochat.messages import Said
 from triochat.scribe import open_archive
@@ -129,3 +131,45 @@ def test_it_needs_no_trio(room: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_person_reads_back(tmp_path: Path) -> None:
+    """At a terminal what was said is told again, found, and exported; the file has it, too."""
+    kept, exported = tmp_path / "room.history", tmp_path / "all.md"
+    with running_server("--history", str(kept), "--replay", "0", "--headless") as server:
+        ann = member(server.port, "Ann")
+        for line in ("tea time", "\\me waves", "coffee", "tea, *too*", "psst > Ann", "?"):
+            ann.type(line)
+        ann.wait_line("* 1 here: Ann")
+        bob = spawn("client", "--plain", "--handle", "Bob", str(server.port))
+        bob.expect("You are Bob")
+        bob.sendline("\\back 1")
+        bob.expect(r"\* earlier: \[\d\d:\d\d\] #(\d+) Ann> tea, \*too\*")
+        number = int(bob.match[1]) if isinstance(bob.match, re.Match) else 0
+        bob.expect("1 earlier message; there are older ones: type the same again")
+        bob.sendline("\\back 1")
+        bob.expect(r"#\d+ Ann> coffee")
+        bob.sendline("\\find TEA from ann")
+        bob.expect("Ann> tea time.*Ann> tea, .*2 earlier messages")
+        bob.sendline(f"\\export {exported}")
+        bob.expect("exported 4 messages to")
+        bob.sendline(f"\\export {exported}")
+        bob.expect(r"there\s+is\s+such\s+a\s+file")
+        done = run("history", str(kept), "--json")
+        said = [json.loads(line) for line in done.stdout.splitlines()]
+        assert (said[-1]["id"], said[-1]["text"]) == (number, "tea, *too*")
+        bob.sendline("\\quit")
+        bob.expect("Reconnect")
+        bob.sendline("n")
+        assert exit_code(bob) == 0
+        assert server.stop() == 0
+    lines = [line[22:] for line in exported.read_text().splitlines()]
+    assert lines == [
+        "**Ann:** tea time",
+        "**Ann** waves",
+        "**Ann:** coffee",
+        "**Ann:** tea, \\*too\\*",
+    ]
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+    done = run("history", str(kept), "--last", "2")
+    assert [line[20:] for line in done.stdout.splitlines()] == ["Ann> coffee", "Ann> tea, *too*"]
