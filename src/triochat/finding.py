@@ -14,6 +14,9 @@ from triochat.text import handle_key
 RECALLED = 1000
 """The most messages in one answer."""
 
+_ASCII = re.sub(r"\W", " ", bytes(range(128)).decode().lower()).encode() + bytes(128)
+"""Of each ASCII character how it is compared: in small letters; what is in no word is a blank."""
+
 
 class Wanted(NamedTuple):
     """What is looked for.
@@ -51,7 +54,7 @@ class Wanted(NamedTuple):
 
 def words_in(text: str) -> list[str]:
     """The words of a text, as they are compared."""
-    plain = text
-    if not text.isascii():  # most are, and each message that is kept is cut
-        plain = "".join(char for char in normalize("NFKD", text) if not combining(char))
+    if text.isascii():  # most are, and each message that is kept is cut
+        return text.encode().translate(_ASCII).decode().split()
+    plain = "".join(char for char in normalize("NFKD", text) if not combining(char))
     return re.findall(r"\w+", plain.casefold())
