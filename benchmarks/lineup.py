@@ -50,6 +50,7 @@ class Server:
         command: starts it.
         find_missing: says what it needs and is not here; nothing if all is.
         is_sealed: it is spoken to over TLS.
+        reference: the server against which its ratios are taken.
     """
 
     name: str
@@ -58,11 +59,7 @@ class Server:
     command: Command
     find_missing: Callable[[], str] = str
     is_sealed: bool = False
-
-    @property
-    def reference(self) -> str:
-        """The server against which its ratios are taken."""
-        return "protocol-tls" if self.is_sealed else "protocol"
+    reference: str = "protocol"
 
 
 def find_program(name: str) -> str:
@@ -110,6 +107,16 @@ def _triochat(python: str = sys.executable) -> Command:
     return command
 
 
+def _keeping_triochat(*words: str) -> Command:
+    def command(port: int, folder: Path) -> list[str]:
+        kept = folder / "history"
+        shutil.rmtree(kept, ignore_errors=True)  # of the run before: each begins with none
+        kept.mkdir()
+        return [*_triochat()(port, folder), "--history", str(kept / "room.db"), *words]
+
+    return command
+
+
 def _ngircd(port: int, folder: Path) -> list[str]:
     config = folder / "ngircd.conf"
     config.write_text(NGIRCD.format(port=port))
@@ -144,6 +151,22 @@ def _needs_module(name: str) -> Callable[[], str]:
 LINEUP = (
     Server("triochat", "triochat (NDJSON)", "ndjson", _triochat(), _needs_module("triochat")),
     Server("plain", "triochat (plain lines)", "plain", _triochat(), _needs_module("triochat")),
+    Server(
+        "history",
+        "triochat --history",
+        "ndjson",
+        _keeping_triochat(),
+        _needs_module("triochat"),
+        reference="triochat",
+    ),
+    Server(
+        "history-normal",
+        "the same, --history-sync normal",
+        "ndjson",
+        _keeping_triochat("--history-sync", "normal"),
+        _needs_module("triochat"),
+        reference="triochat",
+    ),
     Server("protocol", "asyncio Protocol", "line", _python("asyncio_protocol.py")),
     Server(
         "uvloop",
@@ -159,6 +182,7 @@ LINEUP = (
         _sealed_triochat,
         _needs_tls,
         is_sealed=True,
+        reference="protocol-tls",
     ),
     Server(
         "protocol-tls",
@@ -167,6 +191,7 @@ LINEUP = (
         _sealed_python("asyncio_protocol.py"),
         _needs_tls,
         is_sealed=True,
+        reference="protocol-tls",
     ),
     Server("streams", "asyncio streams", "line", _python("asyncio_streams.py")),
     Server(

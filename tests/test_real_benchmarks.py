@@ -1,0 +1,41 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+pytestmark = pytest.mark.skipif(
+    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="the load generator is written in C"
+)
+
+
+def measure(script: str, *words: str) -> str:
+    """Run a benchmark; what it prints."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / script, *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_a_large_history_costs_can_be_measured() -> None:
+    """A file is made, a server reads it, and all that is wanted of it is found."""
+    told = measure("million.py", "--messages", "3000", "--runs", "1", "--seconds", "0.5")
+    assert "3,000 messages written" in told
+    assert r"\find a common word from one author" in told
+    assert "times that without" in told
+
+
+def test_what_a_history_costs_a_message_can_be_measured() -> None:
+    """Commits, messages one by one, and commands are timed, in memory and with a file."""
+    told = measure("confirmation.py", "--runs", "1", "--seconds", "0.5", "--sends", "1")
+    rows = [line for line in told.splitlines() if line.startswith("triochat --history ")]
+    assert len(rows) == 2, told
+    assert "%" in rows[0]
