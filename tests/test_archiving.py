@@ -10,18 +10,21 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from house import EPOCH
+from house import EPOCH, House
 from strategies import wire_text
 from test_archive import contents, everything_in, killed
 from triochat import archiving as module
 from triochat.archiving import Archived, archiving
 from triochat.history import OWN, History
+from triochat.hub import Hub
 from triochat.messages import Joined, Left, Recall, Refused, Said, Whispered
 from triochat.order import Peer
+from triochat.room import Room
 from triochat.sanctions import Sanction
 from triochat.scribe import open_archive
 from triochat.seats import Seat, key_of
 from triochat.telling import Forgets, Seated, Telling, Told, Vacated
+from triochat.testing import open_memory_room
 
 pytestmark = pytest.mark.real_time  # a thread writes
 
@@ -443,3 +446,30 @@ async def test_cleaning_up_is_tried_again(
         one.disk.problem = ""
         await keep(one.history, Forgets((1,)))
         await until(lambda: b"xylophone" not in everything_in(tmp_path))
+
+
+async def test_a_room_whose_disk_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """People are told in their room: what was said, operators the problem, its author once."""
+    caplog.set_level(logging.CRITICAL)
+    one = Failing(open_history(tmp_path / "room.db"))
+    hub = Hub(Room(), one.history, clock=lambda: EPOCH)
+    async with (
+        archiving(one.history, hub.alert, hub.warn),
+        open_memory_room(hub) as listener,
+    ):
+        house = House(hub, listener)
+        boss, ann, bob = await house.operator(), await house.ndjson("Ann"), await house.plain("Bob")
+        one.disk.problem = full = "database or disk is full"
+        for text in ("one", "two"):
+            await ann.ask({"type": "say", "text": text})
+        heard = [words for _ in range(4) if (words := (await ann.event()).get("text"))]
+        told = "what you say now is told to all who are here, but not kept"
+        assert sorted(heard) == ["one", "two", f"{told} ({full})"]
+        assert await bob.hear(2) == ["Ann> one", "Ann> two"]
+        texts = [words for _ in range(5) if (words := (await boss.event()).get("text"))]
+        assert sorted(texts) == [
+            "one",
+            "two",
+            f"what is said is not being kept ({full}); this is tried again every few seconds",
+        ]
+        one.disk.problem = ""
