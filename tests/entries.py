@@ -24,7 +24,8 @@ from triochat.messages import Join, Quit, Refused, Say
 from triochat.order import AnyRequest, Asked, Gone, Peer
 from triochat.room import Room
 from triochat.stay import MANY, Stay
-from triochat.terminals.screen import Screen, Shown, bounded
+from triochat.terminals.screen import Screen
+from triochat.terminals.shown import Shown, bounded
 from triochat.terminals.wrapping import cells_of
 from triochat.text import clean
 from triochat.tls import Codec, Tls

@@ -44,7 +44,8 @@ from triochat.room import Room
 from triochat.telling import Told
 from triochat.terminal import View
 from triochat.terminals.desk import HANDLE, Desk
-from triochat.terminals.screen import Palette, Screen, Shown
+from triochat.terminals.screen import Palette, Screen
+from triochat.terminals.shown import Shown
 from triochat.terminals.teletype import Teletype
 from triochat.words import words_of
 

@@ -29,7 +29,8 @@ from triochat.messages import (
     Whispered,
 )
 from triochat.terminal import View
-from triochat.terminals.screen import BAR, Screen, Shown
+from triochat.terminals.screen import BAR, Screen
+from triochat.terminals.shown import Shown
 from triochat.terminals.teletype import Teletype, open_teletype
 from triochat.terminals.wrapping import cells_of
 from triochat.words import stamp_of

@@ -31,9 +31,10 @@ from triochat.messages import (
     Whisper,
 )
 from triochat.terminal import View
-from triochat.terminals import desk, drawing, editor, prompt, screen
+from triochat.terminals import desk, drawing, editor, prompt, screen, shown
 from triochat.terminals.prompt import Prompt, open_prompt
-from triochat.terminals.screen import Screen, Shown
+from triochat.terminals.screen import Screen
+from triochat.terminals.shown import Shown
 
 pytestmark = pytest.mark.real_time  # the editor has a thread of its own
 
@@ -253,7 +254,7 @@ async def test_a_batch_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch) -
         await ann.show(*(Said(n, AT, "Bob", "x" * 9_000) for n in range(30)), Notice("end"))
         await ann.until(lambda: "* end" in ann.rows)
     assert max(batches) < drawing.FRAME + 10_000
-    assert sum(batches) > 30 * screen.LONG
+    assert sum(batches) > 30 * shown.LONG
 
 
 # ---- the line

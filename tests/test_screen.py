@@ -25,7 +25,8 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.terminals.screen import FOLD, LONG, Screen, Shown, bounded, mentions, rings
+from triochat.terminals.screen import Screen, mentions, rings
+from triochat.terminals.shown import FOLD, LONG, Shown, bounded
 from triochat.terminals.wrapping import cells_of
 from triochat.words import words_of
 

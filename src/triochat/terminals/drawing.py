@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.text import Text
 
 from triochat.messages import Event, Removed, Said
-from triochat.terminals.screen import BAR, Screen, Shown, bounded, is_move, rings, spread
+from triochat.terminals.screen import BAR, Screen, rings
+from triochat.terminals.shown import Shown, bounded, is_move, spread
 from triochat.terminals.wrapping import margin_of, wrap
 from triochat.text import clean
 

@@ -32,7 +32,8 @@ from triochat.terminals import editor
 from triochat.terminals.desk import Desk, lines_of
 from triochat.terminals.drawing import Drawing
 from triochat.terminals.pipe import Output
-from triochat.terminals.screen import Screen, Shown
+from triochat.terminals.screen import Screen
+from triochat.terminals.shown import Shown
 from triochat.words import words_of
 
 log = logging.getLogger(__name__)
