@@ -29,6 +29,7 @@ from triochat.messages import (
     Say,
     Welcome,
 )
+from triochat.program import join
 from triochat.reading import Reader
 from triochat.words import BACK
 
@@ -428,3 +429,23 @@ async def test_an_export_that_a_drop_breaks_off(tmp_path: Path) -> None:
         assert bob.screen[-1].endswith("\n* 2 earlier messages")
         await bob.type("\\back 4")
         assert await second.asked() == [Recall(4, 10)]
+
+
+@pytest.mark.parametrize("text", ["\U0001f600" * 500, '"' * 500, "hi"])
+async def test_however_long_the_messages_are(text: str) -> None:
+    """Who asks for many is told as many as can be told at once, and that there are more."""
+    async with open_house(limits=UNLIMITED) as house:
+        async with join(await house.listener.connect(), "Ann") as ann:
+            for _ in range(1000):
+                await ann.send(Say(text))
+                await ann.receive()
+        async with join(await house.listener.connect(), "Bob", history=1000) as bob:
+            found, before, pages = 0, None, 0
+            while pages == 0 or before:
+                await bob.send(Recall(1000, before))
+                while not isinstance(event := await bob.receive(), Recalled):
+                    pass
+                found, pages = found + len(event.messages), pages + 1
+                before = event.messages[0].id if event.more else None
+        assert found == 1000
+        assert pages == {"\U0001f600": 9, '"': 3, "h": 1}[text[0]]

@@ -14,7 +14,7 @@ import trio
 
 from triochat.history import History
 from triochat.link import Link
-from triochat.messages import Event, Recall, Said
+from triochat.messages import Event, Recall, Recalled, Said
 from triochat.telling import Ends, Follows
 
 PAGE = 400
@@ -22,6 +22,11 @@ PAGE = 400
 
 WAITING = 4096
 """What waits here at most for one peer; who is told more by then has fallen behind."""
+
+ANSWER = 1 << 18
+"""Bytes of messages that are recalled at once, about; what a peer has not taken is bounded."""
+
+_AROUND = 200  # bytes of a message beside its text
 
 Own: TypeAlias = "Sequence[Event] | Recall | Ends"
 """What is for one peer alone."""
@@ -64,7 +69,7 @@ class Past:
         """
         link, history = self._link, self._history
         if self._follows.count:
-            recent = await history.recall(Recall(self._follows.count), self._last)
+            recent = fitting(await history.recall(Recall(self._follows.count), self._last))
             if recent.messages:
                 link.outbox.put(link.speaker.tell_past(recent.messages))
         while True:
@@ -77,7 +82,7 @@ class Past:
                     link.outbox.close(own.reason)
                     return False
                 if isinstance(own, Recall):
-                    own = [await history.recall(own, self._last)]
+                    own = [fitting(await history.recall(own, self._last))]
                 link.outbox.put(link.speaker.tell([*own]))
             else:
                 await self._tell_page(me)
@@ -97,6 +102,16 @@ class Past:
             events = [one for one in events if type(one) is not Said or one.handle != me]
         if events:
             self._link.outbox.put(self._link.speaker.tell(events))
+
+
+def fitting(found: Recalled) -> Recalled:
+    """The newest of these that can be told at once, however long they are."""
+    left = ANSWER
+    for count, said in enumerate(reversed(found.messages)):
+        left -= _AROUND + len(said.text.encode())
+        if left < 0:
+            return Recalled(found.messages[-count:], more=True)
+    return found
 
 
 def begin(link: Link, past: Past, me: str, follow: Callable[[], object]) -> None:
