@@ -41,6 +41,8 @@ def enter(state: State, peer: Peer, handle: str, join: Join) -> None:
     members, seat = state.members, seat_of(state, join)
     if not members.clients:
         state.last_speaker = HOUSE
+    if seat and seat.peer in members.held:
+        members.remove(seat.peer)
     members.enter(peer, handle)
     joined = Joined(handle, state.next_id(), state.at, peer in state.exposed)
     state.telling.append(Told([joined], can_wait=True))
