@@ -1,5 +1,9 @@
 """Handles that are held for who is away, and seats that are taken again: the room alone."""
 
+import trio
+
+from house import open_house
+from triochat.history import OWN
 from triochat.messages import (
     Ban,
     Event,
@@ -9,9 +13,12 @@ from triochat.messages import (
     Say,
     Unban,
     Welcome,
+    Whisper,
+    Whispered,
 )
 from triochat.order import HOUSE, AnyRequest, Asked, Gone, Lapse, Peer
 from triochat.room import Room
+from triochat.seats import WHISPERS
 from triochat.telling import Told
 
 BOSS = Peer("boss", is_console=True)
@@ -52,3 +59,38 @@ def test_who_comes_back_to_a_held_handle_has_it_once() -> None:
     story.ask(Peer("3"), Join("Bob"))
     assert isinstance(story.ask(Peer("3"), Say("hello"))[0], Said)
     assert isinstance(story.ask(Peer("4"), Join("Bob"))[0], Refused)
+
+
+def test_nobody_is_kept_from_coming_back_by_whispers() -> None:
+    """So many wait for who is away; one more is refused; when it is back they go on."""
+    story = Story()
+    story.ask(Peer("1"), Join("Bob", token=TOKEN))
+    story.ask(Peer("2"), Join("Eve"))
+    story.ask(Peer("1"), Gone("connection lost"))
+    psst = Whisper("bob", "psst")
+    told = story.ask(Peer("2"), *[psst] * (WHISPERS + 1))
+    assert [type(event) for event in told] == [*[Whispered] * WHISPERS, Refused]
+    assert getattr(told[-1], "code", "") == "slow-down"
+    story.ask(Peer("3"), Join("Bob", token=TOKEN))
+    assert isinstance(story.ask(Peer("2"), psst)[0], Whispered)
+    story.ask(Peer("3"), Gone("connection lost"))
+    assert isinstance(story.ask(Peer("2"), psst)[0], Whispered)
+    assert OWN > 2 * WHISPERS, "what was told just before must find place there, too"
+
+
+async def test_a_flood_of_whispers_costs_nobody_its_seat() -> None:
+    """Who is away while 300 are whispered to it comes back to all that its author saw confirmed."""
+    async with open_house() as house:
+        bob = await house.connect()
+        await bob.ask({"type": "join", "handle": "Bob", "token": TOKEN})
+        last = (await bob.event())["last"]
+        eve = await house.ndjson("Eve")
+        await bob.stream.aclose()
+        await eve.ask(*[{"type": "whisper", "to": "Bob", "text": "psst"}] * 300)
+        await trio.sleep(9)
+        confirmed = [line for line in await eve.heard_by_now() if '"whispered"' in line]
+        bob = await house.connect()
+        await bob.ask({"type": "join", "handle": "Bob", "token": TOKEN, "after": last})
+        assert (await bob.event())["resumed"]
+        assert [line for line in await bob.heard_by_now() if '"whispered"' in line] == confirmed
+        assert len(confirmed) == WHISPERS

@@ -88,6 +88,8 @@ def whisper(state: State, peer: Peer, request: Whisper) -> None:
         state.refuse(peer, text)
         return
     members, reader = state.members, state.members.find(request.to)
+    if (seat := state.seats.of(reader)) and seat.away is not None:
+        state.seats.waiting[seat.key] += 1
     event = messages.Whispered(state.next_id(), state.at, members[peer], members[reader], text)
     state.telling.append(Told([event], (peer,) if reader == peer else (reader, peer), peer))
 

@@ -23,7 +23,7 @@ KEPT = 1000
 TAIL = 10_000
 """Events for all that are kept for who comes back."""
 
-OWN = 256
+OWN = 500
 """Events for one seat alone that are kept for it."""
 
 UNSEEN = 150.0

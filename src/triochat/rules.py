@@ -49,7 +49,7 @@ from triochat.powers import (
     nobody_called,
     spares,
 )
-from triochat.seats import Seat
+from triochat.seats import WHISPERS, Seat
 from triochat.state import State
 from triochat.text import accept_handle, strip_invisible
 
@@ -145,6 +145,18 @@ def has_reader(state: State, _: Peer, whisper: Whisper) -> Refused | None:
     return nobody_called(whisper.to, "nothing was sent")
 
 
+def has_room(state: State, _: Peer, whisper: Whisper) -> Refused | None:
+    """Nobody is kept from coming back by what waits for it."""
+    seat = state.seats.of(state.members.find(whisper.to))
+    if seat is None or state.seats.waiting[seat.key] < WHISPERS:
+        return None
+    return Refused(
+        "slow-down",
+        f'"{seat.handle}" has lost its connection, and {WHISPERS} private messages wait for it;'
+        " try again when it is back; nothing was sent",
+    )
+
+
 def is_client(_state: State, peer: Peer, _: Rename) -> Refused | None:
     """The console is known by its handle."""
     if peer.is_console:
@@ -218,7 +230,7 @@ RULES: dict[type, tuple[Rule, ...]] = {
     Join: (is_new, has_password, has_place),
     Say: (has_joined, is_heard, has_turn),
     Action: (has_joined, is_heard, has_turn, is_deed),
-    Whisper: (has_joined, has_reader, is_heard),
+    Whisper: (has_joined, has_reader, has_room, is_heard),
     Rename: (has_joined, is_client, is_heard, is_calm, banned),
     Who: (has_handle,),
     Recall: (has_joined,),

@@ -22,6 +22,10 @@ AWAY = 1000
 """Seats whose owners are away; for one more the first of the host that has most is given up."""
 
 
+WHISPERS = 200
+"""Private messages that may wait for who is away; a history keeps more than that for each seat."""
+
+
 class Seat(Struct, frozen=True, gc=False):
     """A member's place in the room, which is kept for it.
 
@@ -55,11 +59,13 @@ class Seats(dict[str, Seat]):
 
     Attributes:
         away: the keys of those whose owners are away, in the order in which they went.
+        waiting: how many private messages wait for these, by their keys.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.away: dict[str, str] = {}  # with the host of each
+        self.waiting: Counter[str] = Counter()
         self._keys: dict[Peer, str] = {}
         self._hosts: Counter[str] = Counter()
 
@@ -82,6 +88,7 @@ class Seats(dict[str, Seat]):
             del self._keys[seat.peer]
             if not is_moved and key in self.away:
                 host = self.away.pop(key)
+                self.waiting.pop(key, None)
                 self._hosts[host] -= 1
                 if not self._hosts[host]:
                     del self._hosts[host]
