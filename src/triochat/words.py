@@ -69,10 +69,13 @@ def line_of(event: messages.Event, head: str = "") -> str:
     """
     words = words_of(event)
     line = head + words
-    if isinstance(event, messages.Recalled):
+    if isinstance(event, _MESSAGES):
+        if len(line) <= _SHORT:
+            return line
+    elif isinstance(event, messages.Recalled):
         lines = map(past_line_of, event.messages)
         return "\n".join([*lines, f"* {found_of(event, BACK)}"])
-    if len(line) <= _SHORT or not isinstance(event, _MESSAGES):
+    else:
         return line
     text = event.text
     if text.isascii() and ">" not in text and "    " not in text:  # most texts
