@@ -698,3 +698,27 @@ async def test_a_pipe_gives_up_in_the_end() -> None:
             "! connection lost",
             "! not confirmed, perhaps lost: 1 line, from line 1 on",
         ]
+
+
+async def test_a_pipe_that_was_never_welcome_tries_again_for_a_moment() -> None:
+    """It may be in already, and nothing was said; by the same token it begins where it is."""
+    first, last = Stub(), Stub()
+    pipe, output, errors, into = await piped(b"one\n")
+    await into.aclose()
+    async with sitting(pipe, Street(first, last).connect, "Bob") as bob:
+        assert await first.asked() == [Join("Bob")]
+        await first.ours.aclose()
+        await trio.sleep(1)
+        await last.asked()
+        assert last.joins == first.joins
+        await last.tell(replace(BACK, last=1), Pong())
+        await last.tell(said(2, "Bob", "one"))
+        assert await last.asked() == [Ping(), Say("one"), Quit()]
+        await last.ours.aclose()
+    assert (bob.ended, errors.lines, output.lines[1:]) == ([True], [], ["Bob> one"])
+    first = Stub()
+    pipe, _, errors, _ = await piped(b"one\n")
+    async with sitting(pipe, Street(first).connect, "Bob") as bob:
+        await first.ours.aclose()
+        await trio.sleep(30)
+        assert (bob.ended, errors.lines[0]) == ([False], "! connection lost")

@@ -10,7 +10,15 @@ from house import House, open_house
 from triochat.allowance import FAST
 from triochat.messages import Quit, Said, Say, Welcome
 from triochat.person import Person
-from triochat.terminals.pipe import MAX_IN_FLIGHT, InputLines, Line, Output, Pipe, wait_unread
+from triochat.terminals.pipe import (
+    MAX_IN_FLIGHT,
+    InFlight,
+    InputLines,
+    Line,
+    Output,
+    Pipe,
+    wait_unread,
+)
 
 
 async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str]]:
@@ -183,3 +191,23 @@ async def test_somebody_who_types_is_not_a_reader_who_is_gone() -> None:
     os.close(ours)
     await wait_unread(theirs)
     os.close(theirs)
+
+
+async def test_no_line_is_lost_with_who_was_to_take_it() -> None:
+    """Whoever is cancelled while it takes a line leaves it to the next: also where it must wait."""
+    into, source = trio.testing.memory_stream_one_way_pair()
+    flight = InFlight(InputLines(source.receive_some), Paper())
+    taken: list[str] = []
+    for number in range(2 * MAX_IN_FLIGHT):
+        await into.send_all(f"{number}\n".encode())
+    while len(taken) < 2 * MAX_IN_FLIGHT:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            taken.append(await flight.take())
+        with trio.move_on_after(1):
+            taken.append(await flight.take())
+        if len(taken) % MAX_IN_FLIGHT == 0:
+            for _ in range(MAX_IN_FLIGHT):
+                flight.settle()
+    assert taken == [str(number) for number in range(2 * MAX_IN_FLIGHT)]
+    assert not flight.numbers

@@ -16,6 +16,7 @@ from real import (
     Server,
     exit_code,
     free_port,
+    relaying,
     run,
     running_server,
     spawn,
@@ -264,3 +265,51 @@ def test_another_server_is_one_line() -> None:
         assert client.returncode == 1
     where = f"127.0.0.1 port {port}"
     assert errors == f"triochat: {where}: what answers there is not a triochat server\n"
+
+
+def test_who_is_cut_off_is_back_where_it_was(server: Server, ann: Peer) -> None:
+    """The line being typed stays, what was missed is shown, and the others have heard nothing."""
+    with relaying(server.port) as relay:
+        child = spawn("client", "127.0.0.1", str(relay.port), "--handle", "Jimmy")
+        child.expect("You are Jimmy")
+        assert ann.line() == "* Jimmy joined"
+        child.send("half a")
+        child.expect("half a")
+        relay.cut()
+        child.expect("connection lost; trying to come back")
+        ann.type("are you there?")
+        child.expect("1 message while you were away")
+        child.expect("are you there\\?")
+        child.expect("You are Jimmy")
+        child.send(" sentence\r")
+        assert ann.line() == "Jimmy> half a sentence"
+        child.send("\x04")
+        assert exit_code(child) == 0
+    assert ann.line() == "* Jimmy left"
+
+
+def test_a_pipe_that_is_cut_off_delivers_each_line_once(server: Server, ann: Peer) -> None:
+    """It comes back by itself, its output goes on, and it ends well."""
+    lines = [f"line {number}" for number in range(30)]
+    with (
+        relaying(server.port) as relay,
+        subprocess.Popen(
+            [*TRIOCHAT, "client", "127.0.0.1", str(relay.port), "--handle", "count"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as pipe,
+    ):
+        assert pipe.stdin
+        assert ann.line() == "* count joined"
+        for number, line in enumerate(lines):
+            pipe.stdin.write(f"{line}\n")
+            pipe.stdin.flush()
+            if number % 10 == 5:
+                relay.cut()
+        output, errors = pipe.communicate(timeout=PATIENCE)
+        assert (pipe.returncode, errors, relay.count > 1) == (0, "", True)
+    said = [f"count> {line}" for line in lines]
+    assert [ann.line() for _ in range(31)] == [*said, "* count left"]
+    assert [line for line in output.splitlines() if line.startswith("count> ")] == said

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from real import PATIENCE, TRIOCHAT, Peer, Server, exit_code, free_port, run, running_server, spawn
+from real import (
+    PATIENCE,
+    TRIOCHAT,
+    Peer,
+    Server,
+    exit_code,
+    free_port,
+    relaying,
+    run,
+    running_server,
+    spawn,
+)
 
 
 def send(port: int, *arguments: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
@@ -288,15 +299,17 @@ def test_tail_ends_well_with_the_server(server: Server, ann: Peer) -> None:
 
 
 def test_tail_is_lost_when_the_server_is_killed(server: Server, ann: Peer) -> None:
-    """A connection that just ends is exit code 5."""
+    """One that comes after it, and does not know who was there, is another: exit code 5."""
     with tailing(server.port) as process:
         assert process.stdout
         ann.wait_line("* log joined")
         ann.type("hi")
         assert process.stdout.readline() == "Ann> hi\n"
         server.stop(signal.SIGKILL)
-        problem = f"triochat: 127.0.0.1 port {server.port}: connection lost\n"
-        assert ending(process) == (5, "", problem)
+        with running_server(command=[*TRIOCHAT, "server", str(server.port)]):
+            problem = "connection lost; the room does not know us any more"
+            told = f"triochat: 127.0.0.1 port {server.port}: {problem}\n"
+            assert ending(process) == (5, "", told)
 
 
 def test_tail_is_refused_and_unreachable(server: Server, ann: Peer) -> None:
@@ -315,3 +328,52 @@ def test_a_signal_ends_tail_politely(server: Server, ann: Peer, number: int, cod
         process.send_signal(number)
         assert ending(process) == (code, "", "")
     ann.wait_line("* log left")
+
+
+# ---- cut off
+
+
+def test_send_comes_back_and_says_each_line_once(server: Server, ann: Peer) -> None:
+    """Cut off after every few lines, it is silent, ends well, and nobody heard that it was away."""
+    lines = [f"line {number}" for number in range(30)]
+    with (
+        relaying(server.port) as relay,
+        subprocess.Popen(
+            [*TRIOCHAT, "send", "127.0.0.1", str(relay.port), "--handle", "cron"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin
+        assert ann.line() == "* cron joined"
+        for number, line in enumerate(lines):
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            if number % 10 == 5:
+                relay.cut()
+        assert ending(process) == (0, "", "")
+        assert relay.count > 1
+    assert [ann.line() for _ in range(31)] == [*(f"cron> {line}" for line in lines), "* cron left"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_tail_comes_back_and_misses_nothing(
+    server: Server, ann: Peer, arguments: tuple[str, ...]
+) -> None:
+    """What is said while it is cut off is printed when it is back, each line once."""
+    lines = [f"line {number}" for number in range(20)]
+    with (
+        relaying(server.port) as relay,
+        tailing(relay.port, "--count", "20", *arguments) as process,
+    ):
+        ann.wait_line("* log joined")
+        for number, line in enumerate(lines):
+            if number % 10 == 5:
+                relay.cut()
+            ann.type(line)
+        code, output, errors = ending(process)
+        assert (code, errors, relay.count > 1) == (0, "", True)
+    said = [json.loads(line)["text"] if arguments else line[5:] for line in output.splitlines()]
+    assert said == lines

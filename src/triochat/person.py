@@ -11,7 +11,7 @@ from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
 from triochat.passwords import Secret
-from triochat.program import PATIENCE
+from triochat.program import ENTRY, PATIENCE
 from triochat.reading import Reader
 from triochat.stay import Stay
 from triochat.terminal import Terminal, View
@@ -97,9 +97,9 @@ class Person:
                 return await self._finish(why)
 
     def _tries_again(self, why: Why) -> bool:
-        """Whether to come back unasked. A pipe can only go on where it was."""
+        """Whether to come back unasked. A pipe can only go on where it was, or begin."""
         if not self._terminal.is_person:
-            return why is Why.LOST and self._stay.can_resume
+            return why is Why.LOST and (self._stay.can_resume or not self._stay.handle)
         return why in (Why.LOST, Why.REFUSED, Why.RESTARTING)  # a former self may have the handle
 
     async def _finish(self, why: Why) -> bool:
@@ -185,7 +185,9 @@ class Person:
             lost = "" if why is Why.RESTARTING else "connection lost; "
             text = f"{lost}trying to come back {_GIVE_UP}"
             await self._terminal.show(Notice(text), self._handle)
-        patience = math.inf if self._terminal.is_person else PATIENCE
+        patience = PATIENCE if self._stay.can_resume else ENTRY
+        if self._terminal.is_person:
+            patience = math.inf
         stream: trio.abc.Stream | None = None
         try:
             with trio.move_on_after(patience) as self._waiting:

@@ -160,13 +160,13 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
             self._gives_up_at, self._tries = trio.current_time() + patience, 0
         stream: trio.abc.Stream | None = None
         while stream is None:
-            pause = pause_before(self._tries)
-            self._tries += 1
-            if self._connect is None or trio.current_time() + pause > self._gives_up_at:
+            left = self._gives_up_at - trio.current_time()
+            if self._connect is None or left <= 0:
                 self.give_up()
                 raise trio.BrokenResourceError(problem)
             self._leaving.deadline = max(self._leaving.deadline, self._gives_up_at)
-            await trio.sleep(pause)
+            await trio.sleep(min(pause_before(self._tries), left))
+            self._tries += 1
             with suppress(UnreachableError, trio.TooSlowError), trio.fail_after(LOST):
                 stream = await self._connect()
         before, self._connection = self._connection, Connection(stream, self.stay)

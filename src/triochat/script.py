@@ -27,7 +27,7 @@ from triochat.messages import (
     Whisper,
     Whispered,
 )
-from triochat.program import Client, join
+from triochat.program import PATIENCE, Client, join
 from triochat.terminals.pipe import InFlight, Line, Writer
 from triochat.text import clean
 from triochat.words import statement_of, words_of
@@ -62,7 +62,8 @@ class Visit:
     Args:
         connect: opens a connection to the server, or raises `UnreachableError`.
         handle: to join with.
-        patience: seconds in which there must be a connection, and then in which we must be let in.
+        patience: seconds in which there must be a connection, then in which we must be let in, and
+            in which we must be back each time when the connection is lost.
         password: of the room; empty if none is known.
     """
 
@@ -108,7 +109,11 @@ class Visit:
                 if not self._is_leaving:
                     self._joining.deadline = trio.current_time() + self._patience
                 async with join(
-                    stream, self._handle, password=self._password, connect=self._connect
+                    stream,
+                    self._handle,
+                    password=self._password,
+                    connect=self._connect,
+                    patience=min(self._patience, PATIENCE),
                 ) as client:
                     self._has_joined, self._joining.deadline = True, math.inf
                     with self._acting:  # inside of `join`, which says good-bye
@@ -171,10 +176,15 @@ class Delivery:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._say_all, client)
-                with suppress(trio.EndOfChannel, trio.BrokenResourceError):
+                problem = _LOST
+                try:
                     while True:
                         await self._hear(*await client.receive_answer())
-                self._problem = self._problem or _LOST
+                except trio.EndOfChannel:
+                    pass
+                except trio.BrokenResourceError as error:
+                    problem = str(error)
+                self._problem = self._problem or problem
                 self._scope.cancel()
         on_their_way, last = self._in_flight.numbers, self._in_flight.last
         if self._all_said and not on_their_way:
@@ -234,8 +244,10 @@ async def tail(
     while count > 0:
         try:
             event = await client.receive()
-        except (trio.EndOfChannel, trio.BrokenResourceError):
+        except trio.EndOfChannel:
             return Result(Outcome.LOST, _LOST)
+        except trio.BrokenResourceError as error:
+            return Result(Outcome.LOST, str(error))
         match event:
             case Said() | Whispered() | Moderated():
                 line = words_of(event, client.handle)

@@ -201,13 +201,21 @@ class InFlight:
         self._free = trio.Semaphore(MAX_IN_FLIGHT)
 
     async def take(self) -> str:
-        """The next line, when it may be sent. Raises `trio.EndOfChannel` where there is none."""
+        """The next line, when it may be sent. Raises `trio.EndOfChannel` where there is none.
+
+        Who is cancelled has taken none.
+        """
         while True:
-            self.last, line = await self._lines.receive()
+            await self._free.acquire()
+            try:
+                self.last, line = await self._lines.receive()
+            except BaseException:
+                self._free.release()
+                raise
             if isinstance(line, str):
                 self.numbers.append(self.last)
-                await self._free.acquire()
                 return line
+            self._free.release()
             await self.refuse(line, self.last)
 
     def settle(self) -> int:
