@@ -174,9 +174,9 @@ def test_it_is_known_what_is_not_kept_any_more() -> None:
     memory.keep([whispered(number) for number in range(2, OWN + 3)])
     assert not memory.reaches("key", 1)
     assert memory.reaches("key", 2)
-    memory.keep([told(*range(1000, 1000 + TAIL))])
-    assert memory.reaches("key", 999)
-    assert not memory.reaches("key", 998)
+    memory.keep([told(*range(1000, 1001 + TAIL))])
+    assert memory.reaches("key", 1000)
+    assert not memory.reaches("key", 999)
 
 
 def test_what_is_removed_is_nowhere() -> None:
@@ -211,3 +211,13 @@ def test_any_batches(batches: list[list[int]], after: int) -> None:
     assert [one.id for one in last(memory)] == public
     assert missed(memory, "", after) == [one for one in public if one > after]
     assert missed(memory, "key", after) == sorted(one for one in public + own if one > after)
+
+
+def test_what_is_forgotten_hides_no_gap() -> None:
+    """Who has missed more than is kept is not told that this is all, whatever was removed since."""
+    memory = History()
+    memory.keep([Seated(SEAT), told(*range(10, 15 + TAIL))])
+    assert not memory.reaches("key", 13)
+    memory.keep([Forgets((20, 21))])
+    assert not memory.reaches("key", 13)
+    assert memory.reaches("key", 14)

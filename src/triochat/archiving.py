@@ -191,13 +191,13 @@ class Archived(History):
         if lost := changes.said[:-TAIL]:
             self._lost += len(lost)
             self._last_lost = lost[-1]
-            self._raise({"": lost[-1].id})
+            self._rise({"": lost[-1].id})
             del changes.said[:-TAIL]
         for key, number, _ in changes.passing[:-TAIL]:
-            self._raise({key: number})
+            self._rise({key: number})
         del changes.passing[:-TAIL]
 
-    def _raise(self, floors: dict[str, int]) -> None:
+    def _rise(self, floors: dict[str, int]) -> None:
         """What has an id of at most these may be missing from now on."""
         for key, floor in floors.items():
             if key in self._floors:
@@ -237,7 +237,7 @@ class Archived(History):
             return
         try:
             while (floors := await self._write(self._scribe.clean, self._clock())) is not None:
-                self._raise(floors)
+                self._rise(floors)
             while await self._write(self._scribe.merge):
                 pass
             is_clean = await self._write(self._scribe.sign, self._clock())
@@ -265,8 +265,7 @@ class Archived(History):
         """As `History.missed`; from memory, if that has all of it."""
         events = await super().missed(key, after, upto, count)
         own = self._own.get(key)
-        is_whole = len(self._events) < TAIL or getattr(self._events[0], "id", 0) <= after + 1
-        if after >= self.last_id and is_whole and (own is None or own.floor <= after):
+        if max(self.last_id, self._floor, own.floor if own else 0) <= after:
             return events
         older = await self._read(self._reading.missed, key, after, upto, count)
         merged = {getattr(event, "id", 0): event for event in (*(older or ()), *events)}

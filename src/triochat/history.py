@@ -54,7 +54,8 @@ class History:
         self._hold = hold
         self._clock = clock
         self._said: deque[Said] = deque(maxlen=kept)
-        self._events: deque[Event] = deque(maxlen=TAIL)
+        self._events: deque[Event] = deque()
+        self._floor = 0  # what has an id of at most this may have been forgotten
         self._keys: dict[Peer, str] = {}
         self._own: dict[str, _Own] = {}
 
@@ -78,6 +79,8 @@ class History:
         events = told.events
         if told.to is None:
             self._events += events
+            while len(self._events) > TAIL:
+                self._floor = _id(self._events.popleft())
             if type(events[0]) is Said:
                 self._said += events  # type: ignore[arg-type]
         elif _id(events[0]):
@@ -100,15 +103,14 @@ class History:
 
     def _forget(self, ids: set[int]) -> None:
         self._said = deque((one for one in self._said if one.id not in ids), self._said.maxlen)
-        self._events = deque((one for one in self._events if _id(one) not in ids), TAIL)
+        self._events = deque(one for one in self._events if _id(one) not in ids)
 
     # ---- reading
 
     def reaches(self, key: str, after: int) -> bool:
         """Whether all is still here that who has this seat may have missed after this id."""
         own = self._own.get(key)
-        is_whole = len(self._events) < TAIL or _id(self._events[0]) <= after + 1
-        return own is not None and own.floor <= after and is_whole
+        return own is not None and max(own.floor, self._floor) <= after
 
     async def missed(self, key: str, after: int, upto: int, count: int) -> Sequence[Event]:
         """What all, and this seat alone, were told after the one id, and up to the other.
