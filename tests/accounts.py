@@ -1,0 +1,208 @@
+"""What the members of a room have to tell when all is over, and what is wrong with it. Pure.
+
+Every text is said or whispered once in all, so it names what was asked. Nobody may have left, been
+refused anything, or lost its place before the end: whatever was cut or killed, all came back.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+AROUND = 2.0
+"""Seconds before and after what is wrong that are told of who has suffered it."""
+
+
+MOST = 20
+"""The most lines of this that are told."""
+
+
+class Asked(NamedTuple):
+    """What somebody wanted to be told, to one or, where ``to`` is empty, to all."""
+
+    text: str
+    to: str = ""
+
+
+class Heard(NamedTuple):
+    """An event, and when it was heard, in seconds by any clock; empty is what it has not."""
+
+    at: float
+    kind: str
+    id: int = 0
+    handle: str = ""
+    to: str = ""
+    text: str = ""
+
+
+class Kept(NamedTuple):
+    """A message, as it stands in the file."""
+
+    id: int
+    handle: str
+    text: str
+
+
+class Finding(NamedTuple):
+    """What is wrong, with whom, and with which text if it is one."""
+
+    what: str
+    who: str
+    text: str = ""
+
+
+@dataclass
+class Account:
+    """What one member did and heard, in order.
+
+    Attributes:
+        handle: its own, which nobody changes.
+        asked: what it asked for.
+        heard: all that it heard.
+        happened: what became of its connections, and when.
+    """
+
+    handle: str
+    asked: list[Asked] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    happened: list[tuple[float, str]] = field(default_factory=list)
+
+    def as_of_now(self) -> "Account":
+        """The same, whatever is heard later."""
+        return replace(self, heard=[*self.heard])
+
+
+def findings(accounts: Sequence[Account], kept: Sequence[Kept] | None = None) -> list[Finding]:
+    """All that is wrong with what these tell, and with what was kept, if it was; empty if nothing.
+
+    All of them were in the room before the first text was said, and until the last.
+    """
+    found = [*_alike(accounts)]
+    for account in accounts:
+        found += [*_answers(account), *_ids(account), *_undisturbed(account)]
+        found += [*_everything(account, accounts), *_private(account, accounts)]
+    if kept is not None:
+        found += _file(accounts, kept)
+    return found
+
+
+def _texts(account: Account, kind: str) -> list[str]:
+    return [heard.text for heard in account.heard if heard.kind == kind]
+
+
+def _counted(who: str, texts: Sequence[str], due: set[str]) -> Iterator[Finding]:
+    """That each of these is there exactly once, and nothing else."""
+    counts = Counter(texts)
+    yield from (Finding("lost", who, text) for text in sorted(due - counts.keys()))
+    yield from (Finding("doubled", who, text) for text in counts if counts[text] > 1)
+    yield from (Finding("not due", who, text) for text in counts.keys() - due)
+
+
+def _alike(accounts: Sequence[Account]) -> Iterator[Finding]:
+    """That an id is one event, whoever hears it."""
+    seen: dict[int, Heard] = {}
+    for account in accounts:
+        for heard in account.heard:
+            if heard.id and seen.setdefault(heard.id, heard)[1:] != heard[1:]:
+                yield Finding(f"another event has the id {heard.id}", account.handle, heard.text)
+
+
+def _answers(account: Account) -> Iterator[Finding]:
+    """That all it asked for is confirmed, once, in the order in which it asked."""
+    me = account.handle
+    receipts = [
+        Asked(heard.text, heard.to)
+        for heard in account.heard
+        if heard.handle == me and heard.kind in ("said", "whispered")
+    ]
+    if receipts != account.asked:
+        missing = [asked for asked in account.asked if asked not in receipts]
+        yield from (Finding("never confirmed", me, asked.text) for asked in missing)
+        if not missing and sorted(receipts) == sorted(account.asked):
+            yield Finding("confirmed in another order than asked", me)
+
+
+def _ids(account: Account) -> Iterator[Finding]:
+    """That ids grow."""
+    last = 0
+    for heard in account.heard:
+        if heard.id:
+            if heard.id <= last:
+                yield Finding(f"id {heard.id} after {last}", account.handle, heard.text)
+            last = heard.id
+
+
+def _undisturbed(account: Account) -> Iterator[Finding]:
+    """That nobody left, and nothing was refused."""
+    for heard in account.heard:
+        if heard.kind not in ("said", "whispered", "joined"):
+            yield Finding(f"{heard.kind} {heard.handle}".rstrip(), account.handle, heard.text)
+    names = Counter(heard.handle for heard in account.heard if heard.kind == "joined")
+    yield from (
+        Finding(f"{name} joined again", account.handle) for name in names if names[name] > 1
+    )
+
+
+def _everything(account: Account, accounts: Sequence[Account]) -> Iterator[Finding]:
+    """That it heard all that was said, once."""
+    due = {asked.text for one in accounts for asked in one.asked if not asked.to}
+    yield from _counted(account.handle, _texts(account, "said"), due)
+
+
+def _private(account: Account, accounts: Sequence[Account]) -> Iterator[Finding]:
+    """That it heard all that was whispered to it, or by it, once, and nothing else of it."""
+    me = account.handle
+    due = {
+        asked.text
+        for one in accounts
+        for asked in one.asked
+        if asked.to and me in (asked.to, one.handle)
+    }
+    yield from _counted(me, _texts(account, "whispered"), due)
+
+
+def _file(accounts: Sequence[Account], kept: Sequence[Kept]) -> Iterator[Finding]:
+    """That the file has all that was said, as it was heard, in order, and nothing else."""
+    due = {asked.text for one in accounts for asked in one.asked if not asked.to}
+    yield from _counted("file", [message.text for message in kept], due)
+    told = {
+        Kept(heard.id, heard.handle, heard.text)
+        for one in accounts
+        for heard in one.heard
+        if heard.kind == "said"
+    }
+    others = [message for message in kept if message not in told and message.text in due]
+    yield from (Finding("nobody heard it so", "file", message.text) for message in others)
+    if [message.id for message in kept] != sorted(message.id for message in kept):
+        yield Finding("ids out of order", "file")
+
+
+# ---- telling
+
+
+def story(finding: Finding, accounts: Sequence[Account]) -> list[str]:
+    """What is to be known of this, as lines: who heard the text, and what became of who did not."""
+    lines = [f"{finding.what}: {finding.who} {finding.text}".rstrip()]
+    start = min((at for account in accounts for at, _ in account.happened), default=0.0)
+    authors = {asked: one.handle for one in accounts for asked in one.asked}
+    told: dict[tuple[str, int], list[tuple[float, str]]] = {}
+    for asked, author in authors.items():
+        if asked.text == finding.text:
+            lines.append(f"  asked by {author}" + (f" for {asked.to}" if asked.to else ""))
+    for account in accounts if len(lines) > 1 else ():
+        for heard in account.heard:
+            if heard.text == finding.text:
+                told.setdefault(heard[1:3], []).append((heard.at, account.handle))
+    for (kind, number), hearers in told.items():
+        names = ", ".join(name for _, name in hearers)
+        lines.append(f"  {hearers[0][0] - start:8.3f} {kind} {number} heard by {names}")
+    times = [at for hearers in told.values() for at, _ in hearers]
+    for account in accounts:
+        if account.handle == finding.who:
+            around = [
+                f"  {at - start:8.3f} {account.handle}: {what}"
+                for at, what in account.happened
+                if times and min(times) - AROUND < at < max(times) + AROUND
+            ]
+            lines += around[-MOST:]
+    return lines
