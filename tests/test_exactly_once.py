@@ -107,7 +107,7 @@ async def cut_after(*lengths: int) -> None:
     """Hold this where the first connections are cut after so many bytes, both ways together."""
     road = Road(sum(lengths))
     road.lengths = [*lengths]
-    async with open_house() as house:
+    async with open_house(grace=300) as house:  # five cuts in a row take longer than the usual one
         hold(await talk(house, road))
     assert len(road.streams) > 1 or lengths[0] > WHOLE - 300, "it was cut"
 
