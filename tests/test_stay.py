@@ -3,6 +3,7 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from strategies import events, requests, wire_text
 from triochat.messages import (
@@ -244,3 +245,107 @@ def test_nothing_is_answered_that_was_not_asked(happened: list[Request | Event])
         elif (answered := stay.hear(item)) is not None:
             assert answered is asked.pop(0)
     assert list(stay.unanswered) == asked
+
+
+# ---- coming back
+
+TOKEN = "a-token-of-22-letters_"
+
+
+def cut_off(*asked: Request) -> Stay:
+    """Bob's stay, whose place is kept, and whose connection is lost after this was asked."""
+    stay = Stay()
+    stay.hear(replace(WELCOME, last=7, token=TOKEN))
+    for request in asked:
+        stay.ask(request)
+    stay.reconnect()
+    return stay
+
+
+def back(stay: Stay, handle: str = "Bob") -> Stay:
+    """The same, welcome again; what was missed comes next, up to this id."""
+    stay.hear(Welcome(handle, "S", ("Ann", handle), 20, token=TOKEN, resumed=True))
+    return stay
+
+
+def test_a_token_is_random_and_seen_by_nobody() -> None:
+    """22 characters that nobody else draws; it stands in what is sent, and in no text of it."""
+    tokens = {Stay().token for _ in range(100)}
+    assert {len(token) for token in tokens} == {22}
+    assert len(tokens) == 100
+    stay = cut_off()
+    join = stay.join("Bob", "secret")
+    assert (join.token, join.after) == (TOKEN, 7)
+    assert TOKEN not in f"{stay!r} {join!r} {join}"
+
+
+def test_what_was_missed_answers_what_was_asked() -> None:
+    """In order, by what was missed alone; what has no answer then is kept, and nothing else."""
+    stay = back(cut_off(Say("one"), Whisper("Ann", "psst"), Say("no"), Say("two"), Quit()))
+    assert stay.hear(Said(8, "", "Ann", "one")) is None
+    assert stay.hear(Said(9, "", "Bob", "one")) == Say("one")
+    assert stay.hear(Whispered(10, "", "Bob", "Ann", "psst")) == Whisper("Ann", "psst")
+    assert stay.hear(Refused("muted", "no", 11)) == Say("no")
+    assert not stay.is_whole
+    stay.hear(Pong())
+    assert stay.is_whole
+    assert stay.hear(Said(21, "", "Bob", "two")) is None  # it was not sent yet
+    assert list(stay.kept) == [Say("two")]
+
+
+def test_who_was_renamed_meanwhile_has_both_names() -> None:
+    """What was said under the former one answers as well, and the roster knows the new one."""
+    stay = back(cut_off(Say("as Bob"), Rename("Rob"), Say("as Rob")), "Rob")
+    assert stay.handle == "Bob"
+    assert stay.roster == {"Ann", "Rob"}
+    assert stay.hear(Said(8, "", "Bob", "as Bob")) == Say("as Bob")
+    assert stay.hear(Renamed("Bob", "Rob", 9)) == Rename("Rob")
+    assert stay.hear(Said(10, "", "Rob", "as Rob")) == Say("as Rob")
+    assert (stay.handle, stay.roster) == ("Rob", {"Ann", "Rob"})
+
+
+def test_what_is_past_changes_nobody_who_is_here() -> None:
+    """The roster of the welcome is newer than what was missed."""
+    stay = back(cut_off())
+    for event in (Joined("Eve", 8), Left("Ann", "quit", 9), Renamed("Ann", "Zoe", 10)):
+        stay.hear(event)
+        assert stay.roster == {"Ann", "Bob"}
+    stay.hear(Joined("Fay", 21))
+    assert stay.roster == {"Ann", "Bob", "Fay"}
+
+
+def test_an_answer_without_an_id_is_asked_for_again() -> None:
+    """It is not told again, and hides no answer of another; so with a line that was no line."""
+    stay = back(cut_off(Who(), Say("x" * 9000), Say("two"), Topic(), Stats(), Say("no")))
+    assert stay.hear(Said(8, "", "Bob", "two")) == Say("two")
+    assert stay.hear(Refused("muted", "no", 9)) == Say("x" * 9000)  # nobody can know
+    stay.hear(Pong())
+    assert list(stay.kept) == [Who(), Topic(), Stats(), Say("no")]
+
+
+def test_nothing_is_told_twice() -> None:
+    """By its id; and where a stay begins anew, what is shown of before by its time."""
+    stay = back(cut_off())
+    stay.hear(Said(9, "2026-01-02T03:04:05Z", "Ann", "one"))
+    assert stay.has_seen(Said(9, "", "Ann", "one"))
+    assert stay.has_seen(Joined("Eve", 8))
+    assert not stay.has_seen(Said(10, "", "Ann", "two"))
+    assert not stay.has_seen(Pong())
+    assert stay.last_id == 9
+    stay.reconnect()
+    assert stay.join("Bob").after == 9
+    stay.hear(replace(WELCOME, last=5, token=TOKEN))
+    assert stay.has_seen(Said(3, "2026-01-02T03:04:05Z", "Ann", "one"))
+    assert not stay.has_seen(Said(4, "2026-01-02T03:04:06Z", "Ann", "two"))
+    assert stay.last_id == 5
+
+
+def test_a_stay_that_did_not_go_on_keeps_nothing() -> None:
+    """What was asked in it is lost, and told so; nothing of it is said in another."""
+    stay = cut_off(Say("one"))
+    stay.keep(Say("two"))
+    stay.hear(replace(WELCOME, last=1, token=TOKEN))
+    assert stay.lost == [Say("one"), Say("two")]
+    assert not stay.kept
+    assert stay.is_whole
+    assert stay.hear(Said(1, "", "Bob", "one")) is None

@@ -110,7 +110,7 @@ class Stay:
         """Whether this was told before."""
         if self.is_resumed:
             return 0 < _id_of(event) <= self.last_id
-        return self.is_past(event) and getattr(event, "at", "") <= self._before
+        return self.is_past(event) and "" < getattr(event, "at", "") <= self._before
 
     def hear(self, event: messages.Event) -> messages.Request | None:
         """Note an event; return one's own request that it answers, if it answers one."""
