@@ -8,10 +8,14 @@ import trio
 from house import EPOCH, House, Peer, open_house
 from tls import make_tls
 from triochat.absence import LOOK
-from triochat.messages import Join
+from triochat.history import History
+from triochat.hub import Hub
+from triochat.messages import Join, Recall, Recalled
 from triochat.ratelimit import Limits
+from triochat.room import Room
 from triochat.seats import AWAY, GRACE, HOLD, key_of
 from triochat.telling import Seated
+from triochat.testing import open_memory_room
 
 TOKEN = "0123456789abcdefghijklm"
 OTHER = "another-token-of-the-same-length"
@@ -359,3 +363,35 @@ async def test_too_many_who_are_away_are_given_up(autojump_clock: trio.testing.M
         seats = house.room.seats
         assert len(seats.away) == AWAY
         assert key_of(TOKEN) in seats
+
+
+class Slow(History):
+    """A history that takes its time."""
+
+    async def recall(self, asked: Recall, upto: int) -> Recalled:
+        """The same, a moment later."""
+        await trio.sleep(1)
+        return await super().recall(asked, upto)
+
+
+async def test_who_leaves_while_it_is_told_the_past_does_not_hear_of_that(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What is told to one whose input has ended ends with what was for it, like anybody's."""
+    hub = Hub(Room(), Slow())
+    async with open_memory_room(hub) as listener:
+        house = House(hub, listener)
+        bob, _ = await join(house, "Bob")
+        await say(bob, "before")
+        eve = await house.connect()
+        await eve.stream.send_all(b"Eva\nhalf")
+        assert isinstance(eve.stream, trio.StapledStream)
+        await eve.stream.send_eof()
+        await trio.testing.wait_all_tasks_blocked()
+        await say(bob, "after")
+        _, *heard = await eve.rest()
+        assert [line.split("] ")[-1] for line in heard] == [
+            "Bob> before",
+            "! the last line has no line end; nothing was sent",
+        ]
+        assert hub.room.roster == ("Bob",)

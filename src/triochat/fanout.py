@@ -196,6 +196,8 @@ class FanOut:
         if link.past and isinstance(telling, Recalls | Ends):
             link.past.defer(telling.asked if isinstance(telling, Recalls) else telling)
             return
+        if link.past:
+            link.past.end()
         place, peer = len(self._common), telling.peer
         edit = self._edit(peer, link)
         edit.cut(place)

@@ -40,6 +40,9 @@ class Deferring(Protocol):
     def defer(self, own: Sequence[Event] | Recall | Ends) -> None:
         """Tell it this, in its place."""
 
+    def end(self) -> None:
+        """From here on it follows no more."""
+
 
 class Link:
     """One connection: bytes in, requests out; and what is put into its outbox.

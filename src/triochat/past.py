@@ -5,6 +5,7 @@ history keeps, until there is nothing left that others know. What it reads back 
 the same way. What it alone is told meanwhile waits here for its place.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -51,11 +52,20 @@ class Past:
         self._follows = follows
         self._here = told()  # from here on what is for it alone waits here
         self._last = self._here if follows.since is None else follows.since
+        self._until = math.inf  # it follows no more what comes after
         self._waiting: deque[tuple[int, Own]] = deque()
+
+    def end(self) -> None:
+        """From here on it follows no more, as it would if it did."""
+        self._until = min(self._until, self._told())
+
+    def _newest(self) -> int:
+        """The newest id of what it is told here, as far as that has been told to others."""
+        return int(min(self._told(), self._until))
 
     def defer(self, own: Own) -> None:
         """Tell this peer alone this, in its place: after all that is told until now."""
-        self._waiting.append((self._told(), own))
+        self._waiting.append((self._newest(), own))
         if isinstance(own, Ends):
             self._link.outbox.linger()
         elif len(self._waiting) > WAITING:
@@ -74,8 +84,8 @@ class Past:
                 link.outbox.put(link.speaker.tell_past(recent.messages))
         while True:
             await trio.lowlevel.checkpoint()
-            if not self._waiting and self._last >= self._told():
-                return True
+            if not self._waiting and self._last >= self._newest():
+                return self._until == math.inf
             if self._waiting and self._waiting[0][0] <= self._last:
                 _, own = self._waiting.popleft()
                 if isinstance(own, Ends):
@@ -90,7 +100,7 @@ class Past:
 
     async def _tell_page(self, me: str) -> None:
         """Tell what comes next of what others were told, as far as nothing has its place before."""
-        upto = self._waiting[0][0] if self._waiting else self._told()
+        upto = self._waiting[0][0] if self._waiting else self._newest()
         key = ""
         if self._last < self._here:
             key, upto = self._follows.seat, min(upto, self._here)
@@ -121,6 +131,7 @@ def begin(link: Link, past: Past, me: str, follow: Callable[[], object]) -> None
 
 
 async def _catch_up(link: Link, past: Past, me: str, follow: Callable[[], object]) -> None:
-    if await past.tell(me):
-        link.past = None
+    is_following = await past.tell(me)
+    link.past = None
+    if is_following:
         follow()
