@@ -9,6 +9,7 @@ the rounds. About two minutes.
 
 import argparse
 import selectors
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -36,6 +37,7 @@ PATIENCE = 20.0
 def main() -> int:
     """Measure, and print it."""
     options = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and clean up
     servers = [server for server in LINEUP if server.name in KEEPING]
     commits: dict[str, list[Result]] = {name: [] for name in SYNCS}
     alone: dict[str, list[Result]] = {name: [] for name in KEEPING}
