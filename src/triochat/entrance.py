@@ -45,7 +45,7 @@ class Entrance:
         self._ask = ask
         may_guess = hub.room.password is not None
         self._stranger = Stranger(trio.current_time(), may_guess=may_guess)
-        self._comings = hub.comings
+        self._comings, self._coming = hub.comings, ""
         self._is_over = False  # it was told to go
 
     def open(self) -> None:
@@ -92,10 +92,10 @@ class Entrance:
         if handle is None:
             return 0.0
         seat = self._hub.room.seats.get(key_of(getattr(request, "token", "")))
-        self._comings = self._hub.comings
-        if seat and not seat.is_held:
-            handle, self._comings = seat.handle, self._hub.returns
-        return self._comings.wait(self._peer.host, handle_key(handle), trio.current_time())
+        is_return = seat is not None and not seat.is_held
+        self._comings = self._hub.returns if is_return else self._hub.comings
+        self._coming = "" if is_return else handle_key(handle)
+        return self._comings.wait(self._peer.host, self._coming, trio.current_time())
 
     def prepare(self, request: AnyRequest) -> AnyRequest:
         """What it asks for, as the room is to hear it: a program that joins has a token.
@@ -120,7 +120,7 @@ class Entrance:
         hub, now = self._hub, trio.current_time()
         if handle := hub.room.members.handle_of(self._peer):
             hub.lobby.let_in(self._peer)
-            self._comings.note(self._peer.host, handle_key(handle), now)
+            self._comings.note(self._peer.host, self._coming, now)
             return handle
         if any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
             self._stranger.fail(now)

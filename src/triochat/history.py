@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import takewhile
 
+import trio
+
 from triochat.finding import RECALLED, Wanted
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
@@ -22,6 +24,9 @@ KEPT = 1000
 
 TAIL = 10_000
 """Events for all that are kept for who comes back."""
+
+PIECE = 50
+"""Messages that are looked at without a pause, where words are wanted."""
 
 OWN = 500
 """Events for one seat alone that are kept for it."""
@@ -134,7 +139,9 @@ class History:
         before = upto + 1 if asked.before is None else min(asked.before, upto + 1)
         count = max(0, min(asked.count, RECALLED))
         found: list[Said] = []
-        for said in reversed(self._said):
+        for place, said in enumerate([*reversed(self._said)], 1):
+            if place % PIECE == 0 and wanted.words:
+                await trio.lowlevel.checkpoint()  # to look at words takes long
             if said.id < before and wanted.matches(said):
                 if len(found) == count:
                     return Recalled((*reversed(found),), more=True)

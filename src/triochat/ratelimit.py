@@ -48,8 +48,9 @@ HOSTS = 4096
 COMINGS = (10.0, 1 / 6)
 """How often somebody may come in at once under one handle, and then a second."""
 
-RETURNS = (30.0, 1.0)
-"""How often it may come back before the others have heard that it was away."""
+RETURNS = (100.0, 5.0)
+"""How often those of one host may come back of whom others have not heard that they were away: a
+class at once, but what each has missed is dear to tell."""
 
 
 class TokenBucket:

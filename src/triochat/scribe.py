@@ -57,6 +57,30 @@ MIGRATIONS = (
 """What makes of a file of version N one of version N + 1."""
 
 
+# All rows are one statement each: after each statement a thread has to wait until it may go on.
+_SAID = """
+    INSERT OR REPLACE INTO said
+    SELECT json_extract(value, '$.id'), json_extract(value, '$.at'),
+        json_extract(value, '$.handle'), json_extract(value, '$.text'),
+        ifnull(json_extract(value, '$.action'), 0)
+    FROM json_each(?)
+"""
+_FOUND = """
+    INSERT OR REPLACE INTO found (rowid, words)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
+"""
+_PASSING = """
+    INSERT OR REPLACE INTO passing
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ?,
+        json_extract(value, '$[2]')
+    FROM json_each(?)
+"""
+
+
+def _rows(value: object) -> str:
+    return json.encode(value).decode()
+
+
 class Scribe:
     """An archive that a server writes; what it reads of it when it begins.
 
@@ -141,19 +165,19 @@ class Scribe:
         Raises:
             sqlite3.Error: it is not, and nothing of it is.
         """
-        run, run_all = self._run, self._database.executemany
+        run = self._run
         with self._transaction():
             for key in changes.vacated:
                 self._vacate(key)
             if changes.forgotten:
                 self._forget(changes.forgotten)
                 run("UPDATE house SET traces = 1")
-            messages = [(one.id, one.at, one.handle, one.text, one.action) for one in changes.said]
-            run_all("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", messages)
-            words = [(one.id, words_of(one)) for one in changes.said]
-            run_all("INSERT OR REPLACE INTO found (rowid, words) VALUES (?, ?)", words)
-            events = [(key, number, now, json.encode(one)) for key, number, one in changes.passing]
-            run_all("INSERT OR REPLACE INTO passing VALUES (?, ?, ?, ?)", events)
+            if changes.said:
+                run(_SAID, _rows(changes.said))
+                run(_FOUND, _rows([(one.id, words_of(one)) for one in changes.said]))
+            if changes.passing:
+                events = [(key, number, _rows(one)) for key, number, one in changes.passing]
+                run(_PASSING, now, _rows(events))
             for key, seat in changes.seats.items():
                 run(
                     "INSERT INTO seats VALUES (?, ?, 0)"
