@@ -17,6 +17,7 @@ from triochat.hub import CROWDED, Hub
 from triochat.link import Link
 from triochat.messages import Answer, Join
 from triochat.order import HOUSE, AnyRequest, Expired, Peer, Typed, Vacate
+from triochat.ratelimit import Comings
 from triochat.seats import key_of
 from triochat.stranger import TRIES, Stranger
 from triochat.telling import Telling, Told
@@ -45,7 +46,7 @@ class Entrance:
         self._ask = ask
         may_guess = hub.room.password is not None
         self._stranger = Stranger(trio.current_time(), may_guess=may_guess)
-        self._comings, self._coming = hub.comings, ""
+        self._returns = False  # nobody has heard that it was away
         self._is_over = False  # it was told to go
 
     def open(self) -> None:
@@ -92,10 +93,16 @@ class Entrance:
         if handle is None:
             return 0.0
         seat = self._hub.room.seats.get(key_of(getattr(request, "token", "")))
-        is_return = seat is not None and not seat.is_held
-        self._comings = self._hub.returns if is_return else self._hub.comings
-        self._coming = "" if is_return else handle_key(handle)
-        return self._comings.wait(self._peer.host, self._coming, trio.current_time())
+        self._returns = seat is not None and not seat.is_held
+        return self._comings.wait(self._peer.host, self._known_as(handle), trio.current_time())
+
+    @property
+    def _comings(self) -> Comings:
+        return self._hub.returns if self._returns else self._hub.comings
+
+    def _known_as(self, handle: str) -> str:
+        """By what it is known how often it has come; all who return from a host are one."""
+        return "" if self._returns else handle_key(handle)
 
     def prepare(self, request: AnyRequest) -> AnyRequest:
         """What it asks for, as the room is to hear it: a program that joins has a token.
@@ -120,7 +127,7 @@ class Entrance:
         hub, now = self._hub, trio.current_time()
         if handle := hub.room.members.handle_of(self._peer):
             hub.lobby.let_in(self._peer)
-            self._comings.note(self._peer.host, self._coming, now)
+            self._comings.note(self._peer.host, self._known_as(handle), now)
             return handle
         if any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
             self._stranger.fail(now)
