@@ -26,8 +26,10 @@ from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, Server, member, running_
 from screen_reader import reading
 from tls import Sealer, any_context, make_tls
 from triochat.hub import Hub
+from triochat.order import HOUSE, Lapse
 from triochat.ratelimit import Limits
 from triochat.room import Room
+from triochat.seats import HOLD
 from triochat.server import open_listeners, port_of, serve
 
 MANY = int(os.environ.get("TRIOCHAT_ATTACKS", "300"))
@@ -86,14 +88,14 @@ async def vanish_together(port: int, numbers: range, *, sealed: bool) -> None:
 @pytest.mark.real_time
 @pytest.mark.parametrize("sealed", [False, True])
 async def test_who_vanishes_leaves_nothing(sealed: bool) -> None:
-    """After many who join and reset: an exact roster, no descriptor, no task, no memory."""
-    room = Room()
-    hub = Hub(room, clock=lambda: EPOCH, limits=Limits(0), tls=make_tls())
+    """After many who join and reset: an exact roster, no descriptor, task, memory or seat."""
+    room, now = Room(), EPOCH
+    hub = Hub(room, clock=lambda: now, limits=Limits(0), tls=make_tls())
     async with trio.open_nursery() as nursery:
         listeners = await open_listeners("127.0.0.1", 0)
         doors = await nursery.start(serve, listeners, hub)
         for number in range(50):  # what is made once is made
-            await vanish(port_of(listeners), number, sealed=sealed)
+            await vanish(port_of(listeners), MANY + number, sealed=sealed)
         await _quiet(hub)
         before, start = _left(), time.monotonic()
         with trio.fail_after(60 + MANY / 10):
@@ -101,10 +103,16 @@ async def test_who_vanishes_leaves_nothing(sealed: bool) -> None:
                 numbers = range(first, min(first + 20, MANY))
                 await vanish_together(port_of(listeners), numbers, sealed=sealed)
             await _quiet(hub)
+        assert len(room.seats.away) == 50 + MANY
+        now += HOLD
+        hub.ask(HOUSE, (Lapse(),))
+        hub.flush()
         after = _left()
         print(f"{MANY} vanished in {time.monotonic() - start:.1f} s: {before} -> {after}")  # noqa: T201
         assert room.roster == ()
         assert not room.members
+        assert not room.members.held
+        assert not room.seats
         assert not room.ended
         assert not hub.backlog
         assert len(hub.lobby) == 0
