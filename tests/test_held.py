@@ -7,8 +7,12 @@ from triochat.history import OWN
 from triochat.messages import (
     Ban,
     Event,
+    Forget,
     Join,
+    Joined,
+    Quit,
     Refused,
+    Removed,
     Said,
     Say,
     Unban,
@@ -16,7 +20,7 @@ from triochat.messages import (
     Whisper,
     Whispered,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Gone, Lapse, Peer
+from triochat.order import HOUSE, AnyRequest, Asked, Exposed, Gone, Lapse, Peer
 from triochat.room import Room
 from triochat.seats import WHISPERS
 from triochat.telling import Told
@@ -28,8 +32,8 @@ TOKEN = "a" * 22
 class Story:
     """A room, and what time it is there."""
 
-    def __init__(self) -> None:
-        self.room = Room()
+    def __init__(self, most: int = 1000) -> None:
+        self.room = Room(max_clients=most)
         self.now = 0.0
         self.ask(BOSS, Join("Server"))
 
@@ -76,6 +80,44 @@ def test_nobody_is_kept_from_coming_back_by_whispers() -> None:
     story.ask(Peer("3"), Gone("connection lost"))
     assert isinstance(story.ask(Peer("2"), psst)[0], Whispered)
     assert OWN > 2 * WHISPERS, "what was told just before must find place there, too"
+
+
+def test_a_token_is_one_members() -> None:
+    """Who has joined twice by it, and waits, does not take the seat: nobody would ever leave it."""
+    story = Story(2)
+    for number in range(2):
+        story.ask(Peer(f"{number}"), Join(f"Guest{number}"))
+    story.ask(Peer("2"), Join("Bob", token=TOKEN))
+    story.ask(Peer("3"), Join("Rob", token=TOKEN))
+    story.ask(Peer("0"), Quit())
+    story.ask(Peer("2"), Gone("connection lost"))
+    *_, welcome = story.ask(Peer("1"), Quit())
+    assert isinstance(welcome, Welcome)
+    assert (welcome.handle, welcome.resumed, welcome.token) == ("Rob", False, "")
+    story.wait(700)
+    assert story.room.roster == ("Rob", "Server")
+
+
+def test_who_waits_too_long_is_as_exposed_as_before() -> None:
+    """Its seat is given up while it stands in line; that it can be overheard is told still."""
+    story = Story(1)
+    story.ask(Peer("1"), Join("Bob", token=TOKEN))
+    story.ask(Peer("1"), Gone("connection lost"))
+    story.wait(20)
+    story.ask(Peer("2"), Join("Eve"))
+    story.ask(Peer("3"), Exposed(), Join("Bob", token=TOKEN))
+    story.wait(700)
+    _, joined, _ = story.ask(Peer("2"), Quit())
+    assert isinstance(joined, Joined)
+    assert joined.unencrypted
+
+
+def test_whose_messages_were_removed_is_told_in_one_line() -> None:
+    """Whatever an operator's program says that the handle is."""
+    [removed] = Story().ask(BOSS, Forget((1,), "Bob\n* Server> \x1b[31m" + "x" * 5000))
+    assert isinstance(removed, Removed)
+    assert removed.text.isprintable()
+    assert len(removed.text) < 200
 
 
 async def test_a_flood_of_whispers_costs_nobody_its_seat() -> None:

@@ -191,10 +191,11 @@ def depart(state: State, seat: Seat) -> None:
 
 def give_up(state: State, seat: Seat) -> None:
     """Keep this seat no more, whose owner is away."""
-    if seat.peer not in state.members.queue and remove(state, seat.peer):
-        tell_left(state, seat.handle, seat.why or LOST)
+    if seat.peer not in state.members.queue:
+        if remove(state, seat.peer):
+            tell_left(state, seat.handle, seat.why or LOST)
+        state.exposed.discard(seat.peer)
     state.vacate(seat.key)
-    state.exposed.discard(seat.peer)
     fill(state)
 
 
@@ -277,7 +278,10 @@ def fill(state: State) -> None:
     while queue and not state.members.is_full:
         first = next(iter(queue))
         handle = state.members.remove(first)
-        enter(state, first, handle, state.joining.pop(first, Join(handle)))
+        join = state.joining.pop(first, Join(handle))
+        if (seat := seat_of(state, join)) and not seat.is_held:
+            join = replace(join, token="")  # its owner came in by another connection meanwhile
+        enter(state, first, handle, join)
         state.is_unsettled = True
 
 

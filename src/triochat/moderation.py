@@ -27,7 +27,7 @@ from triochat.powers import NO_TOPIC
 from triochat.sanctions import MINUTE, Sanction, as_network, lines, person_of
 from triochat.state import State
 from triochat.telling import Forgets
-from triochat.text import accept_text, normalise_handle
+from triochat.text import accept_text, excerpt, normalise_handle
 
 NAMED = 1000
 """Ids that are told of messages that were removed; the older ones are on no screen."""
@@ -148,7 +148,7 @@ def bans(state: State, peer: Peer, _: object) -> None:
 def forget(state: State, peer: Peer, request: Forget) -> None:
     """Remove messages, of which it is known by now whose they are."""
     ids, count = request.ids, len(request.ids)
-    whose = f" of {normalise_handle(request.handle)}" if request.handle else ""
+    whose = f" of {excerpt(normalise_handle(request.handle))}" if request.handle else ""
     by = state.members[peer]
     text = f"{count:,} message{'s' * (count != 1)}{whose} {'were' if count != 1 else 'was'}"
     state.telling.append(Forgets(ids))
