@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from triochat import __version__, epilogs
+from triochat import __version__, epilogs, values
 from triochat.addresses import HOME, any_port_of, split_address
-from triochat.durations import parse_duration
 from triochat.process import PASSWORD, deliver, say
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -110,9 +109,10 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     _add_password(parser, "nobody joins without the password in the first line of FILE")
     add("--headless", action="store_true", help="only show and forward; no operator")
     text = f"tell Prometheus at http://{HOME}:PORT/metrics how the server does; 0 for any free port"
-    add("--metrics", metavar="[HOST:]PORT", type=_endpoint, help=text)
+    add("--metrics", metavar="[HOST:]PORT", type=values.endpoint, help=text)
     _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
     _add_keeping(parser)
+    _add_past(parser)
     _add_log(parser)
     _add_terminal(parser)
 
@@ -128,20 +128,20 @@ def _add_room(parser: argparse.ArgumentParser) -> None:
     add(
         "--max-clients",
         metavar="N",
-        type=partial(_count, what="people"),
+        type=partial(values.count, what="people"),
         default=1000,
         help="people in the room at once; more wait in line" + _DEFAULT,
     )
     add(
         "--handle-length",
         metavar="N",
-        type=partial(_count, what="characters", most=32),
+        type=partial(values.count, what="characters", most=32),
         default=10,
         help="characters in a handle, 1 to 32" + _DEFAULT,
     )
     add("--turns", action="store_true", help="nobody speaks twice in a row")
     what = "what the room is called (default: as the file of --history, or room)"
-    add("--name", metavar="NAME", type=_room, help=what)
+    add("--name", metavar="NAME", type=values.room, help=what)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -149,21 +149,21 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     add(
         "--burst",
         metavar="N",
-        type=partial(_count, what="lines"),
+        type=partial(values.count, what="lines"),
         default=200,
         help="lines that anybody may send at once" + _DEFAULT,
     )
     add(
         "--rate",
         metavar="N",
-        type=partial(_count, what="lines", least=0),
+        type=partial(values.count, what="lines", least=0),
         default=20,
         help="lines a second that anybody may send after that; 0 for no limit" + _DEFAULT,
     )
     add(
         "--idle",
         metavar="MINUTES",
-        type=partial(_duration, unit="m"),
+        type=partial(values.duration, unit="m"),
         default=math.inf,
         help="put out who says nothing for so long; also as 90s, 2h or 1d (default: never)",
     )
@@ -178,35 +178,39 @@ def _add_keeping(parser: argparse.ArgumentParser) -> None:
     add(
         "--keep",
         metavar="DURATION",
-        type=_duration,
+        type=values.duration,
         default=math.inf,
         help="keep messages in FILE for so long, as 90s, 5m, 2h or 30d (default: for ever)",
     )
     add(
         "--keep-max",
         metavar="N",
-        type=partial(_count, what="messages"),
+        type=partial(values.count, what="messages"),
         default=math.inf,
         help="keep the newest N messages in FILE (default: all)",
     )
+
+
+def _add_past(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--replay",
         metavar="N",
-        type=partial(_count, what="messages", least=0, most=1000),
+        type=partial(values.count, what="messages", least=0, most=1000),
         default=20,
         help="past messages that people see when they join; half of them with nc" + _DEFAULT,
     )
     add(
         "--grace",
         metavar="SECONDS",
-        type=partial(_duration, least=0.0),
+        type=partial(values.duration, least=0.0),
         default=10.0,
         help="nobody hears of a lost connection for so long (default: %(default)g)",
     )
     add(
         "--hold",
         metavar="DURATION",
-        type=partial(_duration, least=0.0),
+        type=partial(values.duration, least=0.0),
         default=600.0,
         help="who has lost the connection may come back for so long (default: 10m)",
     )
@@ -252,7 +256,7 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
     add(
         "--timeout",
         metavar="SECONDS",
-        type=_duration,
+        type=values.duration,
         default=10.0,
         help="how long to wait for the connection, for the room (which may be full), and for each "
         "confirmation (default: %(default)g)",
@@ -268,7 +272,7 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
     add(
         "--count",
         metavar="N",
-        type=partial(_count, what="messages"),
+        type=partial(values.count, what="messages"),
         default=math.inf,
         help="end after this many messages",
     )
@@ -281,16 +285,16 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     add(
         "--last",
         metavar="N",
-        type=partial(_count, what="messages"),
+        type=partial(values.count, what="messages"),
         default=math.inf,
         help="only the newest N of them (default: all)",
     )
-    add("--find", metavar="WORDS", type=_words, help="only those with all these words")
+    add("--find", metavar="WORDS", type=values.words, help="only those with all these words")
     add("--from", **_NAME, dest="author", help="only what NAME has said")
     add(
         "--since",
         metavar="WHEN",
-        type=_since,
+        type=values.since,
         help="only what was said since then: 30m, 2h, 2d, 2026-01-02 or 2026-01-02T21:07",
     )
     add("--json", action="store_true", help="one JSON object a line, as in docs/protocol.md")
@@ -312,7 +316,7 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
     add(
         "--fingerprint",
         metavar="SHA256:...",
-        type=_fingerprint,
+        type=values.fingerprint,
         help="what the server printed: talk to it alone, and encrypt, also on this machine",
     )
     add("--insecure", action="store_true", help="do not encrypt, also to other machines")
@@ -341,80 +345,6 @@ def _check_history(options: argparse.Namespace) -> None:
         options.parser.error("--keep and --keep-max say what --history FILE keeps; name a FILE")
 
 
-def _count(text: str, *, what: str, least: int = 1, most: float = math.inf) -> int:
-    is_number = text.isascii() and text.isdecimal() and len(text) < _DIGITS
-    if not (is_number and least <= int(text) <= most):
-        limit = f"{least} or more" if most == math.inf else f"{least} to {most}"
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of {what}; it must be {limit}')
-    return int(text)
-
-
-def _endpoint(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return host.removeprefix("[").removesuffix("]") or HOME, any_port_of(port)
-
-
-def _duration(text: str, *, unit: str = "s", least: float = math.ulp(0.0)) -> float:
-    try:
-        seconds = parse_duration(text, unit)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if seconds < least:
-        raise argparse.ArgumentTypeError("a duration must be longer than nothing")
-    return seconds
-
-
-def _words(text: str) -> str:
-    if not re.search(r"\w", text):
-        raise argparse.ArgumentTypeError(f'there is no word in "{text}"')
-    return text
-
-
-def _since(text: str) -> float:
-    """The seconds since the epoch that are meant."""
-    import time  # noqa: PLC0415  --help is quick without
-    from datetime import datetime  # noqa: PLC0415
-
-    try:
-        if text[-1:].isalpha() and "T" not in text:
-            return max(1.0, time.time() - parse_duration(text))
-        return max(1.0, datetime.fromisoformat(text).timestamp())
-    except (ValueError, OverflowError, OSError):
-        how = "write how long ago (30m, 2h, 2d) or when (2026-01-02, 2026-01-02T21:07)"
-        raise argparse.ArgumentTypeError(f'"{text}" is no time; {how}') from None
-
-
-def _fingerprint(text: str) -> str:
-    from triochat.fingerprints import parse_fingerprint  # noqa: PLC0415  --help is quick without
-
-    try:
-        return parse_fingerprint(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _handle(text: str) -> str:
-    from triochat.messages import Refused  # noqa: PLC0415  --help is quick without
-    from triochat.text import HANDLE_LIMIT, accept_handle  # noqa: PLC0415
-
-    handle = accept_handle(text, HANDLE_LIMIT)  # how many a room allows, the room says
-    if isinstance(handle, Refused):
-        raise argparse.ArgumentTypeError(handle.text)
-    return handle
-
-
-def _room(text: str) -> str:
-    from triochat.messages import Refused  # noqa: PLC0415  --help is quick without
-    from triochat.text import accept_text  # noqa: PLC0415
-
-    name = accept_text(text)
-    if isinstance(name, Refused) or len(name) > _LONGEST:
-        raise argparse.ArgumentTypeError(f"the name of a room has 1 to {_LONGEST} characters")
-    return name
-
-
-_NAME: dict[str, Any] = {"metavar": "NAME", "type": _handle}
-_LONGEST = 100  # characters in the name of a room
-_DIGITS = 10  # nothing that is counted has as many
+_NAME: dict[str, Any] = {"metavar": "NAME", "type": values.handle}
 _DEFAULT = " (default: %(default)s)"
 _FORMATTER = argparse.RawDescriptionHelpFormatter  # leaves the lines of an epilog alone
