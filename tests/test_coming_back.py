@@ -395,3 +395,21 @@ async def test_who_leaves_while_it_is_told_the_past_does_not_hear_of_that(
             "! the last line has no line end; nothing was sent",
         ]
         assert hub.room.roster == ("Bob",)
+
+
+@pytest.mark.parametrize("retry", [True, False])
+async def test_seats_are_kept_where_there_will_be_a_server_again(
+    autojump_clock: trio.testing.MockClock, retry: bool
+) -> None:
+    """When the chat is over nobody's handle is held, and nothing private is kept."""
+    async with open_house() as house:
+        ann, welcome = await join(house, "Ann", token=TOKEN)
+        _, away = await join(house, "Bob", token=OTHER)
+        house.hub.close("shutting down", retry=retry)
+        assert [event["type"] for event in [await ann.event(), await ann.event()]] == [
+            "joined",
+            "closing",
+        ]
+        reaches = house.hub.history.reaches
+        assert reaches(key_of(TOKEN), welcome["last"]) is retry
+        assert reaches(key_of(OTHER), away["last"]) is retry

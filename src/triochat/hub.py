@@ -22,7 +22,7 @@ from triochat.messages import Closing
 from triochat.order import HOUSE, Alert, Gone, Order, Peer, Warned, arrival
 from triochat.ratelimit import RETURNS, Buckets, Comings, Guesses, Limits
 from triochat.room import Room
-from triochat.telling import Ends, Told
+from triochat.telling import Ends, Told, Vacated
 from triochat.tls import Tls
 
 log = logging.getLogger(__name__)
@@ -138,9 +138,11 @@ class Hub(Feed):
     def close(self, reason: str, *, retry: bool = False) -> None:
         """Say so to everybody, and end every connection politely; nobody is heard any more.
 
-        With ``retry`` they may come back: there will be a server again. Once closed it stays so.
+        With ``retry`` they may come back: there will be a server again, and their seats are kept.
+        Once closed it stays so.
         """
         if not self.is_closed:
             peers = tuple(self.fan_out.links)
             ends = [Ends(peer, reason) for peer in peers]
-            self.finish([Told([Closing(reason, retry)], peers), *ends])
+            seats = [] if retry else [Vacated(key) for key in self.room.seats]
+            self.finish([Told([Closing(reason, retry)], peers), *ends, *seats])
