@@ -4,8 +4,9 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triochat.finding import sought
 from triochat.history import KEPT, OWN, TAIL, UNSEEN, History
-from triochat.messages import Joined, Left, Recall, Refused, Said, Welcome, Whispered
+from triochat.messages import Joined, Left, Notice, Recall, Refused, Said, Welcome, Whispered
 from triochat.order import Peer
 from triochat.seats import HOLD, Seat
 from triochat.telling import Ends, Follows, Forgets, Seated, Telling, Told, Unfollows, Vacated
@@ -108,6 +109,24 @@ def test_recall_counts_from_the_newest() -> None:
     assert last(memory, 99) == [said(1), said(2), said(3)]
     assert last(memory, 0) == last(memory, -1) == []
     assert at_once(memory.recall(Recall(5), 2)).messages == (said(1), said(2))
+
+
+def test_each_message_is_looked_through_once() -> None:
+    """However many look for words; and what is forgotten is not known by them either."""
+    memory = remembering(1, 2, 3)
+    sought.cache_clear()
+    for _ in range(5):
+        assert last(memory, find="message") == [said(1), said(2), said(3)]
+    assert sought.cache_info().misses == 3
+    memory.keep([Forgets((2,))])
+    assert not sought.cache_info().currsize
+
+
+def test_what_has_no_id_stands_in_nobodys_way() -> None:
+    """What all are told that cannot be missed is not kept; what came before it is."""
+    memory = History()
+    memory.keep([told(1, 2), Told([Notice("all clients disconnected")]), told(3)])
+    assert missed(memory, "", 0) == [1, 2, 3]
 
 
 def test_recall_finds() -> None:

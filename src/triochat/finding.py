@@ -5,6 +5,7 @@ All words that are looked for must begin a word of the message, whatever their c
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import combining, normalize
 
@@ -48,8 +49,14 @@ class Wanted(NamedTuple):
             return False
         if not self.words:
             return True
-        words = words_in(said.text)
-        return all(any(word.startswith(wanted) for word in words) for wanted in self.words)
+        words = sought(said.text)
+        return all(f" {wanted}" in words for wanted in self.words)
+
+
+@lru_cache(2 * RECALLED)
+def sought(text: str) -> str:
+    """The words of a text, each after a blank. All who look for some look at the same messages."""
+    return " ".join(["", *words_in(text)])
 
 
 def words_in(text: str) -> list[str]:

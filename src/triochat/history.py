@@ -7,13 +7,14 @@ it, and found by nobody else.
 """
 
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import takewhile
+from itertools import islice
 
 import trio
 
-from triochat.finding import RECALLED, Wanted
+from triochat.finding import RECALLED, Wanted, sought
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
 from triochat.seats import HOLD, Seat
@@ -25,7 +26,7 @@ KEPT = 1000
 TAIL = 10_000
 """Events for all that are kept for who comes back."""
 
-PIECE = 50
+PIECE = 20
 """Messages that are looked at without a pause, where words are wanted."""
 
 OWN = 500
@@ -82,13 +83,15 @@ class History:
 
     def _keep(self, told: Told) -> None:
         events = told.events
+        if not _id(events[0]):
+            return  # it cannot be missed
         if told.to is None:
             self._events += events
             while len(self._events) > TAIL:
                 self._floor = _id(self._events.popleft())
             if type(events[0]) is Said:
                 self._said += events  # type: ignore[arg-type]
-        elif _id(events[0]):
+        else:
             for peer in told.to:
                 if key := self._keys.get(peer):
                     own, now = self._own[key], self._clock()
@@ -109,6 +112,7 @@ class History:
     def _forget(self, ids: set[int]) -> None:
         self._said = deque((one for one in self._said if one.id not in ids), self._said.maxlen)
         self._events = deque(one for one in self._events if _id(one) not in ids)
+        sought.cache_clear()  # which knows their words
 
     # ---- reading
 
@@ -130,7 +134,10 @@ class History:
             The oldest of these, by their ids; fewer than ``count`` only if that is all.
         """
         own = self._own[key].events() if key in self._own else ()
-        events = [*_between(self._events, after, upto), *_between(own, after, upto)]
+        events = [
+            *_between(self._events, after, upto, count),
+            *_between(own, after, upto, count),
+        ]
         return sorted(events, key=_id)[:count]
 
     async def recall(self, asked: Recall, upto: int) -> Recalled:
@@ -190,6 +197,10 @@ def _id(event: Event) -> int:
     return number
 
 
-def _between(events: "deque[Event] | Sequence[Event]", after: int, upto: int) -> list[Event]:
-    newest = takewhile(lambda event: _id(event) > after, reversed(events))
-    return [event for event in newest if _id(event) <= upto]
+def _between(
+    events: "deque[Event] | Sequence[Event]", after: int, upto: int, count: int
+) -> list[Event]:
+    """The first so many between these ids; many who come back at once ask for them."""
+    first = bisect_right(events, after, key=_id)
+    last = bisect_right(events, upto, lo=first, key=_id)
+    return [*islice(events, first, min(last, first + count))]
