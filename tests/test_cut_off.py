@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from doubles import Paper, Street, Stub, Text, Typist, sitting
 from triochat.chat import AWAY, SILENT, Chat
-from triochat.connection import LOST, Connection
+from triochat.connection import LOST, PATIENCE, Connection
 from triochat.messages import (
     Closing,
     Join,
@@ -25,7 +25,6 @@ from triochat.messages import (
     Whisper,
 )
 from triochat.person import ASK_AFTER, HUSH
-from triochat.program import PATIENCE
 from triochat.terminals.pipe import Pipe
 from triochat.terminals.teletype import Teletype
 from triochat.words import missed

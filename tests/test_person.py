@@ -4,8 +4,8 @@ import trio.testing
 
 from doubles import Stub, Typist, sitting
 from house import open_house
-from triochat.chat import OVER, QUIT_TIMEOUT, Chat, Why
-from triochat.connection import Connection
+from triochat.chat import OVER, Chat, Why
+from triochat.connection import QUIT_TIMEOUT, Connection
 from triochat.dialects.ndjson import decode_request
 from triochat.framing import Lines
 from triochat.messages import Closing, Join, Quit, Said, Say, Welcome, Whisper, Who

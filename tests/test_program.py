@@ -9,6 +9,7 @@ from doubles import Street, Stub
 from faults import Road
 from house import open_house
 from triochat import ClosedError, RefusedError, join
+from triochat.connection import ENTRY
 from triochat.messages import (
     Closing,
     Event,
@@ -25,7 +26,6 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.program import ENTRY
 
 
 async def test_a_program_joins_says_and_hears() -> None:

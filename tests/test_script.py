@@ -8,8 +8,7 @@ import trio.testing
 from doubles import Paper, Street, Stub, Text
 from faults import Road
 from house import House, open_house
-from triochat.chat import HURRY
-from triochat.connection import Connect
+from triochat.connection import HURRY, Connect
 from triochat.exceptions import RemoteProtocolError, UnreachableError
 from triochat.messages import Closing, Join, Ping, Quit
 from triochat.program import Client

@@ -12,7 +12,7 @@ from enum import Enum, auto
 import trio
 
 from triochat import messages
-from triochat.connection import Connection
+from triochat.connection import GONE, HURRY, QUIT_TIMEOUT, Connection
 from triochat.grammar import Bell, Export, Ignore, Local, Place, introduce, parse
 from triochat.messages import Event, Notice, Refused, Request, Say
 from triochat.missed import Missed
@@ -31,12 +31,6 @@ ASK_PASSWORD = "Password? "  # noqa: S105
 TRIES = 3
 """How often a person is asked for a password."""
 
-QUIT_TIMEOUT = 2.0
-"""Seconds in which the server is to let go of a person who has quit."""
-
-HURRY = 0.7
-"""The same for who is interrupted, and wants to be gone."""
-
 SILENT = 5.0
 """Seconds without an answer after which the person is told."""
 
@@ -53,7 +47,6 @@ _FEW = 100  # lines on their way; of more it is shown only once a second which t
 _STRANGE = Refused("not-resumed", "connection lost, and the room does not know us any more")
 _TOO_LONG = Refused("password-wrong", f"a password has at most {PASSWORD_LENGTH} characters")
 _TICK = 1.0  # seconds between two looks at how long there was no answer
-_LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Why(Enum):
@@ -149,7 +142,7 @@ class Chat:
                 nursery.start_soon(self._type)
                 nursery.start_soon(self._watch)
                 nursery.start_soon(self.reader.write_files, self._send, self._show)
-                with suppress(trio.EndOfChannel, *_LOST):
+                with suppress(trio.EndOfChannel, *GONE):
                     while self.refused is None:
                         await self._hear(*await self._connection.receive_answer())
                 if self._why is Why.EXPIRED:
@@ -321,7 +314,7 @@ class Chat:
     async def _send(self, request: Request) -> None:
         try:
             await self._connection.send(request)
-        except _LOST:
+        except GONE:
             await trio.sleep_forever()  # the other task sees it too, and has more to say
         if isinstance(request, messages.Speech) and self._is_little:
             self._update()
@@ -365,7 +358,7 @@ class Chat:
         elif not welcome.resumed:  # a pipe cannot begin anew: who knows what was heard
             self._why, self.refused = Why.REFUSED, _STRANGE
             await self._terminal.show(_STRANGE, self.handle)
-            with suppress(*_LOST):
+            with suppress(*GONE):
                 await self._connection.send(messages.Quit())
         return not self._is_person and self._was_in
 

@@ -9,12 +9,13 @@ from functools import partial
 
 import trio
 
+from triochat.connection import PATIENCE
 from triochat.exceptions import TriochatError, UnreachableError
 from triochat.fingerprints import parse_fingerprint
 from triochat.folders import state_folder
 from triochat.known_hosts import KnownHosts
 from triochat.passwords import OVERHEARD
-from triochat.program import PATIENCE, Client, join
+from triochat.program import Client, join
 from triochat.sealed import Tell, meet
 from triochat.trust import is_plain, server_at
 

@@ -39,13 +39,27 @@ LOST = 30.0
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between tries to come back; the last one for ever after."""
 
+PATIENCE = 600.0
+"""Seconds in which who is no person tries to: as long as a server keeps its place."""
+
+ENTRY = 10.0
+"""The same for who was never welcomed: as long as nobody has heard that it is gone."""
+
+QUIT_TIMEOUT = 2.0
+"""Seconds in which the server is to let go of who has quit."""
+
+HURRY = 0.7
+"""The same for who is interrupted, and wants to be gone."""
+
+GONE = trio.BrokenResourceError, trio.ClosedResourceError
+"""What is raised where there is no connection any more."""
+
 Connect = Callable[[], Awaitable[trio.abc.Stream]]
 """Opens a stream to a server, or raises `UnreachableError` or `UntrustedError`."""
 
 _CHUNK = 1 << 16
 _PIECE = 1 << 14  # bytes that are sent again at once: the system takes them without waiting
 _PATIENCE = 1.0  # seconds for a ping to be on its way: nothing else is, so it takes none
-_GONE = trio.BrokenResourceError, trio.ClosedResourceError
 _PARTING = words_of(Closing(""))
 
 
@@ -142,7 +156,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         elif not (stay.kept and stay.is_whole and not stay.unanswered):
             return
         if not self._sending.locked():
-            with trio.CancelScope(shield=True) as sending, suppress(*_GONE):
+            with trio.CancelScope(shield=True) as sending, suppress(*GONE):
                 sending.deadline = trio.current_time() + _PATIENCE
                 await self._write(_PIECE)
             if sending.cancelled_caught:  # in the middle of a line

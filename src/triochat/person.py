@@ -6,12 +6,11 @@ from contextlib import suppress
 import trio
 
 from triochat.chat import AWAY, Chat, Role, Why
-from triochat.connection import Connect, Connection, pause_before
+from triochat.connection import ENTRY, PATIENCE, Connect, Connection, pause_before
 from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
 from triochat.passwords import Secret
-from triochat.program import ENTRY, PATIENCE
 from triochat.reading import Reader
 from triochat.stay import Stay
 from triochat.terminal import Terminal, View

@@ -7,8 +7,17 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 
-from triochat.chat import HURRY, QUIT_TIMEOUT
-from triochat.connection import LOST, Connect, Connection, pause_before
+from triochat.connection import (
+    ENTRY,
+    GONE,
+    HURRY,
+    LOST,
+    PATIENCE,
+    QUIT_TIMEOUT,
+    Connect,
+    Connection,
+    pause_before,
+)
 from triochat.exceptions import ClosedError, RefusedError, RemoteProtocolError, UnreachableError
 from triochat.messages import (
     Closing,
@@ -26,16 +35,8 @@ from triochat.stay import Stay
 from triochat.text import clean
 from triochat.words import statement_of
 
-PATIENCE = 600.0
-"""Seconds in which a program tries to come back: as long as a server keeps its place."""
-
-ENTRY = 10.0
-"""The same for who was never welcomed: as long as nobody has heard that it is gone."""
-
 MANY = 10_000
 """Requests that are kept for a server that is not there."""
-
-_GONE = trio.BrokenResourceError, trio.ClosedResourceError
 
 
 class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
@@ -97,7 +98,7 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         """
         try:
             await self._connection.send(value)
-        except _GONE:
+        except GONE:
             if self._connect is None or len(self.stay.unanswered) + len(self.stay.kept) > MANY:
                 raise
 
@@ -205,7 +206,7 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
     async def leave(self) -> None:
         """Say good-bye when all that was asked before is done, however slowly it is read."""
         may_return = self._connect is not None
-        with suppress(trio.EndOfChannel, *_GONE), trio.CancelScope() as self._leaving:
+        with suppress(trio.EndOfChannel, *GONE), trio.CancelScope() as self._leaving:
             self._leaving.deadline = trio.current_time() + QUIT_TIMEOUT
             while self.stay.unanswered or self.stay.kept:
                 _, answered = await self.receive_answer()
@@ -218,7 +219,7 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
     async def part(self, patience: float) -> None:
         """Say good-bye, and wait so many seconds for the server's."""
         self.give_up()
-        with trio.move_on_after(patience), suppress(trio.EndOfChannel, RemoteProtocolError, *_GONE):
+        with trio.move_on_after(patience), suppress(trio.EndOfChannel, RemoteProtocolError, *GONE):
             await self._connection.send(Quit())
             while True:
                 await self._connection.receive()

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import trio
 
-from triochat.chat import HURRY
-from triochat.connection import Connect
+from triochat.connection import HURRY, PATIENCE, Connect
 from triochat.dialects.ndjson import encode
 from triochat.exceptions import ClosedError, RefusedError, UnreachableError
 from triochat.messages import (
@@ -27,7 +26,7 @@ from triochat.messages import (
     Whisper,
     Whispered,
 )
-from triochat.program import PATIENCE, Client, join
+from triochat.program import Client, join
 from triochat.terminals.pipe import InFlight, Line, Writer
 from triochat.text import clean
 from triochat.words import statement_of, words_of

@@ -8,7 +8,7 @@ from functools import cache
 
 import trio
 
-from triochat.chat import QUIT_TIMEOUT
+from triochat.connection import QUIT_TIMEOUT
 
 PARTING = 1.0
 """Seconds in which who has left, or has given up leaving politely, is told what got lost."""
