@@ -9,10 +9,10 @@ import trio.testing
 from doubles import Paper, Street, Stub, Text, Typist, sitting
 from house import House, open_house
 from triochat import RefusedError, join
-from triochat.chat import ASK_PASSWORD, TRIES
 from triochat.messages import Closing, Join, Refused, Say, Welcome
 from triochat.passwords import OVERHEARD, PASSWORD_LENGTH, Secret
 from triochat.person import Person
+from triochat.questions import ASK_PASSWORD, TRIES
 from triochat.script import Delivery, Outcome, Result, Visit, one_message
 from triochat.terminals.pipe import Pipe
 from triochat.terminals.teletype import Teletype

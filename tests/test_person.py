@@ -4,12 +4,13 @@ import trio.testing
 
 from doubles import Stub, Typist, sitting
 from house import open_house
-from triochat.chat import OVER, Chat, Why
+from triochat.chat import OVER, Chat
 from triochat.connection import QUIT_TIMEOUT, Connection
 from triochat.dialects.ndjson import decode_request
 from triochat.framing import Lines
 from triochat.messages import Closing, Join, Quit, Said, Say, Welcome, Whisper, Who
 from triochat.person import HUSH, Person
+from triochat.ways import Why
 
 REMEDY = "\\help lists them, \\\\ at the start says the line as it stands"
 

@@ -12,7 +12,7 @@ import pytest
 
 from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, Server, running_server
 from screen_reader import CTRL_C, CTRL_Z, ENTER, Reader, reading, reading_command
-from triochat.chat import ASK_PASSWORD
+from triochat.questions import ASK_PASSWORD
 
 FAR = "0.0.0.0"  # noqa: S104  an address of this machine that does not look like one
 WARNING = "this connection is not encrypted: the password can be read on its way"

@@ -9,7 +9,7 @@ from doubles import Paper, Typist
 from house import UNLIMITED
 from tls import Certificate, Listening
 from triochat import Hub, Room, UnreachableError, UntrustedError, join, serve
-from triochat.chat import Chat, Why
+from triochat.chat import Chat
 from triochat.connection import Connection
 from triochat.known_hosts import KnownHosts
 from triochat.person import Person
@@ -18,6 +18,7 @@ from triochat.sealed import HANDSHAKE, TRIES, Sealed, meet, shake_hands
 from triochat.terminals.pipe import InputLines, Pipe
 from triochat.testing import MemoryListener
 from triochat.trust import AUTHORITY, server_at
+from triochat.ways import Why
 
 pytestmark = pytest.mark.real_time  # files are locked in threads of their own
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from test_prompt import HERE, PromptTypist, typing
-from triochat.chat import ASK_PASSWORD
 from triochat.messages import Notice, Refused
+from triochat.questions import ASK_PASSWORD
 from triochat.terminal import View
 
 pytestmark = pytest.mark.real_time  # the editor has a thread of its own

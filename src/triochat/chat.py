@@ -7,29 +7,20 @@ delivered first, and what was said before is still shown; the other at once.
 
 import math
 from contextlib import suppress
-from enum import Enum, auto
 
 import trio
 
 from triochat import messages
 from triochat.connection import GONE, HURRY, QUIT_TIMEOUT, Connection
-from triochat.grammar import Bell, Export, Ignore, Local, Place, introduce, parse
+from triochat.grammar import Bell, Export, Ignore, Local, Place, parse
 from triochat.messages import Event, Notice, Refused, Request, Say
 from triochat.missed import Missed
-from triochat.passwords import PASSWORD_LENGTH, Secret
+from triochat.questions import TRIES, Questions
 from triochat.reading import Reader
 from triochat.terminal import Terminal, View
 from triochat.text import clean
+from triochat.ways import Role, Why
 from triochat.words import unsent
-
-ASK_HANDLE = "Your handle? "
-"""What stands before the line while the person has no handle."""
-
-ASK_PASSWORD = "Password? "  # noqa: S105
-"""What stands before a line that nobody is to see."""
-
-TRIES = 3
-"""How often a person is asked for a password."""
 
 SILENT = 5.0
 """Seconds without an answer after which the person is told."""
@@ -45,40 +36,11 @@ HINT = Notice("\\help lists what you can type")
 
 _FEW = 100  # lines on their way; of more it is shown only once a second which they are
 _STRANGE = Refused("not-resumed", "connection lost, and the room does not know us any more")
-_TOO_LONG = Refused("password-wrong", f"a password has at most {PASSWORD_LENGTH} characters")
 _TICK = 1.0  # seconds between two looks at how long there was no answer
 
 
-class Why(Enum):
-    """Who ended a chat, and how."""
-
-    QUIT = auto()
-    INTERRUPTED = auto()
-    END_OF_INPUT = auto()
-    CLOSED = auto()
-    RESTARTING = auto()  # the server, which may be back soon
-    DISCONNECTED = auto()  # and may come back
-    EXPIRED = auto()  # the server has not waited for the handle; now there is one
-    REFUSED = auto()
-    DENIED = auto()  # no password was right
-    LOST = auto()
-
-
-class Role(Enum):
-    """As whom somebody comes to a chat.
-
-    Who returns was here a moment ago: no line is taken until the room has taken the handle again,
-    and nothing but a password is asked if it does not. The operator quits without leaving.
-    """
-
-    NEWCOMER = auto()  # is told how to learn more
-    REGULAR = auto()
-    RETURNING = auto()
-    OPERATOR = auto()
-
-
 class Chat:
-    """One stay in a room, from asking to join until the connection's end.
+    """A person in a room over one connection, from asking to join until that ends.
 
     Args:
         terminal: the person.
@@ -90,7 +52,7 @@ class Chat:
 
     Attributes:
         stay: what is known of the room.
-        secret: its password, as far as that is known; for the next chats too.
+        questions: what the person is asked on the way in.
         reader: what the person has read back; for the next chats too.
         refused: why the room did not let us in, if that has ended the chat.
     """
@@ -106,17 +68,13 @@ class Chat:
         role: Role = Role.REGULAR,
     ) -> None:
         self.stay = connection.stay
-        self.secret = Secret()
+        self.questions = Questions(handle, offer)
         self.reader = Reader()
         self.refused: Refused | None = None
-        self._asked = 0  # so many times, for a password
         self._terminal = terminal
         self._connection = connection
-        self._wanted = handle
         self._where = where
-        self._offer = offer
         self._role = role
-        self._question = "" if handle else ASK_HANDLE
         self._handle_length = View().handle_length
         self._view = View()
         self._is_person = terminal.is_person
@@ -132,7 +90,7 @@ class Chat:
     @property
     def handle(self) -> str:
         """One's own, as it is now; before the welcome, the one that was asked for."""
-        return self.stay.handle or self._wanted
+        return self.stay.handle or self.questions.handle
 
     async def run(self) -> Why:
         """Chat until one side ends it; why it has ended. Raises as `Connection.receive` does."""
@@ -163,8 +121,7 @@ class Chat:
     @property
     def may_go_on(self) -> bool:
         """Whether what it has ended by is no end of the stay, if the person comes back."""
-        ends = (Why.LOST, Why.REFUSED, Why.RESTARTING)
-        return self.stay.can_resume and self._why in ends
+        return self.stay.can_resume and self._why.may_pass
 
     async def quit(self, why: Why = Why.QUIT) -> None:
         """Ask the server to let go; `run` returns when it has, for a person soon anyway.
@@ -208,9 +165,9 @@ class Chat:
             unencrypted=stay.unencrypted,
             unconfirmed=tuple(unconfirmed),
             lag=self._connection.lag,
-            question=self._question,
-            offer=self._offer if self._question == ASK_HANDLE else "",
-            is_secret=self._question == ASK_PASSWORD,
+            question=self.questions.now,
+            offer=self.questions.offer,
+            is_secret=self.questions.is_secret,
             state=state,
             holds=holds,
             handle_length=self._handle_length,
@@ -251,7 +208,7 @@ class Chat:
 
     async def _type(self) -> None:
         # who speaks first, and JSON, is told everything in JSON, also that the server stops
-        await self._send(self._join() if self._wanted else messages.Ping())
+        await self._send(self._join() if self.questions.handle else messages.Ping())
         if not self._is_person:  # nothing can be said before
             await self._welcomed.wait()
         try:
@@ -269,17 +226,15 @@ class Chat:
 
     def _join(self) -> messages.Join:
         if self._role is Role.OPERATOR:  # whose place nobody keeps
-            return messages.Join(self._wanted)
+            return messages.Join(self.questions.handle)
         history = None if self._is_person else 0
-        return self.stay.join(self._wanted, self.secret.password, history)
+        return self.stay.join(self.questions.handle, self.questions.secret.password, history)
 
     async def _obey(self, line: str | Say) -> None:
         if isinstance(line, Say):
             asked: Request | messages.Answer | Local | None = Say(clean(line.text))
-        elif self._question == ASK_PASSWORD:
-            asked = messages.Join(self._wanted) if self.secret.take(line) else _TOO_LONG
-        elif self._question:
-            asked = introduce(clean(line))
+        elif self.questions.now:
+            asked = self.questions.read(line)
         else:
             asked = self.reader.older(parse(line, Place.TERMINAL))
         match asked:
@@ -287,21 +242,6 @@ class Chat:
                 pass
             case Refused() | Notice():
                 await self._show(asked)
-            case Bell() | Ignore() | Export():
-                await self._obey_here(asked)
-            case messages.Quit() if self._role is not Role.OPERATOR:
-                await self.quit()
-            case _:
-                if isinstance(asked, messages.Join):
-                    self._wanted, self._question = asked.handle, ""
-                    self._answered.set()
-                    self._update()
-                    asked = self._join()
-                await self._send(asked)
-
-    async def _obey_here(self, asked: Local) -> None:
-        """Do what the room does not hear of."""
-        match asked:
             case Bell(setting=setting):
                 self._terminal.bell = setting or self._terminal.bell
                 await self._show(Notice(f"bell: {self._terminal.bell}"))
@@ -310,6 +250,15 @@ class Chat:
                 await self._show(answer)
             case Export(file=file):
                 self.reader.write(file)
+            case messages.Quit() if self._role is not Role.OPERATOR:
+                await self.quit()
+            case _:
+                if isinstance(asked, messages.Join):
+                    self.questions.handle, self.questions.now = asked.handle, ""
+                    self._answered.set()
+                    self._update()
+                    asked = self._join()
+                await self._send(asked)
 
     async def _send(self, request: Request) -> None:
         try:
@@ -331,7 +280,7 @@ class Chat:
             self._scope.deadline = trio.current_time() + QUIT_TIMEOUT
         match event:
             case messages.Welcome(handle_length=length):
-                self._question, self._handle_length = "", length
+                self.questions.now, self._handle_length = "", length
                 self._welcomed.set()
                 is_hidden = self._role is Role.OPERATOR
                 is_hidden |= await self._hear_welcome(event)
@@ -341,7 +290,7 @@ class Chat:
             case Refused(code=code) if isinstance(asked, messages.Join) and code != "banned":
                 await self._hear_no(event)  # who is banned is told more, and then it is over
                 is_hidden = self._role is Role.RETURNING  # the state says so
-                is_hidden |= self._question == ASK_PASSWORD and code == "password-needed"
+                is_hidden |= self.questions.is_secret and code == "password-needed"
         changes = not isinstance(event, messages.Said | messages.Whispered)
         if changes or (asked and self._is_little):
             self._update()
@@ -367,7 +316,7 @@ class Chat:
         if self._has_said_all:
             self._why = Why.END_OF_INPUT
         elif not self._is_leaving:
-            over = Why.EXPIRED if self._question else Why.DISCONNECTED
+            over = Why.EXPIRED if self.questions.now else Why.DISCONNECTED
             later = over if closing.ask else Why.RESTARTING
             self._why = later if closing.retry else Why.CLOSED
 
@@ -380,20 +329,19 @@ class Chat:
         elif refused.code == "queue-full":
             self._why, self.refused = Why.DISCONNECTED, refused
         else:
-            self._offer = "" if self._offer == self._wanted else self._offer
-            self._wanted, self._question, self.stay.handle = "", ASK_HANDLE, ""
+            self.questions.ask_handle()
+            self.stay.handle = ""
 
     async def _ask_password(self, refused: Refused) -> None:
         r"""Have the person say the password, or another one; ``\quit``, if it is none, leaves."""
-        said, self.secret.password = self.secret.password, ""
-        if isinstance(introduce(said), messages.Quit):
+        questions = self.questions
+        if questions.withdraw():
             await self.quit()
-        elif self._asked == TRIES:
+        elif questions.tries == TRIES:
             self._why, self.refused = Why.DENIED, refused
         else:
-            if self.secret.warning and not self._asked:
-                await self._terminal.show(Notice(self.secret.warning), self.handle)
-            self._asked += 1
-            self._question = ASK_PASSWORD
+            if questions.secret.warning and not questions.tries:
+                await self._terminal.show(Notice(questions.secret.warning), self.handle)
+            questions.ask_password()
             if self._role is Role.RETURNING:  # it has an answer to wait for
                 self._role = Role.REGULAR

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import trio
 
-from triochat.chat import Chat, Role, Why
+from triochat.chat import Chat
 from triochat.connection import Connection
 from triochat.dialects import Dialect, PlainSpeaker
 from triochat.hub import Hub
@@ -22,6 +22,7 @@ from triochat.messages import Event
 from triochat.session import Session
 from triochat.terminal import Terminal
 from triochat.terminals.pipe import Output
+from triochat.ways import Role, Why
 from triochat.words import line_of
 
 RETRY = 1.0

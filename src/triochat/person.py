@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import trio
 
-from triochat.chat import AWAY, Chat, Role, Why
+from triochat.chat import AWAY, Chat
 from triochat.connection import ENTRY, PATIENCE, Connect, Connection, pause_before
 from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
@@ -14,6 +14,7 @@ from triochat.passwords import Secret
 from triochat.reading import Reader
 from triochat.stay import Stay
 from triochat.terminal import Terminal, View
+from triochat.ways import Role, Why
 from triochat.words import unsent
 
 BRIEF = 5.0
@@ -99,7 +100,7 @@ class Person:
         """Whether to come back unasked. A pipe can only go on where it was, or begin."""
         if not self._terminal.is_person:
             return why is Why.LOST and (self._stay.can_resume or not self._stay.handle)
-        return why in (Why.LOST, Why.REFUSED, Why.RESTARTING)  # a former self may have the handle
+        return why.may_pass  # a former self may have the handle
 
     async def _finish(self, why: Why) -> bool:
         """End at the terminal; whether all went well."""
@@ -133,7 +134,7 @@ class Person:
                 offer=self._offer,
                 role=role,
             )
-            chat.secret, chat.reader = self._secret, self._reader
+            chat.questions.secret, chat.reader = self._secret, self._reader
             began = trio.current_time()
             why = await chat.run()
         self._brief = self._brief + 1 if trio.current_time() - began < BRIEF else 0
@@ -142,7 +143,7 @@ class Person:
             self._tries = 0
         if chat.stay.handle:
             self._offer, self._is_new = chat.stay.handle, False
-        if why not in (Why.LOST, Why.REFUSED, Why.RESTARTING):
+        if not why.may_pass:
             self._stay = Stay()
         self._problem = "the server stopped" if why is Why.RESTARTING else "connection lost"
         if chat.refused:
