@@ -44,6 +44,8 @@ def write_history(file: Path, count: int) -> None:
     try:
         for batch in messages(count):
             scribe.commit(Changes(said=batch, last=batch[-1].id), time.time())
+            while scribe.index():
+                pass
     finally:
         scribe.close()
 

@@ -56,6 +56,13 @@ def found(path: Path, asked: Recall = Recall(1000)) -> list[int]:  # noqa: B008
         reading.close()
 
 
+def index(scribe: Scribe) -> None:
+    """Bring the index up to date."""
+    while scribe.index():
+        pass
+    assert scribe.behind == 0
+
+
 def killed(path: Path, folder: str = "killed") -> Path:
     """A copy of the file as it is when the server is killed now."""
     copy = path.parent / folder / path.name
@@ -99,6 +106,15 @@ def test_what_is_committed_is_kept(tmp_path: Path) -> None:
             reading.close()
 
 
+def test_any_text_is_kept(tmp_path: Path) -> None:
+    """Also a NUL, at which SQLite's JSON ends a text, and what only looks like one."""
+    texts = ["a\x00b", "\x00", "\\u0000", "\\", '"', "\n", "\U0001f600"]
+    messages = [said(number, text) for number, text in enumerate(texts, 1)]
+    with writing(tmp_path / "room.db") as scribe:
+        scribe.commit(Changes(said=messages), EPOCH)
+        assert scribe.newest(9) == messages
+
+
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     """The file is for its owner alone, and so are those that SQLite puts beside it."""
     path = tmp_path / "room.db"
@@ -138,7 +154,7 @@ any_words = st.lists(
 def test_the_file_finds_what_memory_does(texts: list[str], other: str, data: st.DataObject) -> None:
     """For any words, author, time and place what is recalled is what `Wanted` says.
 
-    Also where those that are looked through first do not suffice.
+    Also where those that are looked through first do not suffice, and however much is indexed.
     """
     words = words_in(" ".join(texts)) or ["x"]
     word = data.draw(st.sampled_from(words))
@@ -158,8 +174,11 @@ def test_the_file_finds_what_memory_does(texts: list[str], other: str, data: st.
     )
     upto = data.draw(st.none() | st.integers(0, 20))
     with tempfile.TemporaryDirectory() as folder, writing(Path(folder) / "room.db") as scribe:
-        scribe.commit(Changes(said=messages), EPOCH)
         reading = scribe.open_reading()
+        done = data.draw(st.integers(0, len(messages)))
+        for piece in (messages[:done], messages[done:]):
+            index(scribe)
+            scribe.commit(Changes(said=piece), EPOCH)
         with patch.object(archive_module, "NEWEST", data.draw(st.sampled_from([1, 2, 2000]))):
             recalled = reading.recall(asked, upto, EPOCH)
         assert reading.ids_by("zOë") == [one.id for one in messages if one.handle == "Zoë"]
@@ -188,6 +207,7 @@ def test_what_is_forgotten_is_nowhere(tmp_path: Path) -> None:
         for number in range(1, 40):
             scribe.commit(Changes(said=[said(number, f"blah {number}")]), EPOCH)
         scribe.commit(Changes(said=[said(50, "the Xylophone is mine", "Quentin")]), EPOCH)
+        index(scribe)
         assert scribe.sign(EPOCH)
         assert b"Xylophone" in everything_in(tmp_path)
         assert b"xylophone" in everything_in(tmp_path)
@@ -201,11 +221,54 @@ def test_what_is_forgotten_is_nowhere(tmp_path: Path) -> None:
     assert found(path, Recall(find="blah")) == [*range(1, 40)]
 
 
+def test_what_is_forgotten_first_is_never_indexed(tmp_path: Path) -> None:
+    """What was removed before the index had its words is in no file, nor gets into the index."""
+    path = tmp_path / "room.db"
+    with writing(path) as scribe:
+        scribe.commit(Changes(said=[said(1), said(2, "xylophone"), said(3)]), EPOCH)
+        scribe.commit(Changes(forgotten={2, 3}), EPOCH)
+        assert not scribe.index()
+        while scribe.merge():
+            pass
+        assert scribe.sign(EPOCH)
+        assert b"xylophone" not in everything_in(tmp_path)
+    assert found(path, Recall(find="tea")) == [1]
+
+
+def test_the_index_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words are indexed piece by piece; what has a place among them later is indexed at once.
+
+    A server that was killed goes on where it was, and all is found meanwhile.
+    """
+    monkeypatch.setattr(scribe_module, "PIECE", 2)
+    path, all_ids = tmp_path / "room.db", [*range(2, 9)]
+    with writing(path) as scribe:
+        scribe.commit(Changes(said=[said(n) for n in all_ids if n != 3], last=9), EPOCH)
+        assert scribe.behind == 8
+        assert scribe.index()
+        assert scribe.behind == 4
+        scribe.commit(Changes(said=[said(3)]), EPOCH)
+        assert scribe.behind == 4
+        copy = killed(path)
+    with writing(copy) as again:
+        reading = again.open_reading()
+        while True:
+            recalled = reading.recall(Recall(9, None, "TEA", "ann"), None, EPOCH)
+            assert [one.id for one in recalled.messages] == all_ids == reading.ids_by("ANN")
+            if not again.behind:
+                break
+            again.index()
+        indexed = "SELECT rowid FROM found WHERE found MATCH 'tea' ORDER BY rowid"
+        assert [number for (number,) in again._run(indexed)] == all_ids
+        reading.close()
+
+
 def test_forgetting_goes_on_after_a_restart(tmp_path: Path) -> None:
     """Words that were to be forgotten when the server was killed are forgotten by the next one."""
     path = tmp_path / "room.db"
     with writing(path) as scribe:
         scribe.commit(Changes(said=[said(1, "tea"), said(2, "xylophone")]), EPOCH)
+        index(scribe)
         scribe.commit(Changes(forgotten={2}), EPOCH)
         copy = killed(path)
     with writing(copy) as scribe:

@@ -142,7 +142,7 @@ questions = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.lists(tellings, max_size=5), max_size=8),
+    st.lists(st.tuples(st.lists(tellings, max_size=5), st.booleans()), max_size=8),
     st.lists(questions, max_size=3),
     any_ids,
     any_ids,
@@ -150,27 +150,32 @@ questions = st.builds(
     st.booleans(),
 )
 def test_the_file_answers_as_memory_does(
-    drawn: list[list[tuple[object, ...]]],
+    drawn: list[tuple[list[tuple[object, ...]], bool]],
     asked: list[Recall],
     after: int,
     upto: int,
     cache: int,
     restarts: bool,
 ) -> None:
-    """Whatever is kept in whatever batches, and whether there was a restart: both say the same."""
+    """Both say the same, whatever is kept in whatever batches.
+
+    Also whatever of it is indexed, and whether there was a restart.
+    """
 
     async def compare() -> None:
         memory = History(1000, clock=lambda: EPOCH)
         with tempfile.TemporaryDirectory() as folder:
             history = open_history(Path(folder) / "room.db", kept=cache)
             number = 0
-            for batch in drawn:
+            for batch, is_indexed in drawn:
                 told = []
                 for one in batch:
                     number += 1
                     told.append(telling_of(one, number))
                 await keep(memory, *told)
                 await keep(history, *told)
+                if is_indexed:
+                    history._scribe.index()
             if restarts:
                 await history.aclose()
                 history = open_history(Path(folder) / "room.db", kept=cache)
@@ -250,6 +255,48 @@ async def test_forgetting(tmp_path: Path) -> None:
         assert [one.id for one in await history.missed("", 0, 9, 9)] == [2]  # type: ignore[union-attr]
         await history.tidy()
         assert b"xylophone" not in everything_in(tmp_path)
+
+
+async def test_words_are_indexed_when_there_is_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while many speak, unless the index is far behind; what a kill left over comes first."""
+    path = tmp_path / "room.db"
+    async with kept_in(path) as history:
+        await keep(history, said(1, 2))
+        assert history._scribe.behind == 2
+        copy = killed(path)
+    monkeypatch.setattr(module, "MOMENT", 0.01)
+    history = open_history(copy)
+    async with archiving(history, tell_nobody, tell_nobody):
+        await until(lambda: history._scribe.behind == 0)
+        monkeypatch.setattr(module, "FEW", -1)
+        await keep(history, said(3, 4))
+        await trio.sleep(0.05)
+        assert history._scribe.behind == 2
+        monkeypatch.setattr(module, "BEHIND", 2)
+        await keep(history, said(5))
+        await until(lambda: history._scribe.behind == 0)
+
+
+async def test_what_cannot_be_indexed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is kept and found all the same; the log says so, and it is tried again."""
+    monkeypatch.setattr(module, "MOMENT", 0.05)
+    path = tmp_path / "room.db"
+    async with failing(path, monkeypatch) as one:
+        await keep(one.history, said(1))
+        one.disk.problem = "disk I/O error"
+        await until(lambda: f"cannot index {path}: disk I/O error" in caplog.text)
+        assert await ids(one.history, Recall(find="mess")) == [1]
+        one.disk.problem = ""
+        await until(lambda: one.history._scribe.behind == 0)
+    assert one.alerts == []
+
+
+def tell_nobody(*_: object) -> None:
+    """Nobody is there."""
 
 
 class Failing:

@@ -4,11 +4,14 @@
 seat, only as long as a seat may miss it; `seats` the hashes of tokens and what they stand for;
 `found` the words of `said` in the way in which `finding` compares them, so that the file finds what
 memory does. `house` has one row: the newest id, how far back one may come, when there was a sign of
-life, and what operators decided.
+life, what operators decided, and up to which id messages are in `found`: the index of words follows
+when there is time, and what it does not have yet is looked through.
 """
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -28,6 +31,10 @@ VERSION = 1
 APPLICATION = 0x74726963  # tric
 
 _FIRST = "(SELECT min(id) FROM (SELECT id FROM said WHERE at >= ? ORDER BY at LIMIT 5000))"
+
+_MAY_HOLD = "(length(text) < length(CAST(text AS BLOB)) OR instr(lower(text), ?))"
+_MAY_BE_BY = "(length(handle) < length(CAST(handle AS BLOB)) OR lower(handle) = ?)"
+"""What can be said of ASCII without asking `Wanted`, and without holding the interpreter."""
 
 _event = json.Decoder[Event](Event)
 _T = TypeVar("_T")
@@ -49,20 +56,42 @@ class Reading:
         before = 1 << 62 if upto is None else upto + 1
         before = before if asked.before is None else min(asked.before, before)
         count = max(0, min(asked.count, RECALLED))
-        held = _held(wanted)
-        number = "found.rowid" if held else "said.id"
-        where = f"{number} < ?"
+        where = "{id} < ?"
         values: list[object] = [before]
         if wanted.since:
             # the clock may have gone back; but not over so many messages
-            where += f" AND {number} >= {_FIRST} AND said.at >= ?"
+            where += f" AND {{id}} >= {_FIRST} AND said.at >= ?"
             values += [wanted.since] * 2
-        if held:
-            rows = self._find(held, where, values, count + 1)
-        else:
-            newest = f"SELECT * FROM said WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608  no input
-            rows = self._database.execute(newest, (*values, count + 1)).fetchall()
-        return Recalled((*map(said_of, reversed(rows[:count])),), more=len(rows) > count)
+        held = _held(wanted)
+        indexed = self._indexed() if held else -1  # first: later it may have more, never less
+        found = self._look(wanted, indexed, where, values, count + 1)
+        if held and len(found) <= count:
+            where = where.format(id="found.rowid") + " AND found.rowid <= ?"
+            rows = self._find(held, where, [*values, indexed], count + 1 - len(found))
+            found += map(said_of, rows)
+        return Recalled((*reversed(found[:count]),), more=len(found) > count)
+
+    def _indexed(self) -> int:
+        """Up to this id messages are in the index."""
+        (indexed,) = self._database.execute("SELECT indexed FROM house").fetchone()
+        return int(indexed)
+
+    def _look(
+        self, wanted: Wanted, after: int, where: str, values: Sequence[object], count: int | None
+    ) -> list[Said]:
+        """The newest messages after this id that are wanted, at most so many, without the index."""
+        where = " AND ".join(
+            [
+                where.format(id="said.id"),
+                "said.id > ?",
+                *[_MAY_HOLD] * len(wanted.words),
+                *[_MAY_BE_BY] * bool(wanted.author),
+            ]
+        )
+        newest = f"SELECT * FROM said WHERE {where} ORDER BY id DESC"  # noqa: S608  no input
+        held = [*wanted.words, *[wanted.author] * bool(wanted.author)]
+        with closing(self._database.execute(newest, (*values, after, *held))) as rows:
+            return [*islice(filter(wanted.matches, map(said_of, rows)), count)]
 
     def _find(
         self, held: dict[str, str], where: str, values: Sequence[object], count: int
@@ -110,9 +139,11 @@ class Reading:
 
     def ids_by(self, handle: str) -> list[int]:
         """The ids of all messages that were said under this handle, oldest first."""
-        found = "SELECT rowid FROM found WHERE found MATCH ? ORDER BY rowid"
-        rows = self._database.execute(found, (_quoted(_by(handle_key(handle))),))
-        return [number for (number,) in rows]
+        indexed, wanted = self._indexed(), Wanted.of(Recall(author=handle), 0)
+        found = "SELECT rowid FROM found WHERE found MATCH ? AND rowid <= ? ORDER BY rowid"
+        rows = self._database.execute(found, (_quoted(_by(wanted.author)), indexed))
+        newest = self._look(wanted, indexed, "TRUE", (), None)
+        return [*(number for (number,) in rows), *(said.id for said in reversed(newest))]
 
 
 def open_reading(path: str | Path) -> Reading:

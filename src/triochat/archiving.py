@@ -42,6 +42,15 @@ RETRY = 5.0
 REMIND = 600.0
 """Seconds after which operators are told again that nothing is kept."""
 
+MOMENT = 0.25
+"""Seconds after which it is looked whether there is time to index what was said."""
+
+FEW = 250
+"""Ids that are given in a moment while there is time."""
+
+BEHIND = 100_000
+"""Ids which the index may be behind before it is written whether there is time or not."""
+
 UNKEPT = "what is said is not being kept ({}); this is tried again every few seconds"
 """What operators are told."""
 
@@ -98,6 +107,8 @@ class Archived(History):
         self._writers = trio.CapacityLimiter(1)
         self._readers = trio.CapacityLimiter(1)
         self._wake = trio.Event()
+        self._committed = trio.Event()
+        self._committed.set()  # what was not indexed when the last server ended
         self._problem = ""
         self._alerted = -math.inf
         self._warned: set[Peer] = set()
@@ -124,15 +135,17 @@ class Archived(History):
 
     def _keep(self, told: Told) -> None:
         super()._keep(told)
+        if told.to is None and isinstance(last := told.events[-1], Said):  # so are all of this run
+            self._changes.said += told.events  # type: ignore[arg-type]
+            self._changes.last = max(self._changes.last, last.id)
+            return
         keys = (
             [""] if told.to is None else [self._keys[one] for one in told.to if one in self._keys]
         )
         for event in told.events:
             number = getattr(event, "id", 0)
             self._changes.last = max(self._changes.last, number)
-            if type(event) is Said and told.to is None:
-                self._changes.said.append(event)
-            elif number:
+            if number:
                 self._changes.passing += [(key, number, event) for key in keys]
 
     def _seat(self, seat: Seat) -> None:
@@ -162,6 +175,7 @@ class Archived(History):
                 raise
             self._fail(error)
             return False
+        self._committed.set()
         return True
 
     async def _write(self, do: Callable[..., _T], *values: object) -> _T:
@@ -221,7 +235,33 @@ class Archived(History):
     # ---- cleaning up
 
     async def run(self) -> None:
-        """Clean up once a minute, and try again what went wrong; until cancelled."""
+        """Index, clean up once a minute, and try again what went wrong; until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_index)
+            await self._run_tidy()
+
+    async def _run_index(self) -> None:
+        while True:
+            await self._committed.wait()
+            self._committed = trio.Event()
+            try:
+                while await self._index():
+                    pass
+            except sqlite3.Error as error:  # what is said is kept, and found, all the same
+                log.warning("cannot index %s: %s", self._scribe.path, error)
+                await trio.sleep(RETRY)
+                self._committed.set()
+
+    async def _index(self) -> bool:
+        """Index a piece of what was said, if there is time; whether there may be more to do."""
+        before = self._scribe.behind
+        if before <= BEHIND:
+            await trio.sleep(MOMENT)
+            if self._scribe.behind > before + FEW:
+                return True
+        return await self._write(self._scribe.index)
+
+    async def _run_tidy(self) -> None:
         while True:
             with trio.move_on_after(MINUTE):
                 await self._wake.wait()

@@ -2,7 +2,8 @@
 
 A commit is one transaction. What is private, or about who comes and goes, is deleted when no seat
 can miss it any more; `secure_delete` overwrites it, and the log of changes is emptied after that.
-The index of words is merged anew when messages were to be forgotten, or it would still name them.
+The index of words follows the messages piece by piece, when there is time. It is merged anew when
+some were to be forgotten, or it would still name them.
 """
 
 import fcntl
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import json
+from msgspec.structs import astuple
 
 from triochat.archive import (
     APPLICATION,
@@ -32,7 +34,7 @@ from triochat.messages import Said
 from triochat.seats import HOLD, Seat
 
 PIECE = 1000
-"""Rows that are deleted at once, in one transaction: others want to write too."""
+"""Rows that are deleted, or messages that are indexed, at once: others want to write too."""
 
 PAGES = 16
 """Pages of the index that are merged at once."""
@@ -49,13 +51,12 @@ MIGRATIONS = (
     CREATE TABLE passing (seat TEXT, id INTEGER, kept REAL, event TEXT, PRIMARY KEY (seat, id))
         WITHOUT ROWID;
     CREATE TABLE seats (key TEXT PRIMARY KEY, seat TEXT, floor INTEGER) WITHOUT ROWID;
-    CREATE TABLE house (last INTEGER, floor INTEGER, alive REAL, rulings BLOB, traces INTEGER);
-    INSERT INTO house VALUES (0, 0, 0, x'', 0);
+    CREATE TABLE house (last INTEGER, floor INTEGER, alive REAL, rulings BLOB, traces INTEGER,
+        indexed INTEGER);
+    INSERT INTO house VALUES (0, 0, 0, x'', 0, 0);
     """,
 )
 """What makes of a file of version N one of version N + 1."""
-"""What makes of a file of version N one of version N + 1."""
-
 
 # All rows are one statement each: after each statement a thread has to wait until it may go on.
 _SAID = """
@@ -111,9 +112,11 @@ class Scribe:
         self._hold = hold
         self._count: int | None = None  # of messages, once somebody has asked
         self._merged = False
-        self.last_id, self.floors[""], self._alive, self.rulings, self._has_traces = self._run(
-            "SELECT last, floor, alive, rulings, traces FROM house"
+        self.last_id, self.floors[""], self._alive, self.rulings = self._run(
+            "SELECT last, floor, alive, rulings FROM house"
         ).fetchone()
+        self._has_traces, self._indexed = self._run("SELECT traces, indexed FROM house").fetchone()
+        (self._newest,) = self._run("SELECT ifnull(max(id), 0) FROM said").fetchone()
 
     def _run(self, sql: str, *values: object) -> sqlite3.Cursor:
         return self._database.execute(sql, values)
@@ -140,6 +143,12 @@ class Scribe:
         """The newest messages, oldest first."""
         rows = self._run("SELECT * FROM said ORDER BY id DESC LIMIT ?", count).fetchall()
         return [*map(said_of, reversed(rows))]
+
+    @property
+    def behind(self) -> int:
+        """How far the index is behind, in ids; at least so many messages are to be indexed."""
+        behind: int = self._newest - self._indexed
+        return behind
 
     def open_reading(self) -> Reading:
         """Another connection, which reads while this one writes."""
@@ -173,8 +182,8 @@ class Scribe:
                 self._forget(changes.forgotten)
                 run("UPDATE house SET traces = 1")
             if changes.said:
-                run(_SAID, _rows(changes.said))
-                run(_FOUND, _rows([(one.id, words_of(one)) for one in changes.said]))
+                self._say(changes.said)
+                self._index([one for one in changes.said if one.id <= self._indexed])
             if changes.passing:
                 events = [(key, number, _rows(one)) for key, number, one in changes.passing]
                 run(_PASSING, now, _rows(events))
@@ -191,8 +200,37 @@ class Scribe:
             run("UPDATE house SET last = max(last, ?), alive = ?", changes.last, now)
         if changes.forgotten:
             self._has_traces, self._merged = 1, False
+        if changes.said:
+            self._newest = max(self._newest, changes.said[-1].id)
         if self._count is not None:
             self._count += len(changes.said)
+
+    def _say(self, said: Sequence[Said]) -> None:
+        rows = _rows(said)
+        if "\\u0000" not in rows:
+            self._run(_SAID, rows)
+        else:  # there SQLite's JSON ends a text
+            one_by_one = "INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)"
+            self._database.executemany(one_by_one, map(astuple, said))
+
+    def index(self) -> bool:
+        """Put a piece of what was said into the index.
+
+        Returns:
+            There may be more to do.
+        """
+        piece = "SELECT * FROM said WHERE id > ? ORDER BY id LIMIT ?"
+        said = [*map(said_of, self._run(piece, self._indexed, PIECE))]
+        if said:
+            with self._transaction():
+                self._index(said)
+                self._run("UPDATE house SET indexed = ?", said[-1].id)
+            self._indexed = said[-1].id
+        return len(said) == PIECE
+
+    def _index(self, said: Sequence[Said]) -> None:
+        if said:
+            self._run(_FOUND, _rows([(one.id, words_of(one)) for one in said]))
 
     def _vacate(self, key: str) -> None:
         self._run("DELETE FROM seats WHERE key = ?", key)
