@@ -79,7 +79,7 @@ async def talk(house: House, road: Road) -> Told:
             await trio.lowlevel.checkpoint()
         await trio.sleep(60)
         assert not bob.stay.unanswered
-        assert not bob.stay.kept
+        assert not bob.stay.unsent
         assert bob.handle == "Rob"
         assert bob.stay.roster == ann.stay.roster == {"Ann", "Rob"}
         nursery.cancel_scope.cancel()

@@ -290,7 +290,7 @@ def test_what_was_missed_answers_what_was_asked() -> None:
     stay.hear(Pong())
     assert stay.is_whole
     assert stay.hear(Said(21, "", "Bob", "two")) is None  # it was not sent yet
-    assert list(stay.kept) == [Say("two")]
+    assert list(stay.unsent) == [Say("two")]
 
 
 def test_who_was_renamed_meanwhile_has_both_names() -> None:
@@ -320,7 +320,7 @@ def test_an_answer_without_an_id_is_asked_for_again() -> None:
     assert stay.hear(Said(8, "", "Bob", "two")) == Say("two")
     assert stay.hear(Refused("muted", "no", 9)) == Say("x" * 9000)  # nobody can know
     stay.hear(Pong())
-    assert list(stay.kept) == [Who(), Topic(), Stats(), Say("no")]
+    assert list(stay.unsent) == [Who(), Topic(), Stats(), Say("no")]
 
 
 def test_nothing_is_told_twice() -> None:
@@ -343,9 +343,9 @@ def test_nothing_is_told_twice() -> None:
 def test_a_stay_that_did_not_go_on_keeps_nothing() -> None:
     """What was asked in it is lost, and told so; nothing of it is said in another."""
     stay = cut_off(Say("one"))
-    stay.keep(Say("two"))
+    stay.intend(Say("two"))
     stay.hear(replace(WELCOME, last=1, token=TOKEN))
     assert stay.lost == [Say("one"), Say("two")]
-    assert not stay.kept
+    assert not stay.unsent
     assert stay.is_whole
     assert stay.hear(Said(1, "", "Bob", "one")) is None

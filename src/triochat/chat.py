@@ -109,8 +109,8 @@ class Chat:
         await self._missed.show()
         if self._is_person:
             holds = OVER if self._why is Why.CLOSED else AWAY
-            kept = tuple(self.stay.unconfirmed) if self.may_go_on else ()
-            self._terminal.update(View(handle=self.handle, holds=holds, unconfirmed=kept))
+            unconfirmed = tuple(self.stay.unconfirmed) if self.may_go_on else ()
+            self._terminal.update(View(handle=self.handle, holds=holds, unconfirmed=unconfirmed))
             if not self.may_go_on:
                 self.stay.give_up()
                 await self._show_lost()

@@ -8,7 +8,7 @@ handed out to nobody; where one is due, and nothing at all comes, the connection
 time in which somebody receives counts: who does not listen cannot say that nothing was said.
 
 Who comes back is told first what was missed, and asks for nothing new before that: what is sent
-meanwhile is kept, and goes after what is sent again.
+meanwhile waits, and goes after what is sent again.
 """
 
 import math
@@ -86,7 +86,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         self._may_end = False
         self._sending = trio.StrictFIFOLock()
         self._is_over = False
-        self._first: list[Request] = []  # what is sent before all that is kept
+        self._first: list[Request] = []  # what is sent before all that is unsent
         self._welcome: tuple[Event, Request | None] | None = None  # until all is told before it
         self._asked: deque[float] = deque()  # when, for each request that has no answer yet
         self._answered = trio.current_time()
@@ -120,19 +120,19 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         elif value is PROBE:
             self._first.append(value)
         else:
-            self.stay.keep(value)
+            self.stay.intend(value)
         await self._write()
 
     async def _write(self, most: float = math.inf) -> None:
-        """Send what is to be sent and can be; of what was kept no more than so many bytes."""
+        """Send what is to be sent and can be; no more than so many bytes of what waits."""
         async with self._sending:
             if self._is_over:
                 raise trio.ClosedResourceError
             stay, requests = self.stay, self._first
             data = bytearray(b"".join(map(encode, requests)))
             self._first = []
-            while stay.is_whole and stay.kept and len(data) < most:
-                requests.append(stay.kept.popleft())
+            while stay.is_whole and stay.unsent and len(data) < most:
+                requests.append(stay.unsent.popleft())
                 data += encode(requests[-1])
             for request in requests:
                 stay.ask(request)
@@ -142,7 +142,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
                 await self._stream.send_all(data)
 
     async def _send_again(self) -> None:
-        """Send what was kept, piece by piece: the next one when all of the one before is answered.
+        """Send what waits, piece by piece: the next one when all of the one before is answered.
 
         So it waits for nobody: who receives does this.
         """
@@ -153,7 +153,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
             and all(one is not PROBE for one in stay.unanswered)
         ):
             self._first.append(PROBE)  # the first was answered while we were in the queue
-        elif not (stay.kept and stay.is_whole and not stay.unanswered):
+        elif not (stay.unsent and stay.is_whole and not stay.unanswered):
             return
         if not self._sending.locked():
             with trio.CancelScope(shield=True) as sending, suppress(*GONE):

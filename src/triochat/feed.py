@@ -70,7 +70,7 @@ class Feed:
         self._shares = Shares()
         self._claimed = 0  # how much may be asked, or was, since the last one was taken
         self._can_wait = True  # nothing in it need be told now, but for what is one peer's alone
-        self._kept = 0  # so much at its beginning waits
+        self._waiting = 0  # so many at its beginning wait
         self._due = math.inf  # and until when
         self._settles = False
         self._failure: Exception | None = None  # what went wrong in a session's task
@@ -197,15 +197,15 @@ class Feed:
         self._claimed = 0
         now = trio.current_time() if self._can_wait else math.inf
         if now < self._due:
-            new = self._batch[self._kept :]
-            self._batch[self._kept :] = filter(_waits, new)
-            self._kept = len(self._batch)
-            if self._kept and self._due == math.inf:
+            new = self._batch[self._waiting :]
+            self._batch[self._waiting :] = filter(_waits, new)
+            self._waiting = len(self._batch)
+            if self._waiting and self._due == math.inf:
                 self._due = now + MOMENT
                 self._wake.set()  # for the feed's task to know how long to wait
             return [*filterfalse(_waits, new)]
         batch, self._batch = self._batch, []
-        self._can_wait, self._kept, self._due = True, 0, math.inf
+        self._can_wait, self._waiting, self._due = True, 0, math.inf
         return batch
 
     def _tell(self, batch: list[Telling]) -> None:

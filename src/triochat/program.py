@@ -36,7 +36,7 @@ from triochat.text import clean
 from triochat.words import statement_of
 
 MANY = 10_000
-"""Requests that are kept for a server that is not there."""
+"""Requests that wait for a server that is not there."""
 
 
 class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
@@ -90,16 +90,16 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         await self.send(Whisper(to, text))
 
     async def send(self, value: Request) -> None:
-        """Send a request, or keep it until there is a way.
+        """Send a request; it waits where there is no way just now.
 
         Raises:
             ValueError: it holds half a character (a surrogate); nothing was sent.
-            trio.BrokenResourceError: the connection is lost, for good; or too much is kept.
+            trio.BrokenResourceError: the connection is lost, for good; or too much waits.
         """
         try:
             await self._connection.send(value)
         except GONE:
-            if self._connect is None or len(self.stay.unanswered) + len(self.stay.kept) > MANY:
+            if self._connect is None or len(self.stay.unanswered) + len(self.stay.unsent) > MANY:
                 raise
 
     async def receive(self) -> Event:
@@ -208,7 +208,7 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
         may_return = self._connect is not None
         with suppress(trio.EndOfChannel, *GONE), trio.CancelScope() as self._leaving:
             self._leaving.deadline = trio.current_time() + QUIT_TIMEOUT
-            while self.stay.unanswered or self.stay.kept:
+            while self.stay.unanswered or self.stay.unsent:
                 _, answered = await self.receive_answer()
                 if answered:
                     self._leaving.deadline = trio.current_time() + QUIT_TIMEOUT

@@ -33,7 +33,7 @@ class Stay:
         unencrypted: who of them can be overheard.
         last_id: the newest id that was seen; what we come back to begins after it.
         unanswered: what was sent over this connection and has no answer yet, in order.
-        kept: what is still to be sent, in order.
+        unsent: what is still to be sent, in order.
         lost: what was asked in a stay that did not go on, and was perhaps never heard.
         is_taken: the room has taken our handle: we are in, or in the queue.
         can_resume: our place is kept for us: we have been told a token.
@@ -49,7 +49,7 @@ class Stay:
         self.unencrypted: set[str] = set()
         self.last_id = 0
         self.unanswered: deque[messages.Request] = deque()
-        self.kept: deque[messages.Request] = deque()
+        self.unsent: deque[messages.Request] = deque()
         self.lost: list[messages.Request] = []
         self._welcome: messages.Welcome | None = None  # over this connection
         self._asked_as = ""
@@ -59,7 +59,7 @@ class Stay:
     @property
     def unconfirmed(self) -> list[messages.Speech]:
         """What was said that nobody has confirmed or refused, in order."""
-        asked = chain(self.unanswered, self.kept)
+        asked = chain(self.unanswered, self.unsent)
         return [one for one in asked if isinstance(one, messages.Speech)]
 
     @property
@@ -75,9 +75,9 @@ class Stay:
 
     def reconnect(self) -> None:
         """Forget the connection: of what was sent over it nothing more is answered there."""
-        asked = chain(self.unanswered, self.kept)
+        asked = chain(self.unanswered, self.unsent)
         ours = messages.Join, messages.Quit
-        self.kept = deque(one for one in asked if one is not PROBE and not isinstance(one, ours))
+        self.unsent = deque(one for one in asked if one is not PROBE and not isinstance(one, ours))
         self.unanswered.clear()
         self.is_taken, self.is_whole, self._welcome = False, not self.can_resume, None
         if self.is_whole:
@@ -85,18 +85,18 @@ class Stay:
 
     def give_up(self) -> None:
         """Send nothing of what was asked again: it is lost, perhaps."""
-        self.lost = [*self.unanswered, *self.kept]
+        self.lost = [*self.unanswered, *self.unsent]
         self.unanswered.clear()
-        self.kept.clear()
+        self.unsent.clear()
 
     def drop(self, request: messages.Request) -> None:
         """Send this no more, nor again: nobody waits for its answer when the connection is over."""
         self.unanswered = deque(one for one in self.unanswered if one is not request)
-        self.kept = deque(one for one in self.kept if one is not request)
+        self.unsent = deque(one for one in self.unsent if one is not request)
 
-    def keep(self, request: messages.Request) -> None:
+    def intend(self, request: messages.Request) -> None:
         """Note a request that is to be sent."""
-        self.kept.append(request)
+        self.unsent.append(request)
 
     def ask(self, request: messages.Request) -> None:
         """Note a request that is sent."""
@@ -136,7 +136,7 @@ class Stay:
         rather the one with this text than the oldest.
         """
         found: messages.Request | None = None
-        for request in self.kept:
+        for request in self.unsent:
             if _is_told_once(request) or not is_answer(event, request, self):
                 continue
             found = found or request
@@ -147,7 +147,7 @@ class Stay:
                 found = request
                 break
         if found is not None:
-            self.kept.remove(found)
+            self.unsent.remove(found)
         return found
 
     def _come_in(self, welcome: messages.Welcome) -> None:
