@@ -7,6 +7,7 @@ has the tokens of its host (see `ratelimit`), or as many as it likes.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from triochat.finding import RECALLED
 from triochat.grammar import introduce, parse
 from triochat.messages import Join, Pong, Refused, Roster, Who
 from triochat.order import AnyRequest, Typed
@@ -33,13 +34,12 @@ PING = 0.1
 """What a ping costs: whoever asks whether we are there has to know."""
 
 READING = 2.0
-"""What it costs to read back, beside its line; each `RECALLED` messages cost another."""
+"""What it costs to read back, beside its line; each `MESSAGES` cost another."""
 
 FINDING = 9.0
 """The same where words are looked for."""
 
-RECALLED = 50
-LARGEST = 1000  # of one answer
+MESSAGES = 50
 
 _FRAME = 100  # bytes of an event beside its text
 
@@ -125,7 +125,7 @@ def price(count: int, told: Iterable[Telling]) -> float:
         if type(telling) is Recalls:
             asked = telling.asked
             cost += FINDING if asked.find or asked.author else READING
-            cost += min(max(0, asked.count), LARGEST) / RECALLED
+            cost += min(max(0, asked.count), RECALLED) / MESSAGES
         elif type(telling) is Told and telling.to is not None:
             event = telling.events[0]
             if isinstance(event, Refused):

@@ -8,11 +8,9 @@ from functools import partial
 
 from triochat.archive import Reading, open_reading, tried
 from triochat.exports import Pages, json_of, open_pages, text_of
+from triochat.finding import RECALLED
 from triochat.messages import Recall
 from triochat.process import deliver, fail
-
-PAGE = 1000
-"""Messages that are read at once."""
 
 
 def print_history(options: argparse.Namespace) -> int:
@@ -35,7 +33,7 @@ def _read(reading: Reading, pages: Pages, options: argparse.Namespace) -> None:
     minutes = (now - options.since) / 60 if options.since else 0
     find, author = options.find or "", options.author or ""
     while (left := options.last - pages.count) > 0:
-        asked = Recall(min(left, PAGE), before, find, author, minutes)
+        asked = Recall(min(left, RECALLED), before, find, author, minutes)
         found = reading.recall(asked, None, now)
         pages.add(found.messages)
         if not found.more:

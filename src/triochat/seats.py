@@ -21,7 +21,6 @@ HOLD = 600.0
 AWAY = 1000
 """Seats whose owners are away; for one more the first of the host that has most is given up."""
 
-
 WHISPERS = 200
 """Private messages that may wait for who is away; a history keeps more than that for each seat."""
 
