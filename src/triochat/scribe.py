@@ -61,9 +61,8 @@ MIGRATIONS = (
 # All rows are one statement each: after each statement a thread has to wait until it may go on.
 _SAID = """
     INSERT OR REPLACE INTO said
-    SELECT json_extract(value, '$.id'), json_extract(value, '$.at'),
-        json_extract(value, '$.handle'), json_extract(value, '$.text'),
-        ifnull(json_extract(value, '$.action'), 0)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]'), json_extract(value, '$[4]')
     FROM json_each(?)
 """
 _FOUND = """
@@ -206,7 +205,7 @@ class Scribe:
             self._count += len(changes.said)
 
     def _say(self, said: Sequence[Said]) -> None:
-        rows = _rows(said)
+        rows = _rows([*map(astuple, said)])
         if "\\u0000" not in rows:
             self._run(_SAID, rows)
         else:  # there SQLite's JSON ends a text
