@@ -1,5 +1,6 @@
 """Who vanishes and comes back is where it was: over memory streams, in virtual time."""
 
+import json
 from typing import Any
 
 import pytest
@@ -413,3 +414,26 @@ async def test_seats_are_kept_where_there_will_be_a_server_again(
         reaches = house.hub.history.reaches
         assert reaches(key_of(TOKEN), welcome["last"]) is retry
         assert reaches(key_of(OTHER), away["last"]) is retry
+
+
+async def test_who_reads_too_slowly_what_it_has_missed_has_fallen_behind(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What it is told has no gap, where what it had still to be told is kept no more."""
+    monkeypatch.setattr("triochat.history.TAIL", 300)
+    async with open_house(lockstep=True, limits=Limits(0)) as house:
+        bob = await house.connect()
+        await bob.ask({"type": "join", "handle": "Bob"})
+        await bob.event()
+        ann, welcome = await join(house, "Ann", token=TOKEN)
+        await cut(ann)
+        first = await say(bob, "x" * 490)
+        for _ in range(250):
+            await say(bob, "x" * 490)
+        ann, _ = await join(house, "Ann", token=TOKEN, after=welcome["last"])
+        for _ in range(900):
+            newest = await say(bob, "y" * 490)
+        told = [json.loads(line) for line in await ann.rest()]
+        ids = [event["id"] for event in told if event["type"] == "said"]
+        assert ids == [*range(first, first + len(ids))]
+        assert len(ids) < newest - first

@@ -117,9 +117,12 @@ class History:
     # ---- reading
 
     def reaches(self, key: str, after: int) -> bool:
-        """Whether all is still here that who has this seat may have missed after this id."""
+        """Whether all is still here that who has this seat may have missed after this id.
+
+        Where the key is empty: that others may have missed.
+        """
         own = self._own.get(key)
-        return own is not None and max(own.floor, self._floor) <= after
+        return (own is not None or not key) and max(own.floor if own else 0, self._floor) <= after
 
     async def missed(self, key: str, after: int, upto: int, count: int) -> Sequence[Event]:
         """What all, and this seat alone, were told after the one id, and up to the other.

@@ -105,6 +105,9 @@ class Past:
         if self._last < self._here:
             key, upto = self._follows.seat, min(upto, self._here)
         page = await self._history.missed(key, self._last, upto, PAGE)
+        if self._until == math.inf and not self._history.reaches(key, self._last):
+            self._link.outbox.evict("fell behind")  # some of it is not kept any more
+            return
         self._last = upto if len(page) < PAGE else page[-1].id  # type: ignore[union-attr]
         but = self._follows.but
         events = [event for event in page if getattr(event, "id", 0) not in but]
