@@ -12,6 +12,7 @@ from triochat.absence import LOOK
 from triochat.history import History
 from triochat.hub import Hub
 from triochat.messages import Join, Recall, Recalled
+from triochat.past import fitting
 from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.seats import AWAY, GRACE, HOLD, key_of
@@ -437,3 +438,30 @@ async def test_who_reads_too_slowly_what_it_has_missed_has_fallen_behind(
         ids = [event["id"] for event in told if event["type"] == "said"]
         assert ids == [*range(first, first + len(ids))]
         assert len(ids) < newest - first
+
+
+async def test_who_is_told_the_past_takes_turns(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """However many come at once, the others have their turn between any two of them."""
+    passes: list[int] = []
+
+    def noted(found: Recalled) -> Recalled:
+        passes.append(house.hub.counts.passes)
+        return fitting(found)
+
+    monkeypatch.setattr("triochat.past.fitting", noted)
+    async with open_house() as house:
+        bob, _ = await join(house, "Bob")
+        await say(bob, "hello")
+        peers = [await house.connect() for _ in range(5)]
+        async with trio.open_nursery() as nursery:
+            for number, peer in enumerate(peers):
+                wish = {"type": "join", "handle": f"p{number}q", "history": 10}
+                nursery.start_soon(peer.ask, wish)
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            for peer in peers:
+                nursery.start_soon(peer.ask, {"type": "recall"})
+        await trio.testing.wait_all_tasks_blocked()
+    assert len(passes) == len({*passes}) == 10

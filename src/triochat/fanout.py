@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from itertools import accumulate, chain
 
+import trio
+
 from triochat.counts import Counts
 from triochat.dialects import Dialect
 from triochat.history import History
@@ -88,6 +90,7 @@ class FanOut:
         self._followers: dict[Dialect, dict[Peer, Outbox]] = {}
         self._common: list[list[Event]] = []
         self._edits: dict[Peer, Edit] = {}
+        self._turns = trio.StrictFIFOLock()
         self._counted = 0  # so many events of the common text
         self._place = 0  # in so many runs
 
@@ -214,7 +217,7 @@ class FanOut:
         """It follows later: first it is told what was."""
         peer = telling.peer
         follows = telling if isinstance(telling, Follows) else Follows(peer)
-        past = Past(link, self._history, lambda: self.told, follows)
+        past = Past(link, self._history, lambda: self.told, follows, self._turns)
         if isinstance(telling, Recalls):
             past.defer(telling.asked)
         me = "" if link.speaker.dialect.echoes else self.name_of(peer)

@@ -41,15 +41,22 @@ class Past:
         history: where that is kept.
         told: says what the newest id is that anybody was told.
         follows: from where on, and what before that.
+        turns: all who are told the past take these, or many together would hold up the room.
     """
 
     def __init__(
-        self, link: Link, history: History, told: Callable[[], int], follows: Follows
+        self,
+        link: Link,
+        history: History,
+        told: Callable[[], int],
+        follows: Follows,
+        turns: trio.StrictFIFOLock,
     ) -> None:
         self._link = link
         self._history = history
         self._told = told
         self._follows = follows
+        self._turns = turns
         self._here = told()  # from here on what is for it alone waits here
         self._last = self._here if follows.since is None else follows.since
         self._until = math.inf  # it follows no more what comes after
@@ -79,9 +86,10 @@ class Past:
         """
         link, history = self._link, self._history
         if self._follows.count:
-            recent = fitting(await history.recall(Recall(self._follows.count), self._last))
-            if recent.messages:
-                link.outbox.put(link.speaker.tell_past(recent.messages))
+            found = await history.recall(Recall(self._follows.count), self._last)
+            async with self._turns:
+                if recent := fitting(found).messages:
+                    link.outbox.put(link.speaker.tell_past(recent))
         while True:
             await trio.lowlevel.checkpoint()
             if not self._waiting and self._last >= self._newest():
@@ -92,8 +100,12 @@ class Past:
                     link.outbox.close(own.reason)
                     return False
                 if isinstance(own, Recall):
-                    own = [fitting(await history.recall(own, self._last))]
-                link.outbox.put(link.speaker.tell([*own]))
+                    found = await history.recall(own, self._last)
+                    async with self._turns:
+                        own = [fitting(found)]
+                        link.outbox.put(link.speaker.tell(own))
+                else:
+                    link.outbox.put(link.speaker.tell([*own]))
             else:
                 await self._tell_page(me)
             await link.outbox.wait_sent()
@@ -114,7 +126,8 @@ class Past:
         if me:
             events = [one for one in events if type(one) is not Said or one.handle != me]
         if events:
-            self._link.outbox.put(self._link.speaker.tell(events))
+            async with self._turns:
+                self._link.outbox.put(self._link.speaker.tell(events))
 
 
 def fitting(found: Recalled) -> Recalled:
