@@ -46,7 +46,10 @@ class Gone(Message, frozen=True):
 
 
 class Expired(Message, frozen=True):
-    """The time is over in which the peer was to join, or it may not; nothing, if it has joined."""
+    """The time is over in which the peer was to join, or it may not; nothing, if it has joined.
+
+    It is told whether it ``may_return``: whether to try again makes sense.
+    """
 
     reason: str
     may_return: bool = True

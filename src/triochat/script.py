@@ -103,8 +103,7 @@ class Visit:
                     with trio.fail_after(self._patience):
                         stream = await self._connect()
                 except trio.TooSlowError:
-                    problem = f"no answer within {self._patience:g} seconds"
-                    raise UnreachableError(problem) from None
+                    raise UnreachableError(f"no answer within {self._patience:g} seconds") from None
                 if not self._is_leaving:
                     self._joining.deadline = trio.current_time() + self._patience
                 async with join(

@@ -58,18 +58,7 @@ async def run_server(options: argparse.Namespace) -> int:
     if limits.connections < options.max_clients:
         fit = "%d connections fit, fewer than --max-clients: this process may open %d files"
         log.warning(fit, limits.connections, files)
-    room = Room(
-        options.handle,
-        max_clients=options.max_clients,
-        turns=options.turns,
-        handle_length=options.handle_length,
-        place=f"port {port_of(listeners)}",
-        password=password,
-        name=options.name or clean(Path(options.history or "").stem) or "room",
-        replay=options.replay,
-        grace=options.grace,
-        hold=options.hold,
-    )
+    room = _room(options, port_of(listeners), password)
     room.rulings = rulings if history is None or options.state else history.rulings
     if history:
         room.restore(history.seats, time.time())
@@ -84,6 +73,22 @@ async def run_server(options: argparse.Namespace) -> int:
             code = await _serve_until_signal(listeners, hub, options)
         nursery.cancel_scope.cancel()
     return code
+
+
+def _room(options: argparse.Namespace, port: int, password: str) -> Room:
+    """The room, empty, as it was asked for."""
+    return Room(
+        options.handle,
+        max_clients=options.max_clients,
+        turns=options.turns,
+        handle_length=options.handle_length,
+        place=f"port {port}",
+        password=password,
+        name=options.name or clean(Path(options.history or "").stem) or "room",
+        replay=options.replay,
+        grace=options.grace,
+        hold=options.hold,
+    )
 
 
 def _open_state(file: str) -> Rulings:

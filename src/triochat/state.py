@@ -81,8 +81,7 @@ class State:
         self.joining: dict[Peer, Join] = {}
         self.name = name
         self.replay = replay
-        self.grace = grace
-        self.hold = max(grace, hold)
+        self.grace, self.hold = grace, max(grace, hold)
         self.has_turns = turns
         self.place = place
         self.telling: list[Telling] = []
