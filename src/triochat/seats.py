@@ -74,23 +74,30 @@ class Seats(dict[str, Seat]):
 
     def put(self, seat: Seat) -> None:
         """So it stands now."""
-        self.drop(seat.key, is_moved=seat.key in self.away and seat.away is not None)
+        if former := self.get(seat.key):
+            del self._keys[former.peer]
         self[seat.key] = seat
         self._keys[seat.peer] = seat.key
-        if seat.away is not None and seat.key not in self.away:
+        if seat.away is None:
+            self._end_absence(seat.key)
+        elif seat.key not in self.away:
             self.away[seat.key] = seat.peer.host
             self._hosts[seat.peer.host] += 1
 
-    def drop(self, key: str, *, is_moved: bool = False) -> None:
+    def drop(self, key: str) -> None:
         """There is no such seat any more."""
         if seat := self.pop(key, None):
             del self._keys[seat.peer]
-            if not is_moved and key in self.away:
-                host = self.away.pop(key)
-                self.waiting.pop(key, None)
-                self._hosts[host] -= 1
-                if not self._hosts[host]:
-                    del self._hosts[host]
+            self._end_absence(key)
+
+    def _end_absence(self, key: str) -> None:
+        """Nobody of this seat is away any more."""
+        if key in self.away:
+            host = self.away.pop(key)
+            self.waiting.pop(key, None)
+            self._hosts[host] -= 1
+            if not self._hosts[host]:
+                del self._hosts[host]
 
     def superfluous(self) -> Seat | None:
         """The one to give up, where too many are away."""
