@@ -6,10 +6,13 @@ from house import open_house
 from triochat.history import OWN
 from triochat.messages import (
     Ban,
+    Closing,
     Event,
     Forget,
     Join,
     Joined,
+    Kick,
+    Notice,
     Quit,
     Refused,
     Removed,
@@ -20,9 +23,9 @@ from triochat.messages import (
     Whisper,
     Whispered,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Exposed, Gone, Lapse, Peer
+from triochat.order import HOUSE, AnyRequest, Asked, Exposed, Gone, Lapse, Peer, Vacate
 from triochat.room import Room
-from triochat.seats import WHISPERS
+from triochat.seats import WHISPERS, key_of
 from triochat.telling import Told
 
 BOSS = Peer("boss", is_console=True)
@@ -83,19 +86,44 @@ def test_nobody_is_kept_from_coming_back_by_whispers() -> None:
 
 
 def test_a_token_is_one_members() -> None:
-    """Who has joined twice by it, and waits, does not take the seat: nobody would ever leave it."""
+    """Who joins twice by it waits once; else one of them would have a place for ever."""
     story = Story(2)
     for number in range(2):
         story.ask(Peer(f"{number}"), Join(f"Guest{number}"))
     story.ask(Peer("2"), Join("Bob", token=TOKEN))
-    story.ask(Peer("3"), Join("Rob", token=TOKEN))
-    story.ask(Peer("0"), Quit())
-    story.ask(Peer("2"), Gone("connection lost"))
-    *_, welcome = story.ask(Peer("1"), Quit())
+    told = story.ask(Peer("3"), Join("Bob", token=TOKEN))
+    assert [type(event) for event in told] == [Closing, Notice]
+    *_, welcome = story.ask(Peer("0"), Quit())
     assert isinstance(welcome, Welcome)
-    assert (welcome.handle, welcome.resumed, welcome.token) == ("Rob", False, "")
+    assert not welcome.resumed
+    story.ask(Peer("3"), Gone("connection lost"))
     story.wait(700)
-    assert story.room.roster == ("Rob", "Server")
+    assert story.room.roster == ("Guest1", "Server")
+
+
+def test_who_begins_anew_waits_no_more() -> None:
+    """A seat is given up whose owner stands in line: so does the place there."""
+    story = Story(1)
+    story.ask(Peer("1"), Join("Bob", token=TOKEN))
+    story.ask(Peer("1"), Gone("connection lost"))
+    story.wait(20)
+    story.ask(Peer("2"), Join("Eve"))
+    story.ask(Peer("3"), Join("Bob", token=TOKEN))
+    [closing] = story.ask(HOUSE, Vacate(key_of(TOKEN)))
+    assert isinstance(closing, Closing)
+    assert not story.room.members.queue
+
+
+def test_nobody_takes_the_place_of_who_comes_back() -> None:
+    """Also where the others are to hear that it has left, since it can be overheard now."""
+    story = Story(1)
+    story.ask(Peer("1"), Join("Bob", token=TOKEN))
+    story.ask(Peer("2"), Join("Eve"))
+    story.ask(Peer("3"), Exposed(), Join("Bob", token=TOKEN))
+    assert story.room.roster == ("Bob", "Server")
+    story.ask(Peer("3"), Gone("connection lost"))
+    story.ask(BOSS, Kick("Bob"))
+    assert not story.room.exposed
 
 
 def test_who_waits_too_long_is_as_exposed_as_before() -> None:

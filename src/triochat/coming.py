@@ -130,12 +130,25 @@ def come_back(state: State, peer: Peer, seat: Seat, join: Join) -> None:
 
 def replace_former(state: State, seat: Seat) -> None:
     """The owner of this seat is here again: hear no more of the connection that it had before."""
-    is_member = seat.away is None
-    if is_member or seat.peer in state.members.queue:
+    if seat.peer in state.members.queue:
+        replace_waiting(state, seat.peer)
+    elif seat.away is None:
         state.tell(Closing(REPLACED), seat.peer)
-        if is_member:
-            state.telling.append(Unfollows(seat.peer))
+        state.telling.append(Unfollows(seat.peer))
         state.end(seat.peer, "replaced")
+
+
+def replace_waiting(state: State, peer: Peer) -> None:
+    """The same where it waits in the queue."""
+    remove(state, peer)
+    state.tell(Closing(REPLACED), peer)
+    state.end(peer, "replaced")
+
+
+def waiting_by(state: State, token: str) -> Peer | None:
+    """Who waits in the queue by this token."""
+    joining = state.joining.items()
+    return next((peer for peer, join in joining if token and join.token == token), None)
 
 
 def restore(state: State, seats: Iterable[Seat], now: float) -> None:
@@ -178,6 +191,7 @@ def lapse(state: State) -> None:
             give_up(state, seat)
         elif not seat.is_held:
             depart(state, seat)
+            fill(state)
 
 
 def depart(state: State, seat: Seat) -> None:
@@ -186,7 +200,6 @@ def depart(state: State, seat: Seat) -> None:
     told = tell_left(state, seat.handle, seat.why or LOST)
     state.members.hold(seat.peer, seat.handle)
     state.seat(replace(seat, is_held=True, absences=(*seat.absences, told)))
-    fill(state)
 
 
 def give_up(state: State, seat: Seat) -> None:
@@ -205,6 +218,7 @@ def make_place(state: State) -> None:
         away = map(state.seats.__getitem__, state.seats.away)
         if first := next((seat for seat in away if not seat.is_held), None):
             depart(state, first)
+            fill(state)
 
 
 def leave(state: State, peer: Peer, reason: str, *, can_wait: bool = True) -> None:
@@ -217,6 +231,8 @@ def leave(state: State, peer: Peer, reason: str, *, can_wait: bool = True) -> No
         state.vacate(seat.key)
     if is_here:
         state.end(peer, reason)
+    else:
+        state.exposed.discard(peer)
     fill(state)
 
 
@@ -266,6 +282,7 @@ def wait(state: State, peer: Peer, handle: str, join: Join) -> None:
     """Put a peer at the end of the queue."""
     if seat := seat_of(state, join):
         remove(state, seat.peer)
+        state.exposed.discard(seat.peer)
         state.seat(replace(seat, peer=peer))
     state.members.wait(peer, handle)
     state.joining[peer] = join
@@ -278,10 +295,7 @@ def fill(state: State) -> None:
     while queue and not state.members.is_full:
         first = next(iter(queue))
         handle = state.members.remove(first)
-        join = state.joining.pop(first, Join(handle))
-        if (seat := seat_of(state, join)) and not seat.is_held:
-            join = replace(join, token="")  # its owner came in by another connection meanwhile
-        enter(state, first, handle, join)
+        enter(state, first, handle, state.joining.pop(first, Join(handle)))
         state.is_unsettled = True
 
 

@@ -44,10 +44,12 @@ def join(state: State, peer: Peer, request: Join) -> None:
         state.admitted.add(peer)
         state.introduced.pop(peer, None)
     seat = coming.seat_of(state, request)
-    handle = seat.handle if seat else state.members.check(peer, request.handle)
     if refused := banned(state, peer, seat or request):
         moderation.turn_away(state, peer, refused)
         return
+    if not seat and (former := coming.waiting_by(state, request.token)):
+        coming.replace_waiting(state, former)
+    handle = seat.handle if seat else state.members.check(peer, request.handle)
     if isinstance(handle, Refused):
         state.refuse(peer, handle)
         return
