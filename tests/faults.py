@@ -5,8 +5,9 @@ and takes what is written past the queue as a socket does: all, a part, or nothi
 of that may change what anybody is told. What may, a test asks for by name: `stall`, `reset`.
 """
 
+import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -200,3 +201,27 @@ def let_links_write(monkeypatch: pytest.MonkeyPatch) -> None:
             write_through(link)
 
     monkeypatch.setattr(Link, "_write_through", write)
+
+
+class _Bugs(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(self.format(record))
+
+
+def run_story(play: Callable[[], Awaitable[None]]) -> None:
+    """Run this in virtual time, where links write through; no session may end by a bug."""
+    bugs = _Bugs()
+    log = logging.getLogger("triochat")
+    log.addHandler(bugs)
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            let_links_write(patch)
+            trio.run(play, clock=clock)
+    finally:
+        log.removeHandler(bugs)
+    assert not bugs.found

@@ -193,6 +193,35 @@ def relaying(port: int) -> Iterator[Relay]:
         relay.close()
 
 
+def talk_over_cuts(port: int, name: str, handle: str, ann: Peer) -> tuple[list[str], str]:
+    """Have ``triochat NAME`` say 30 lines over a connection that is cut every ten lines.
+
+    Returns:
+        The lines, and its standard output; it has ended well, and said nothing else.
+    """
+    lines = [f"line {number}" for number in range(30)]
+    with (
+        relaying(port) as relay,
+        subprocess.Popen(
+            [*TRIOCHAT, name, "127.0.0.1", str(relay.port), "--handle", handle],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin
+        assert ann.line() == f"* {handle} joined"
+        for number, line in enumerate(lines):
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            if number % 10 == 5:
+                relay.cut()
+        output, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, errors, relay.count > 1) == (0, "", True)
+    return lines, output
+
+
 def member(port: int, handle: str, host: str = "127.0.0.1") -> Peer:
     """A peer that has joined with plain lines, and has read its welcome."""
     peer = Peer(port, host)

@@ -137,7 +137,7 @@ async def test_no_line_waits_for_the_server() -> None:
 
 
 async def test_what_was_perhaps_not_sent_is_told() -> None:
-    """Each line without a receipt is named when the connection is lost, shortened."""
+    """Where no place is kept each line without a receipt is named at once, shortened."""
     first, typist = Stub(), Typist()
     async with sitting(typist, Street(first).connect, "Bob"):
         await first.tell(WELCOME)

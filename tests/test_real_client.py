@@ -20,6 +20,7 @@ from real import (
     run,
     running_server,
     spawn,
+    talk_over_cuts,
 )
 from screen_reader import reading
 from triochat.allowance import FAST
@@ -290,26 +291,7 @@ def test_who_is_cut_off_is_back_where_it_was(server: Server, ann: Peer) -> None:
 
 def test_a_pipe_that_is_cut_off_delivers_each_line_once(server: Server, ann: Peer) -> None:
     """It comes back by itself, its output goes on, and it ends well."""
-    lines = [f"line {number}" for number in range(30)]
-    with (
-        relaying(server.port) as relay,
-        subprocess.Popen(
-            [*TRIOCHAT, "client", "127.0.0.1", str(relay.port), "--handle", "count"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as pipe,
-    ):
-        assert pipe.stdin
-        assert ann.line() == "* count joined"
-        for number, line in enumerate(lines):
-            pipe.stdin.write(f"{line}\n")
-            pipe.stdin.flush()
-            if number % 10 == 5:
-                relay.cut()
-        output, errors = pipe.communicate(timeout=PATIENCE)
-        assert (pipe.returncode, errors, relay.count > 1) == (0, "", True)
+    lines, output = talk_over_cuts(server.port, "client", "count", ann)
     said = [f"count> {line}" for line in lines]
     assert [ann.line() for _ in range(31)] == [*said, "* count left"]
     assert [line for line in output.splitlines() if line.startswith("count> ")] == said

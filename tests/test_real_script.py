@@ -20,6 +20,7 @@ from real import (
     run,
     running_server,
     spawn,
+    talk_over_cuts,
 )
 
 
@@ -335,26 +336,8 @@ def test_a_signal_ends_tail_politely(server: Server, ann: Peer, number: int, cod
 
 def test_send_comes_back_and_says_each_line_once(server: Server, ann: Peer) -> None:
     """Cut off after every few lines, it is silent, ends well, and nobody heard that it was away."""
-    lines = [f"line {number}" for number in range(30)]
-    with (
-        relaying(server.port) as relay,
-        subprocess.Popen(
-            [*TRIOCHAT, "send", "127.0.0.1", str(relay.port), "--handle", "cron"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdin
-        assert ann.line() == "* cron joined"
-        for number, line in enumerate(lines):
-            process.stdin.write(f"{line}\n")
-            process.stdin.flush()
-            if number % 10 == 5:
-                relay.cut()
-        assert ending(process) == (0, "", "")
-        assert relay.count > 1
+    lines, output = talk_over_cuts(server.port, "send", "cron", ann)
+    assert output == ""
     assert [ann.line() for _ in range(31)] == [*(f"cron> {line}" for line in lines), "* cron left"]
 
 

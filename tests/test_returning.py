@@ -8,7 +8,6 @@ its requests has one answer; of who was back in time the others have heard nothi
 TRIOCHAT_EXAMPLES=5000 plays so many stories.
 """
 
-import logging
 import math
 import os
 import random
@@ -16,17 +15,16 @@ from base64 import urlsafe_b64encode
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
-import pytest
 import trio
 import trio.testing
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from faults import Road, Rough, let_links_write
+from faults import Road, Rough, run_story
 from house import EPOCH
-from test_served_room import Bugs
 from triochat.dialects.ndjson import decode_event, encode
 from triochat.framing import Lines
 from triochat.hub import Hub
@@ -688,17 +686,7 @@ class Returning(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Play it."""
-        bugs = Bugs()
-        log = logging.getLogger("triochat")
-        log.addHandler(bugs)
-        clock = trio.testing.MockClock(autojump_threshold=0)
-        try:
-            with pytest.MonkeyPatch.context() as patch:
-                let_links_write(patch)
-                trio.run(play, self.plan, self.seed, clock=clock)
-        finally:
-            log.removeHandler(bugs)
-        assert not bugs.found
+        run_story(partial(play, self.plan, self.seed))
 
 
 TestReturning = Returning.TestCase

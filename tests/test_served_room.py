@@ -7,20 +7,18 @@ inside. The console is there from the first moment to the last, and what it hear
 TRIOCHAT_EXAMPLES=5000 plays so many stories; a few hundred are played otherwise.
 """
 
-import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-import pytest
 import trio
 import trio.testing
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from faults import Road, Rough, let_links_write
+from faults import Road, Rough, run_story
 from house import House, open_house
 from house import Peer as Line
 from tls import client_context, make_tls
@@ -329,18 +327,6 @@ def _was_there(visitor: Visitor) -> bool:
 # ---- playing
 
 
-class Bugs(logging.Handler):
-    """Keeps what was logged as an error: bugs that ended a session."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.found: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        self.found.append(self.format(record))
-
-
 async def play(plan: list[Step], seed: int, rules: dict[str, Any], *, is_calm: bool) -> None:
     """Let all this happen in a room with these rules, and check what everybody heard."""
     before = trio.lowlevel.current_statistics().tasks_living
@@ -498,17 +484,7 @@ class ServedRoom(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Play it."""
-        bugs = Bugs()
-        log = logging.getLogger("triochat")
-        log.addHandler(bugs)
-        clock = trio.testing.MockClock(autojump_threshold=0)
-        try:
-            with pytest.MonkeyPatch.context() as patch:
-                let_links_write(patch)
-                trio.run(self._play, clock=clock)
-        finally:
-            log.removeHandler(bugs)
-        assert not bugs.found
+        run_story(self._play)
 
     async def _play(self) -> None:
         await play(self.plan, self.seed, self.house_rules, is_calm=self.is_calm)
