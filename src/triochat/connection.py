@@ -59,7 +59,7 @@ Connect = Callable[[], Awaitable[trio.abc.Stream]]
 
 _CHUNK = 1 << 16
 _PIECE = 1 << 14  # bytes that are sent again at once: the system takes them without waiting
-_PATIENCE = 1.0  # seconds for a ping to be on its way: nothing else is, so it takes none
+_SENDING = 1.0  # seconds for a ping to be on its way: nothing else is, so it takes none
 _PARTING = words_of(Closing(""))
 
 
@@ -157,7 +157,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
             return
         if not self._sending.locked():
             with trio.CancelScope(shield=True) as sending, suppress(*GONE):
-                sending.deadline = trio.current_time() + _PATIENCE
+                sending.deadline = trio.current_time() + _SENDING
                 await self._write(_PIECE)
             if sending.cancelled_caught:  # in the middle of a line
                 raise trio.BrokenResourceError("connection lost")
@@ -239,7 +239,7 @@ class Connection(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
                 raise trio.BrokenResourceError(f"no answer for {LOST:.0f} seconds")
             if not self._asked:
                 with trio.CancelScope(shield=True) as sending, suppress(trio.BrokenResourceError):
-                    sending.deadline = trio.current_time() + _PATIENCE
+                    sending.deadline = trio.current_time() + _SENDING
                     await self.send(PROBE)
 
     async def aclose(self) -> None:

@@ -27,7 +27,7 @@ HUSH = 0.2
 """Seconds before a question in which what is entered is no answer to it: nobody has read it yet."""
 
 _GIVE_UP = "(Ctrl-C gives up)"
-_PATIENCE = 1.0  # seconds in which a refusal must be shown
+_SHOWING = 1.0  # seconds in which a refusal must be shown
 
 
 class Person:
@@ -241,7 +241,7 @@ class Person:
                 line = await self._terminal.receive()
                 if isinstance(line, str) and isinstance(parse(line), Quit):
                     break
-                with trio.move_on_after(_PATIENCE, shield=True):  # even if we are back just now
+                with trio.move_on_after(_SHOWING, shield=True):  # even if we are back just now
                     await self._refuse(line)
         if self._terminal.is_person:
             self._waiting.cancel()

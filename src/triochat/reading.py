@@ -91,7 +91,7 @@ class Reader:
         files, self._unfinished = self._unfinished, []
         self._files, self._wanted = trio.open_memory_channel[str](math.inf)
         self._pages, self._answers = trio.open_memory_channel[Event](1)
-        return [_not(file, _OVER) for file in files]
+        return [_not_exported(file, _OVER) for file in files]
 
     async def write_files(self, send: Send, tell: Callable[[Answer], Awaitable[None]]) -> None:
         """Write what is to be written, and tell how that went, until cancelled.
@@ -108,16 +108,16 @@ class Reader:
     async def _export(self, file: str, send: Send) -> Answer:
         path = expand(file)
         if problem := problem_of(path):
-            return _not(file, problem)
+            return _not_exported(file, problem)
         try:
             with open_pages(FORMATS[path.suffix], path.parent) as pages:
                 refused = await self._fetch(pages, send)
                 if refused is None:
                     await trio.to_thread.run_sync(partial(put_file, path, pages, is_new=True))
         except OSError as error:
-            return _not(file, f"{str(error.strerror).lower()}; nothing was written")
+            return _not_exported(file, f"{str(error.strerror).lower()}; nothing was written")
         if refused:
-            return _not(file, refused.text)
+            return _not_exported(file, refused.text)
         return Notice(f"exported {pages.count:,} message{'s' * (pages.count != 1)} to {file}")
 
     async def _fetch(self, pages: Pages, send: Send) -> Refused | None:
@@ -151,5 +151,5 @@ def problem_of(path: Path) -> str:
     return ""
 
 
-def _not(file: str, why: str) -> Refused:
+def _not_exported(file: str, why: str) -> Refused:
     return Refused("not-exported", f"not exported to {file}: {why}")
