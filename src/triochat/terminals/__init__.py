@@ -1,1 +1,1 @@
-"""What a person, or a program, sits at: each is a `triochat.chat.Terminal`."""
+"""What a person, or a program, sits at: each is a `triochat.terminal.Terminal`."""
