@@ -25,7 +25,7 @@ from triochat.messages import (
 )
 from triochat.order import HOUSE, AnyRequest, Asked, Exposed, Gone, Lapse, Peer, Vacate
 from triochat.room import Room
-from triochat.seats import WHISPERS, key_of
+from triochat.seats import WHISPERS, Seat, key_of
 from triochat.telling import Told
 
 BOSS = Peer("boss", is_console=True)
@@ -146,6 +146,21 @@ def test_whose_messages_were_removed_is_told_in_one_line() -> None:
     assert isinstance(removed, Removed)
     assert removed.text.isprintable()
     assert len(removed.text) < 200
+
+
+def test_a_server_that_has_another_handle_now_has_it() -> None:
+    """Whoever had it before the restart, or one like it: else the console could not come in."""
+    seats = [
+        Seat(key_of(f"{number}"), Peer(f"{number}"), handle, number, away=0.0, is_held=is_held)
+        for number, (handle, is_held) in enumerate(
+            [("BOSS", True), ("Boss_", False), ("Bob", True)]
+        )
+    ]
+    room = Room("Boss")
+    room.restore(seats, 1.0)
+    room.apply(Asked(BOSS, (Join("Boss"),), 2.0))
+    assert room.roster == ("Boss",)
+    assert [seat.handle for seat in room.seats.values()] == ["Bob"]
 
 
 async def test_a_flood_of_whispers_costs_nobody_its_seat() -> None:

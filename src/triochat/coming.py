@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from triochat.messages import Closing, Join, Joined, Left, Notice, Welcome
+from triochat.messages import Closing, Join, Joined, Left, Notice, Refused, Welcome
 from triochat.order import HOUSE, Peer
 from triochat.sanctions import person_of
 from triochat.seats import Seat, key_of
@@ -152,9 +152,14 @@ def waiting_by(state: State, token: str) -> Peer | None:
 
 
 def restore(state: State, seats: Iterable[Seat], now: float) -> None:
-    """Go on with these seats, which were kept; who was here is away from now on."""
+    """Go on with these seats, which were kept; who was here is away from now on.
+
+    Whose handle nobody may have here now, such as the server's new one, has no seat any more.
+    """
     away = [seat if seat.away is not None else replace(seat, away=now, why=LOST) for seat in seats]
     for seat in sorted(away, key=lambda seat: seat.away or 0.0):
+        if isinstance(state.members.check(seat.peer, seat.handle), Refused):
+            continue
         if seat.is_exposed:
             state.exposed.add(seat.peer)
         if seat.is_held:
