@@ -267,6 +267,23 @@ async def test_what_is_removed_is_told_and_gone(autojump_clock: trio.testing.Moc
         assert (await ann.event())["messages"] == []
 
 
+async def test_what_is_not_there_is_not_said_to_be_removed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Only messages that are kept are counted; where none of them is, that is refused."""
+    async with open_house() as house:
+        server = await house.operator()
+        ann, _ = await join(house, "Ann")
+        first, second = await say(ann, "one"), await say(ann, "two")
+        await server.ask({"type": "forget", "ids": [first, first, 9999, second + 1, 0]})
+        removed = await ann.event()
+        assert (removed["ids"], removed["text"]) == ([first], "1 message was removed by Server")
+        await server.ask({"type": "forget", "ids": [first, 9999]})
+        assert "no such message is kept" in (await server.heard_by_now())[-1]
+        await ann.ask({"type": "recall"})
+        assert texts((await ann.event())["messages"]) == ["two"]
+
+
 async def test_in_a_full_room_who_is_away_gives_way(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -9,7 +9,7 @@ it, and found by nobody else.
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 
 import trio
@@ -162,6 +162,18 @@ class History:
         """The ids of all messages that were said under this handle, oldest first."""
         wanted = Wanted.of(Recall(author=handle), 0)
         return [said.id for said in self._said if wanted.matches(said)]
+
+    async def kept(self, ids: Iterable[int]) -> Sequence[int]:
+        """Those of these ids that belong to messages which are kept, oldest first."""
+        newest = {_id(event) for event in (*self._events, *self._said) if type(event) is Said}
+        found = []
+        for number in sorted({*ids}):
+            if number not in newest:
+                messages = (await self.recall(Recall(1), number)).messages
+                if not messages or messages[0].id != number:
+                    continue
+            found.append(number)
+        return found
 
 
 class _Own:

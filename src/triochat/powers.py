@@ -141,7 +141,7 @@ def is_kept(_state: State, _: Peer, forget: Forget) -> Refused | None:
     if forget.handle:
         whose = f'nothing is kept that "{excerpt(forget.handle)}" has said'
         return Refused("no-such-message", f"{whose}; nothing was removed")
-    return Refused("no-such-message", "say which: \\forget ID...|NAME; nothing was removed")
+    return Refused("no-such-message", "no such message is kept; nothing was removed")
 
 
 def is_change(state: State, _: Peer, quiet: Quiet) -> Refused | None:

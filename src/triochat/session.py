@@ -223,9 +223,11 @@ class Session:
     async def _find(self, request: AnyRequest) -> AnyRequest:
         """What an operator asks for; the messages that are to be removed by their ids."""
         meant = parse(request.line) if isinstance(request, Typed) else request
-        if not isinstance(meant, Forget) or meant.ids:
+        if not isinstance(meant, Forget):
             return request
-        return Forget((*await self._hub.history.ids_by(meant.handle),), meant.handle)
+        history = self._hub.history
+        ids = await (history.kept(meant.ids) if meant.ids else history.ids_by(meant.handle))
+        return Forget((*ids,), "" if meant.ids else meant.handle)
 
     def _has_ended(self) -> bool:
         """Whether the room hears it no more; it may not have been told so yet."""
