@@ -181,7 +181,11 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def test_how_it_is_asked_for() -> None:
     """What makes no sense is refused with a sentence; a duration is a duration."""
     for arguments, problem in {
-        ("--keep", "30d"): "--keep and --keep-max say what --history FILE keeps; name a FILE",
+        ("--keep", "30d"): "--keep, --keep-max and --history-sync need --history FILE",
+        ("--history-sync", "normal"): "--history-sync need --history FILE",
+        ("--history", ""): "argument --history: no file is named",
+        ("--state", ""): "argument --state: no file is named",
+        ("--password-file", ""): "argument --password-file: no file is named",
         ("--hold", "soon"): '"soon" is no duration; write one as 90s, 5m, 2h or 30d',
         ("--replay", "x"): '"x" is not a number of messages; it must be 0 to 1000',
         ("--name", ""): "the name of a room has 1 to 100 characters",

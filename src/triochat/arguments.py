@@ -236,7 +236,7 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_file(parser: argparse.ArgumentParser, name: str, text: str) -> None:
-    option = parser.add_argument(name, metavar="FILE", help=text)
+    option = parser.add_argument(name, metavar="FILE", type=values.file, help=text)
     vars(option)["complete"] = "file"  # shtab reads it; it is not loaded here
 
 
@@ -341,8 +341,9 @@ def _check_tls(options: argparse.Namespace) -> None:
 
 
 def _check_history(options: argparse.Namespace) -> None:
-    if options.history is None and min(options.keep, options.keep_max) < math.inf:
-        options.parser.error("--keep and --keep-max say what --history FILE keeps; name a FILE")
+    is_bounded = min(options.keep, options.keep_max) < math.inf
+    if options.history is None and (is_bounded or options.history_sync != "full"):
+        options.parser.error("--keep, --keep-max and --history-sync need --history FILE")
 
 
 _NAME: dict[str, Any] = {"metavar": "NAME", "type": values.handle}

@@ -15,6 +15,7 @@ SERVER = """\
 examples:
   triochat server 9999                          on this machine only
   triochat server 9999 --host 0.0.0.0           for other machines too
+  triochat server 9999 --history room.history   keep what is said, in a file
   triochat server 0 --headless --log-file log   any free port, no operator
 
 Other machines are invited to an encrypted room. The key for that is made once,
@@ -30,7 +31,7 @@ server. How to run it as a service is in docs/operating.md.
 exit codes:
   0  stopped as asked
   1  it cannot listen there, cannot log, or cannot use the certificate or the
-     password file, or the file of --state
+     password file, or the file of --state or --history
   2  wrong arguments
   130 a second Ctrl-C
 """

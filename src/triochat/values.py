@@ -41,6 +41,13 @@ def duration(text: str, *, unit: str = "s", least: float = math.ulp(0.0)) -> flo
     return seconds
 
 
+def file(text: str) -> str:
+    """The name of a file; what a variable that is not set leaves would be none."""
+    if not text:
+        raise ArgumentTypeError("no file is named")
+    return text
+
+
 def words(text: str) -> str:
     """What can be looked for."""
     if not re.search(r"\w", text):
