@@ -46,9 +46,8 @@ def kick(state: State, peer: Peer, request: Kick) -> None:
     for handle, so in zip(absent, ("is out of the line", "cannot come back"), strict=True):
         if handle:
             state.tell(Moderated(f"{handle} {so}", state.next_id(), state.at, by), peer)
-    coming.leave(
-        state, target, reason, can_wait=False
-    )  # the operator's other answers come after it
+    # the operator's other answers come after it, so it cannot wait
+    coming.leave(state, target, reason, can_wait=False)
 
 
 def ban(state: State, peer: Peer, request: Ban) -> None:
