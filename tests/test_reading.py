@@ -172,7 +172,7 @@ async def test_back_at_the_keyboard() -> None:
         assert bob.screen[-1].split("\n") == [
             "* earlier: #8 Ann> text 8",
             "* earlier: #9 Ann> text 9",
-            "* 2 earlier messages; there are older ones: type the same again to see them",
+            "* 2 earlier messages; there are older ones: type that again",
         ]
         await bob.type("\\back 2")
         assert await stub.asked() == [Recall(2, 8)]

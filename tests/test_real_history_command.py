@@ -146,7 +146,7 @@ def test_a_person_reads_back(tmp_path: Path) -> None:
         bob.sendline("\\back 1")
         bob.expect(r"\* earlier: \[\d\d:\d\d\] #(\d+) Ann> tea, \*too\*")
         number = int(bob.match[1]) if isinstance(bob.match, re.Match) else 0
-        bob.expect("1 earlier message; there are older ones: type the same again")
+        bob.expect("1 earlier message; there are older ones: type that again")
         bob.sendline("\\back 1")
         bob.expect(r"#\d+ Ann> coffee")
         bob.sendline("\\find TEA from ann")

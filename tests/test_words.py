@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from strategies import any_text, events
 from triochat.messages import (
+    PAGE,
     Action,
     Closing,
     Event,
@@ -25,13 +26,22 @@ from triochat.messages import (
     Welcome,
     Whispered,
 )
-from triochat.words import PAST, line_of, missed, past_line_of, stamp_of, unsent, words_of
+from triochat.words import (
+    PAST,
+    found_of,
+    line_of,
+    missed,
+    past_line_of,
+    stamp_of,
+    unsent,
+    words_of,
+)
 
 AT = "2026-01-02T03:04:05.678Z"
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What no screen is ever sent: controls but for a line feed, overrides, lone surrogates."""
 
-MORE = "there are older ones: type the same again to see them"
+MORE = "there are older ones: type that again"
 
 EVENTS: list[tuple[Event, str]] = [
     (Welcome("Ann", "Server", ("Ann",)), "* Server connected. You are Ann. 1 here: Ann"),
@@ -322,3 +332,9 @@ def test_what_stands_above_what_was_missed(count: int, first: str, last: str, wo
 def test_whatever_a_server_calls_a_time_is_none_of_ours(count: int, first: str, last: str) -> None:
     """What is no time is left out."""
     assert missed(count, first, last).isprintable()
+
+
+def test_how_much_was_found_fits_a_terminal() -> None:
+    """The line that stands above what is read back is not broken where there are 80 columns."""
+    many = Recalled((Said(7, "", "Ann", "hi"),) * PAGE, more=True)
+    assert len(f"──────── {found_of(many)}") < 80

@@ -17,7 +17,7 @@ NAMED = 10
 PAST = "* earlier: "
 """How a line begins that tells of what was told before. Nobody is called so, who acts like that."""
 
-AGAIN = "type the same again to see them"
+AGAIN = "type that again"
 """How older messages are seen where it is remembered which were."""
 
 BACK = f"\\back N shows the newest N, at most {messages.PAGE}"
