@@ -452,22 +452,23 @@ async def test_a_polite_end_leaves_one_file(tmp_path: Path) -> None:
 
 async def test_who_is_told_nothing_is_not_held_up(tmp_path: Path) -> None:
     """While somebody reads all of the file, others write."""
-    async with kept_in(tmp_path / "room.db", kept=1) as history:
-        await keep(history, said(1, 2, 3))
-        began, may_end = trio.Event(), trio.Event()
-        read = history._reading.recall
+    with trio.fail_after(30):
+        async with kept_in(tmp_path / "room.db", kept=1) as history:
+            await keep(history, said(1, 2, 3))
+            began, may_end = trio.Event(), trio.Event()
+            read = history._reading.recall
 
-        def slow(*asked: object) -> object:
-            trio.from_thread.run_sync(began.set)
-            trio.from_thread.run(may_end.wait)
-            return read(*asked)  # type: ignore[arg-type]
+            def slow(*asked: object) -> object:
+                trio.from_thread.run_sync(began.set)
+                trio.from_thread.run(may_end.wait)
+                return read(*asked)  # type: ignore[arg-type]
 
-        history._reading.recall = slow  # type: ignore[method-assign, assignment]
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(history.recall, Recall(), 99)
-            await began.wait()
-            await keep(history, said(4))
-            may_end.set()
+            history._reading.recall = slow  # type: ignore[method-assign, assignment]
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(history.recall, Recall(), 99)
+                await began.wait()
+                await keep(history, said(4))
+                may_end.set()
 
 
 async def test_no_answer_has_more_than_a_thousand(tmp_path: Path) -> None:

@@ -26,9 +26,6 @@ FORMER_OF_HOST = 20
 ABSENCES = 8
 """Of the last so many it is known that they were its own, and are not told to who was away."""
 
-MOST = 1000
-"""Messages that anybody is told on joining."""
-
 LOST = "connection lost"
 """Why somebody is away, if nothing else is known."""
 
@@ -98,7 +95,7 @@ def welcome_back(state: State, peer: Peer, seat: Seat, join: Join) -> None:
 def _wanted(state: State, peer: Peer, join: Join) -> int:
     """How many messages it is told first."""
     if join.history is not None:
-        return max(0, min(join.history, MOST))
+        return max(0, join.history)
     return state.replay if join.token or peer.is_console else (state.replay + 1) // 2
 
 

@@ -21,7 +21,7 @@ from triochat.link import Link
 from triochat.messages import Event, Notice
 from triochat.order import Peer
 from triochat.outbox import Outbox, Way, put_all
-from triochat.past import Past, begin
+from triochat.past import Past
 from triochat.telling import (
     Ends,
     Follows,
@@ -221,7 +221,7 @@ class FanOut:
         if isinstance(telling, Recalls):
             past.defer(telling.asked)
         me = "" if link.speaker.dialect.echoes else self.name_of(peer)
-        begin(link, past, me, partial(self.follow, peer))
+        past.begin(me, partial(self.follow, peer))
 
     def _edit(self, peer: Peer, link: Link) -> Edit:
         edit = self._edits.get(peer)

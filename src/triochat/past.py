@@ -21,7 +21,7 @@ from triochat.telling import Ends, Follows
 PAGE = 400
 """Events that are taken from the history at once."""
 
-WAITING = 4096
+WAITING = 1000
 """What waits here at most for one peer; who is told more by then has fallen behind."""
 
 ANSWER = 1 << 18
@@ -78,12 +78,24 @@ class Past:
         elif len(self._waiting) > WAITING:
             self._link.outbox.evict("fell behind")
 
-    async def tell(self, me: str) -> bool:
-        """Tell all this; whether the peer is to follow now, at once.
+    def begin(self, me: str, follow: Callable[[], object]) -> None:
+        """Tell the peer all this, in a task of its session; then have it follow.
 
         Args:
             me: its handle, where it does not hear its own words.
+            follow: has it do so; not called if it is to follow no more by then.
         """
+        self._link.past = self
+        self._link.start(partial(self._catch_up, me, follow))
+
+    async def _catch_up(self, me: str, follow: Callable[[], object]) -> None:
+        is_following = await self._tell(me)
+        self._link.past = None
+        if is_following:
+            follow()
+
+    async def _tell(self, me: str) -> bool:
+        """Tell all this; whether the peer is to follow now, at once."""
         link, history = self._link, self._history
         if self._follows.count:
             found = await history.recall(Recall(self._follows.count), self._last)
@@ -138,16 +150,3 @@ def fitting(found: Recalled) -> Recalled:
         if left < 0:
             return Recalled(found.messages[-count:], more=True)
     return found
-
-
-def begin(link: Link, past: Past, me: str, follow: Callable[[], object]) -> None:
-    """Tell a peer what is past, in a task of its session; then have it follow."""
-    link.past = past
-    link.start(partial(_catch_up, link, past, me, follow))
-
-
-async def _catch_up(link: Link, past: Past, me: str, follow: Callable[[], object]) -> None:
-    is_following = await past.tell(me)
-    link.past = None
-    if is_following:
-        follow()
