@@ -389,14 +389,14 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
     folders = [tmp_path, torn_log]
     before = [contents(folder) for folder in folders]
     other = "is not the history of a room; name another file, or move it away"
-    broken = "is damaged; put a copy of it there, or name another file"
+    broken = "is damaged; put a backup of it there, or name another file"
     assert refusal(letter) == f"{letter} {other}"
     assert refusal(foreign) == f"{foreign} {other}"
     assert refusal(torn) == f"{torn} {broken}"
     assert refusal(damaged) == f"{damaged} {broken}"
     assert refusal(torn_log / "live") == f"{torn_log / 'live'} {broken}"
     assert refusal(newer) == (f"{newer} was written by a newer triochat: this one cannot read it")
-    assert refusal(tmp_path) == f"{tmp_path} is no file: nothing can be kept there"
+    assert refusal(tmp_path) == f"{tmp_path} is no file"
     nowhere = tmp_path / "no" / "room.db"
     assert refusal(nowhere) == f"cannot write {nowhere}: no such file or directory"
     assert [contents(folder) for folder in folders] == before

@@ -482,3 +482,18 @@ async def test_who_is_told_the_past_takes_turns(
                 nursery.start_soon(peer.ask, {"type": "recall"})
         await trio.testing.wait_all_tasks_blocked()
     assert len(passes) == len({*passes}) == 10
+
+
+async def test_who_asks_for_a_handle_that_is_kept_is_told_for_how_long(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It may be its own, or be free in a while; before the others have heard of it, too."""
+    async with open_house() as house:
+        ann, _ = await join(house, "Ann", token=TOKEN)
+        await cut(ann)
+        for seconds, left in ((0, "10 minutes"), (GRACE + LOOK + 80, "9 minutes")):
+            await trio.sleep(seconds)
+            _, refused = await join(house, "ann")
+            assert refused["code"] == "handle-taken"
+            kept = 'handle "Ann" is kept for who lost the connection, who has another'
+            assert refused["text"] == f"{kept} {left} to come back; try another, or wait"

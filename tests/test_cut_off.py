@@ -8,7 +8,7 @@ import trio.testing
 from msgspec.structs import replace
 
 from doubles import Paper, Street, Stub, Text, Typist, sitting
-from triochat.chat import AWAY, SILENT, Chat
+from triochat.chat import AWAY, BEGUN_ANEW, SILENT, Chat
 from triochat.connection import LOST, PATIENCE, Connection
 from triochat.messages import (
     Closing,
@@ -83,7 +83,8 @@ async def test_a_server_that_vanishes_is_waited_for(is_restart: bool) -> None:
                 "* Server closed the connection: shutting down",
                 "* trying to come back (Ctrl-C gives up)",
             ]
-        assert typist.screen == [*gone, "* S connected. You are Bob. 2 here: Ann, Bob"]
+        welcome = "* S connected. You are Bob. 2 here: Ann, Bob"
+        assert typist.screen == [*gone, f"* {BEGUN_ANEW.text}", welcome]
 
 
 async def test_a_server_that_lets_in_and_closes_is_not_called_all_the_time() -> None:
@@ -586,9 +587,12 @@ async def test_who_is_not_known_any_more_is_told_what_is_lost() -> None:
         await last.asked()
         anew = Welcome("Bob", "S", ("Bob",), 3, token=TOKEN)
         await last.tell(anew, said(1, "Ann", "old"), said(9, "Ann", "past"), Pong())
-        assert typist.screen[:3] == [
-            GONE, "! perhaps not sent: hello", "* S connected. You are Bob. 1 here: Bob"
-        ]  # fmt: skip
+        assert typist.screen[:4] == [
+            GONE,
+            f"* {BEGUN_ANEW.text}",
+            "! perhaps not sent: hello",
+            "* S connected. You are Bob. 1 here: Bob",
+        ]
         await typist.type("again")
         assert await last.asked() == [Say("again")]
 

@@ -157,7 +157,7 @@ def test_a_file_that_is_damaged_further_on(kept: Kept, monkeypatch: pytest.Monke
     said: list[str] = []
     monkeypatch.setattr("triochat.process.say", lambda _, text: said.append(text))
     assert run() == 1
-    assert said == ["triochat: file is damaged; put a copy of it there, or name another file"]
+    assert said == ["triochat: file is damaged; put a backup of it there, or name another file"]
     assert kept.is_closed
 
 

@@ -106,7 +106,7 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
     with running_server("--history", str(room)):
         for path, problem in {
             letter: "is not the history of a room; name another file, or move it away",
-            tmp_path: "is no file: nothing can be kept there",
+            tmp_path: "is no file",
         }.items():
             done = run("server", "0", "--history", str(path))
             assert (done.returncode, done.stdout) == (1, "")

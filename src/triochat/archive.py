@@ -25,7 +25,7 @@ from triochat.text import handle_key
 NEWEST = 2000
 """Messages among which is looked one by one before the index is asked."""
 
-DAMAGED = "{} is damaged; put a copy of it there, or name another file"
+DAMAGED = "{} is damaged; put a backup of it there, or name another file"
 
 VERSION = 1
 APPLICATION = 0x74726963  # tric
@@ -185,7 +185,7 @@ def head_of(path: Path) -> bytes:
         OSError: it cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no file: nothing can be kept there")
+        raise ValueError(f"{path} is no file")
     with path.open("rb") as file:
         head = file.read(100)
     if not head:

@@ -34,6 +34,9 @@ OVER = "the chat is over; this is not sent any more"
 HINT = Notice("\\help lists what you can type")
 """What a newcomer is told."""
 
+BEGUN_ANEW = Notice("the room does not know you any more: what was said meanwhile is not told")
+"""What a person is told that comes back to a server that has forgotten all."""
+
 _FEW = 100  # lines on their way; of more it is shown only once a second which they are
 _STRANGE = Refused("not-resumed", "connection lost, and the room does not know us any more")
 _TICK = 1.0  # seconds between two looks at how long there was no answer
@@ -226,7 +229,7 @@ class Chat:
 
     def _join(self) -> messages.Join:
         if self._role is Role.OPERATOR:  # whose place nobody keeps
-            return messages.Join(self.questions.handle)
+            return messages.Join(self.questions.handle, history=None)
         history = None if self._is_person else 0
         return self.stay.join(self.questions.handle, self.questions.secret.password, history)
 
@@ -302,6 +305,8 @@ class Chat:
 
     async def _hear_welcome(self, welcome: messages.Welcome) -> bool:
         """We are in; in again, if we were. Whether that is nothing to be shown."""
+        if self._is_person and self._was_in and not welcome.resumed:
+            await self._terminal.show(BEGUN_ANEW, self.handle)
         if self._is_person or not self._was_in:
             await self._show_lost()
         elif not welcome.resumed:  # a pipe cannot begin anew: who knows what was heard

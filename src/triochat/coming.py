@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from triochat.durations import spell
 from triochat.messages import Closing, Join, Joined, Left, Notice, Refused, Welcome
 from triochat.order import HOUSE, Peer
 from triochat.sanctions import person_of
@@ -100,6 +101,16 @@ def _wanted(state: State, peer: Peer, join: Join) -> int:
 
 
 # ---- coming back
+
+
+def kept_for(state: State, handle: str) -> Refused | None:
+    """Why nobody else has the handle of who is away."""
+    seat = state.seats.of(state.members.find(handle))
+    if seat is None or seat.away is None:
+        return None
+    left = spell(seat.away + state.hold - state.now)
+    why = f"is kept for who lost the connection, who has another {left} to come back"
+    return Refused("handle-taken", f'handle "{seat.handle}" {why}; try another, or wait')
 
 
 def seat_of(state: State, join: Join) -> Seat | None:

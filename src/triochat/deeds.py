@@ -51,7 +51,7 @@ def join(state: State, peer: Peer, request: Join) -> None:
         coming.replace_waiting(state, former)
     handle = seat.handle if seat else state.members.check(peer, request.handle)
     if isinstance(handle, Refused):
-        state.refuse(peer, handle)
+        state.refuse(peer, coming.kept_for(state, request.handle) or handle)
         return
     if seat:
         coming.replace_former(state, seat)

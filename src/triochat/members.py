@@ -79,10 +79,8 @@ class Members(dict[Peer, str]):
         handle = self.server if is_own else accept_handle(wanted, self.handle_length)
         if isinstance(handle, Refused):
             return handle
-        other = self.find(handle)
-        if other not in (peer, HOUSE):
-            how = "held for who has lost its connection" if other in self.held else "taken"
-            return Refused("handle-taken", f'handle "{handle}" is {how}; try another')
+        if self.find(handle) not in (peer, HOUSE):
+            return Refused("handle-taken", f'handle "{handle}" is taken; try another')
         return handle if is_own else self._check_looks(peer, handle) or handle
 
     def _check_looks(self, peer: Peer, handle: str) -> Refused | None:

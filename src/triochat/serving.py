@@ -105,9 +105,12 @@ def _open_history(options: argparse.Namespace) -> Archived:
     try:
         scribe = open_archive(path, time.time(), hold=hold, sync=options.history_sync)
         scribe.keep, scribe.most = options.keep, options.keep_max
-        return Archived(scribe, server=options.handle, hold=hold, keeps_rulings=not options.state)
+        server, keeps_rulings = options.handle, not options.state
+        history = Archived(scribe, server=server, hold=hold, keeps_rulings=keeps_rulings)
     except ValueError as error:
         raise ValueError(f"--history: {error}") from None
+    say(1, f"What is said is kept in {clean(str(path))}.")
+    return history
 
 
 async def _listen(host: str, port: int) -> Listeners:
