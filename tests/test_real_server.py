@@ -143,6 +143,8 @@ def flood_one_who_never_reads(server: Server) -> None:
     for peer, handle in ((talker, "talker"), (reader, "reader"), (dead, "dead")):
         peer.type(handle)
         assert peer.line().startswith("* Server connected")
+    talker.type("hello")
+    dead.wait_line("talker> hello")  # it is told what is new by now, and no more what is past
     text = "x" * 490
     for number in range(20):
         for line in range(1000):
