@@ -11,7 +11,7 @@ from tls import make_tls
 from triochat.absence import LOOK
 from triochat.history import History
 from triochat.hub import Hub
-from triochat.messages import Join, Recall, Recalled
+from triochat.messages import Join, Recall, Recalled, Say
 from triochat.past import fitting
 from triochat.ratelimit import Limits
 from triochat.room import Room
@@ -497,3 +497,26 @@ async def test_who_asks_for_a_handle_that_is_kept_is_told_for_how_long(
             assert refused["code"] == "handle-taken"
             kept = 'handle "Ann" is kept for who lost the connection, who has another'
             assert refused["text"] == f"{kept} {left} to come back; try another, or wait"
+
+
+async def test_who_comes_in_while_all_talk_follows_soon(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """However much is said in each pass, nobody is told from the history for ever."""
+    async with open_house(limits=Limits(rate=0)) as house:
+        hub, members = house.hub, house.room.members
+        await join(house, "Bob")
+        async with trio.open_nursery() as nursery:
+
+            async def talk() -> None:
+                while True:
+                    hub.ask(members.find("Bob"), [Say("on and on")])
+                    hub.flush()
+                    await trio.lowlevel.checkpoint()
+
+            nursery.start_soon(talk)
+            await join(house, "Ann", history=5)
+            for _ in range(10):
+                await trio.lowlevel.checkpoint()
+            assert hub.fan_out.links[members.find("Ann")].past is None
+            nursery.cancel_scope.cancel()

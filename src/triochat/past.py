@@ -97,15 +97,13 @@ class Past:
     async def _tell(self, me: str) -> bool:
         """Tell all this; whether the peer is to follow now, at once."""
         link, history = self._link, self._history
+        await trio.lowlevel.checkpoint()
         if self._follows.count:
             found = await history.recall(Recall(self._follows.count), self._last)
             async with self._turns:
                 if recent := fitting(found).messages:
                     link.outbox.put(link.speaker.tell_past(recent))
-        while True:
-            await trio.lowlevel.checkpoint()
-            if not self._waiting and self._last >= self._newest():
-                return self._until == math.inf
+        while not self._is_done:
             if self._waiting and self._waiting[0][0] <= self._last:
                 _, own = self._waiting.popleft()
                 if isinstance(own, Ends):
@@ -119,8 +117,17 @@ class Past:
                 else:
                     link.outbox.put(link.speaker.tell([*own]))
             else:
-                await self._tell_page(me)
+                async with self._turns:
+                    await self._tell_page(me)
+                    if self._is_done:  # before others say more, or it would never be
+                        break
             await link.outbox.wait_sent()
+        return self._until == math.inf
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether it has been told all that others have been told by now."""
+        return not self._waiting and self._last >= self._newest()
 
     async def _tell_page(self, me: str) -> None:
         """Tell what comes next of what others were told, as far as nothing has its place before."""
@@ -138,8 +145,7 @@ class Past:
         if me:
             events = [one for one in events if type(one) is not Said or one.handle != me]
         if events:
-            async with self._turns:
-                self._link.outbox.put(self._link.speaker.tell(events))
+            self._link.outbox.put(self._link.speaker.tell(events))
 
 
 def fitting(found: Recalled) -> Recalled:
