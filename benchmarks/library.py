@@ -12,7 +12,7 @@ from pathlib import Path
 
 from triochat.changes import Changes
 from triochat.messages import Said
-from triochat.scribe import open_archive
+from triochat.opening import open_archive
 
 WORDS = 5000
 """Others; the third is said a third as often as the first, the fourth a quarter as often."""

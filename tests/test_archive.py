@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from house import EPOCH
 from strategies import wire_text
 from triochat import archive as archive_module
-from triochat import scribe as scribe_module
+from triochat import opening as opening_module
 from triochat.archive import APPLICATION, VERSION, open_reading
 from triochat.changes import Changes
 from triochat.finding import Wanted, words_in
 from triochat.history import UNSEEN
 from triochat.messages import Event, Joined, Recall, Refused, Said, Whispered
+from triochat.opening import open_archive
 from triochat.order import Peer
-from triochat.scribe import PIECE, Scribe, open_archive
+from triochat.scribe import PIECE, Scribe
 from triochat.seats import HOLD, Seat, key_of
 
 NOW = "2026-01-02T03:04:05.678Z"
@@ -240,7 +241,7 @@ def test_the_index_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     A server that was killed goes on where it was, and all is found meanwhile.
     """
-    monkeypatch.setattr(scribe_module, "PIECE", 2)
+    monkeypatch.setattr("triochat.scribe.PIECE", 2)
     path, all_ids = tmp_path / "room.db", [*range(2, 9)]
     with writing(path) as scribe:
         scribe.commit(Changes(said=[said(n) for n in all_ids if n != 3], last=9), EPOCH)
@@ -418,7 +419,7 @@ def test_reading_what_is_no_archive(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_full_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that could not be made is not left behind."""
-    monkeypatch.setattr("triochat.scribe.MIGRATIONS", ("CREATE TABLE nonsense",))
+    monkeypatch.setattr("triochat.opening.MIGRATIONS", ("CREATE TABLE nonsense",))
     path = tmp_path / "room.db"
     assert refusal(path) == f'cannot write {path}: near "PRAGMA": syntax error'
     assert [*tmp_path.iterdir()] == []
@@ -428,7 +429,7 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
     """A file that a server writes is no other server's; others may read it, and change nothing."""
     path = tmp_path / "room.db"
     program = (
-        "import sys; from pathlib import Path; from triochat.scribe import open_archive\n"
+        "import sys; from pathlib import Path; from triochat.opening import open_archive\n"
         "from triochat.archive import open_reading; from triochat.messages import Recall\n"
         "path = Path(sys.argv[1])\n"
         "try: open_archive(path, 0.0)\n"
@@ -464,12 +465,12 @@ def test_an_older_file_is_brought_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of a former version is changed into one of ours, and nothing in it is lost."""
-    assert len(scribe_module.MIGRATIONS) == VERSION
+    assert len(opening_module.MIGRATIONS) == VERSION
     path = tmp_path / "room.db"
     with writing(path) as scribe:
         scribe.commit(Changes(said=[said(1)]), EPOCH)
-    newer = (*scribe_module.MIGRATIONS, "ALTER TABLE house ADD COLUMN colour TEXT;")
-    monkeypatch.setattr(scribe_module, "MIGRATIONS", newer)
+    newer = (*opening_module.MIGRATIONS, "ALTER TABLE house ADD COLUMN colour TEXT;")
+    monkeypatch.setattr(opening_module, "MIGRATIONS", newer)
     monkeypatch.setattr(archive_module, "VERSION", VERSION + 1)
     for _ in range(2):
         with writing(path) as scribe:

@@ -18,10 +18,10 @@ from triochat.archiving import Archived, archiving
 from triochat.history import OWN, History
 from triochat.hub import Hub
 from triochat.messages import Joined, Left, Recall, Refused, Said, Whispered
+from triochat.opening import open_archive
 from triochat.order import Peer
 from triochat.room import Room
 from triochat.sanctions import Sanction
-from triochat.scribe import open_archive
 from triochat.seats import Seat, key_of
 from triochat.telling import Forgets, Seated, Telling, Told, Vacated
 from triochat.testing import open_memory_room

@@ -12,7 +12,7 @@ import pytest
 from real import ENVIRONMENT, PATIENCE, TRIOCHAT, exit_code, member, run, running_server, spawn
 from triochat.changes import Changes
 from triochat.messages import Said
-from triochat.scribe import open_archive
+from triochat.opening import open_archive
 
 LONG = f"{'x' * 70} Bob> hi"
 

@@ -21,12 +21,12 @@ from triochat.hub import Hub
 from triochat.invitation import all_addresses, invitation
 from triochat.keeper import keeping, open_rulings
 from triochat.logs import set_up_log
+from triochat.opening import open_archive
 from triochat.outbox import LINGER
 from triochat.process import allow_many_files, fail, say, take_password
 from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.sanctions import Rulings
-from triochat.scribe import open_archive
 from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.service import Manager
 from triochat.signals import next_end, open_signals
