@@ -14,8 +14,9 @@ import trio.testing
 from tls import Sealer, make_tls
 from triochat.backlog import Backlog
 from triochat.connection import EVENT_LIMIT
-from triochat.dialects import PlainSpeaker, recognise
 from triochat.dialects.ndjson import decode_event
+from triochat.dialects.plain import PlainSpeaker
+from triochat.dialects.recognition import recognise
 from triochat.exceptions import RemoteProtocolError
 from triochat.framing import Lines
 from triochat.grammar import parse

@@ -35,6 +35,7 @@ from triochat.messages import (
     Say,
     Stats,
     Topic,
+    Typed,
     Unban,
     Unmute,
     Welcome,
@@ -42,7 +43,7 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.order import AnyRequest, Expired, Exposed, Typed
+from triochat.order import AnyRequest, Expired, Exposed
 
 CONTROLS = "\x00\x07\x08\t\n\v\f\r\x1b\x1c\x7f\x85\x9b"
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202d\u202e\u2066\u2067\u2069"

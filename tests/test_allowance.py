@@ -13,8 +13,8 @@ from triochat.allowance import (
     handle_asked,
     price,
 )
-from triochat.messages import Join, Pong, Refused, Roster, Said, Say, Who
-from triochat.order import AnyRequest, Peer, Typed
+from triochat.messages import Join, Pong, Refused, Roster, Said, Say, Typed, Who
+from triochat.order import AnyRequest, Peer
 from triochat.pace import CROWD
 from triochat.ratelimit import TokenBucket
 from triochat.telling import Told

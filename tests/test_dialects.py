@@ -8,20 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import any_text, events, requests, wire_text
-from triochat.dialects import (
-    BEGINNINGS,
-    HTTP,
-    NDJSON,
-    PLAIN,
-    Dialect,
-    HttpSpeaker,
-    NdjsonSpeaker,
-    PlainSpeaker,
-    Speaker,
-    recognise,
-)
-from triochat.dialects.ndjson import decode_event, decode_request, encode
-from triochat.dialects.plain import greeting, is_greeting
+from triochat.dialects.base import Dialect, Speaker
+from triochat.dialects.http import HTTP, HttpSpeaker
+from triochat.dialects.ndjson import NDJSON, NdjsonSpeaker, decode_event, decode_request, encode
+from triochat.dialects.plain import PLAIN, PlainSpeaker, greeting, is_greeting
+from triochat.dialects.recognition import BEGINNINGS, recognise
 from triochat.exceptions import RemoteProtocolError
 from triochat.messages import (
     Action,
@@ -55,6 +46,7 @@ from triochat.messages import (
     Say,
     Stats,
     Topic,
+    Typed,
     Unban,
     Unmute,
     Welcome,
@@ -62,7 +54,7 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.order import AnyRequest, Typed
+from triochat.order import AnyRequest
 from triochat.text import clean
 from triochat.words import words_of
 

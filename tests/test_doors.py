@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from strategies import any_text, requests, typed_lines, wire_text
 from triochat.backlog import Backlog
-from triochat.dialects import BEGINNINGS, HTTP, NDJSON, PLAIN, NdjsonSpeaker
-from triochat.dialects.ndjson import decode_event, encode
+from triochat.dialects.http import HTTP
+from triochat.dialects.ndjson import NDJSON, NdjsonSpeaker, decode_event, encode
+from triochat.dialects.plain import PLAIN
+from triochat.dialects.recognition import BEGINNINGS
 from triochat.link import Link
 from triochat.messages import Event, Join, Kick, Quit, Say
 from triochat.order import AnyRequest, Asked, Expired, Gone, Peer

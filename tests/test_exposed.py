@@ -9,7 +9,7 @@ import trio.testing
 from house import House, Peer, open_house
 from tls import client_context, make_tls
 from triochat.console import run_relay
-from triochat.link import EXPOSED
+from triochat.dialects.plain import EXPOSED
 from triochat.session import Session
 
 WARNING = f"* {EXPOSED}; triochat client HOST PORT encrypts"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from triochat.backlog import Backlog
 from triochat.counts import Counts
-from triochat.dialects import NdjsonSpeaker, PlainSpeaker
+from triochat.dialects.ndjson import NdjsonSpeaker
+from triochat.dialects.plain import PlainSpeaker
 from triochat.fanout import FanOut
 from triochat.link import Link
 from triochat.messages import (

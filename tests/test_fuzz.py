@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from entries import ENTRIES
 from fuzz import SEEDS
 from strategies import events, requests, wire_text
-from triochat.dialects import BEGINNINGS
 from triochat.dialects.ndjson import encode
+from triochat.dialects.recognition import BEGINNINGS
 
 FOUND: list[tuple[str, bytes]] = []
 """What has once broken an entry."""

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from house import House, Peer, open_house
-from triochat.link import EXPOSED
+from triochat.dialects.plain import EXPOSED
 from triochat.ratelimit import GUESSES, HOSTS, Guesses
 from triochat.session import Session
 from triochat.stranger import GUESSING, PERSON

@@ -13,7 +13,7 @@ import trio.testing
 from house import UNLIMITED, Peer, open_house
 from triochat.allowance import FAST, LINES
 from triochat.backlog import HELD, PATIENCE
-from triochat.dialects import NDJSON, NdjsonSpeaker
+from triochat.dialects.ndjson import NDJSON, NdjsonSpeaker
 from triochat.history import History
 from triochat.hub import Hub
 from triochat.link import Link

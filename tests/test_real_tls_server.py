@@ -11,9 +11,9 @@ import pytest
 
 from real import ENVIRONMENT, PATIENCE, TRIOCHAT, Peer, member, running_server
 from tls import Certificate, Sealer, any_context
+from triochat.dialects.plain import EXPOSED
 from triochat.fingerprints import fingerprint
 from triochat.hosts import is_loopback
-from triochat.link import EXPOSED
 
 
 class SealedPeer(Peer):

@@ -38,23 +38,13 @@ from triochat.messages import (
     Roster,
     Said,
     Say,
+    Typed,
     Welcome,
     Whisper,
     Whispered,
     Who,
 )
-from triochat.order import (
-    HOUSE,
-    AnyRequest,
-    Asked,
-    Expired,
-    Gone,
-    Idled,
-    Peer,
-    Settle,
-    Typed,
-    arrival,
-)
+from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Idled, Peer, Settle, arrival
 from triochat.room import Room
 from triochat.rules import QUEUE
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows

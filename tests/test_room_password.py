@@ -5,8 +5,8 @@ from hypothesis import given
 
 from strategies import any_text
 from test_room import Stage, transcript
-from triochat.messages import Closing, Event, Join, Notice, Refused, Say, Welcome
-from triochat.order import Exposed, Gone, Typed
+from triochat.messages import Closing, Event, Join, Notice, Refused, Say, Typed, Welcome
+from triochat.order import Exposed, Gone
 from triochat.room import Room
 
 

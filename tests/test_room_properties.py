@@ -39,6 +39,7 @@ from triochat.messages import (
     Said,
     Say,
     Topic,
+    Typed,
     Unban,
     Unmute,
     Welcome,
@@ -46,7 +47,7 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Peer, Settle, Typed
+from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Peer, Settle
 from triochat.room import Room
 from triochat.sanctions import Rulings
 from triochat.telling import Ends, Follows, Telling, Told, Unfollows

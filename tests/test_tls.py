@@ -14,8 +14,8 @@ from tls import Hand, Sealer, Sheet, any_context, client_context, make_tls
 from triochat.backlog import Backlog
 from triochat.hosts import host_of
 from triochat.link import Link
-from triochat.messages import Quit
-from triochat.order import AnyRequest, Typed
+from triochat.messages import Quit, Typed
+from triochat.order import AnyRequest
 from triochat.outbox import LINGER, Way
 from triochat.ratelimit import Limits
 from triochat.session import Session

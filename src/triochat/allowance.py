@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from triochat.finding import RECALLED
 from triochat.grammar import introduce, parse
-from triochat.messages import Join, Pong, Refused, Roster, Who
-from triochat.order import AnyRequest, Typed
+from triochat.messages import Join, Pong, Refused, Roster, Typed, Who
+from triochat.order import AnyRequest
 from triochat.pace import CROWD
 from triochat.ratelimit import TokenBucket
 from triochat.telling import Recalls, Telling, Told

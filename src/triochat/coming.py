@@ -46,7 +46,7 @@ def enter(state: State, peer: Peer, handle: str, join: Join) -> None:
     state.telling.append(Told([joined], can_wait=True))
     if seat:
         if seat.is_operator:
-            state.operators.add(peer)
+            members.appoint(peer)
         welcome_back(state, peer, replace(seat, absences=(*seat.absences, joined.id)), join)
         return
     key = key_of(join.token) if join.token else ""
@@ -70,6 +70,7 @@ def welcome(state: State, peer: Peer, join: Join, *, is_back: bool = False) -> N
         state.name,
         join.token,
         is_back,
+        members.who.operators,
     )
     state.tell(told, peer)
 
@@ -126,9 +127,6 @@ def come_back(state: State, peer: Peer, seat: Seat, join: Join) -> None:
         enter(state, peer, seat.handle, join)
         return
     state.members.move(former, peer)
-    if former in state.operators:
-        state.operators.remove(former)
-        state.operators.add(peer)
     if former in state.renames:
         state.renames[peer] = state.renames.pop(former)
     if state.last_speaker == former:
@@ -175,7 +173,7 @@ def restore(state: State, seats: Iterable[Seat], now: float) -> None:
         else:
             state.members.enter(seat.peer, seat.handle)
             if seat.is_operator:
-                state.operators.add(seat.peer)
+                state.members.appoint(seat.peer)
         state.seats.put(seat)
 
 
@@ -234,12 +232,15 @@ def make_place(state: State) -> None:
             fill(state)
 
 
-def leave(state: State, peer: Peer, reason: str, *, can_wait: bool = True) -> None:
-    """Whatever this peer was, its place is free now, and its connection ends, if it has one."""
+def leave(state: State, peer: Peer, reason: str, *, by: str = "", can_wait: bool = True) -> None:
+    """Whatever this peer was, its place is free now, and its connection ends, if it has one.
+
+    The others are told which operator did that, if one did.
+    """
     seat = state.seats.of(peer)
     is_here = seat is None or seat.away is None or peer in state.members.queue
     if handle := remove(state, peer):
-        tell_left(state, handle, reason, can_wait=can_wait)
+        tell_left(state, handle, reason, by=by, can_wait=can_wait)
     if seat:
         state.vacate(seat.key)
     if is_here:
@@ -262,16 +263,18 @@ def remove(state: State, peer: Peer) -> str | None:
         return None
     if state.last_speaker == peer:
         state.last_speaker = None
-    state.operators.discard(peer)
+    members.appoint(peer, is_operator=False)
     state.renames.pop(peer, None)
     state.telling.append(Unfollows(peer))
     remember(state, peer)
     return members.remove(peer)
 
 
-def tell_left(state: State, handle: str, reason: str, *, can_wait: bool = True) -> int:
+def tell_left(
+    state: State, handle: str, reason: str, *, by: str = "", can_wait: bool = True
+) -> int:
     """Tell all that this one has left; return the id of that."""
-    left = Left(handle, reason, state.next_id(), state.at)
+    left = Left(handle, reason, state.next_id(), state.at, by)
     state.telling.append(Told([left], can_wait=can_wait))
     return left.id
 

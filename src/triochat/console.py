@@ -15,7 +15,8 @@ import trio
 
 from triochat.chat import Chat
 from triochat.connection import Connection
-from triochat.dialects import Dialect, PlainSpeaker
+from triochat.dialects.base import Dialect
+from triochat.dialects.plain import PlainSpeaker
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Event

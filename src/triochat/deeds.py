@@ -6,15 +6,17 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from triochat import coming, messages, moderation
-from triochat.messages import Closing, Join, Moderated, Notice, Quit, Refused, Rename, Whisper
+from triochat.messages import Closing, Join, Moderated, Notice, Quit, Refused, Rename, Whisper, Who
 from triochat.order import (
     Alert,
+    Came,
     Expired,
     Exposed,
     Gone,
     Idled,
     Lapse,
     Peer,
+    Reply,
     Settle,
     Vacate,
     Warned,
@@ -22,7 +24,7 @@ from triochat.order import (
 from triochat.ratelimit import TokenBucket
 from triochat.rules import banned
 from triochat.state import State
-from triochat.telling import Recalls, Reports, Told
+from triochat.telling import Recalls, Replies, Reports, Told
 from triochat.text import accept_text
 
 RENAMES = (3.0, 1 / 20)
@@ -129,6 +131,7 @@ def lose(state: State, peer: Peer, gone: Gone) -> None:
     state.ended.discard(peer)
     state.admitted.discard(peer)
     state.introduced.pop(peer, None)
+    state.doors.pop(peer, None)
 
 
 def vacate(state: State, _: Peer, request: Vacate) -> None:
@@ -158,6 +161,19 @@ def expose(state: State, peer: Peer, _: Exposed) -> None:
         state.exposed.add(peer)
 
 
+def come_by(state: State, peer: Peer, came: Came) -> None:
+    """Know by which door it has come."""
+    state.doors[peer] = came.door
+
+
+def who(state: State, peer: Peer, _: Who) -> None:
+    """Tell it who is here; an operator also by which door each is."""
+    told, members, doors = state.members.who, state.members, state.doors
+    if state.is_operator(peer):
+        told = replace(told, doors=tuple(doors.get(members.find(one), "") for one in told.handles))
+    state.tell(told, peer)
+
+
 def pass_on(state: State, peer: Peer, answer: messages.Answer) -> None:
     """Tell it what it would have been told without the room, in its place."""
     state.tell(answer, peer)
@@ -181,7 +197,7 @@ DEEDS: dict[type, Deed] = {
     Join: join,
     Rename: rename,
     Whisper: whisper,
-    messages.Who: lambda state, peer, _: state.tell(state.members.who, peer),
+    Who: who,
     messages.Ping: lambda state, peer, _: state.tell(messages.Pong(), peer),
     messages.Recall: lambda state, peer, asked: state.telling.append(Recalls(peer, asked)),
     messages.Forget: moderation.forget,
@@ -201,6 +217,8 @@ DEEDS: dict[type, Deed] = {
     Expired: expire,
     Idled: put_out,
     Exposed: expose,
+    Came: come_by,
+    Reply: lambda state, peer, reply: state.telling.append(Replies(peer, reply.data)),
     Warned: warn,
     Alert: alert,
     Lapse: lambda state, _peer, _: coming.lapse(state),

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from triochat.allowance import handle_asked
 from triochat.hub import CROWDED, Hub
 from triochat.link import Link
-from triochat.messages import Answer, Join
-from triochat.order import HOUSE, AnyRequest, Expired, Peer, Typed, Vacate
+from triochat.messages import Answer, Join, Typed
+from triochat.order import HOUSE, AnyRequest, Expired, Peer, Vacate
 from triochat.ratelimit import Comings
 from triochat.seats import key_of
 from triochat.stranger import TRIES, Stranger
@@ -44,8 +44,9 @@ class Entrance:
         self._peer = peer
         self._link = link
         self._ask = ask
-        may_guess = hub.room.password is not None
-        self._stranger = Stranger(trio.current_time(), may_guess=may_guess)
+        now = trio.current_time()
+        may_guess, delay = hub.room.password is not None, hub.spares.delay(peer.host, now)
+        self._stranger = Stranger(now, may_guess=may_guess, greeting_delay=delay)
         self._returns = False  # nobody has heard that it was away
         self._is_over = False  # it was told to go
 
@@ -66,11 +67,14 @@ class Entrance:
             self._expire(f"not joined within {seconds:.0f} seconds")
         else:
             self._stranger.greeting = math.inf
-            self._link.greet(self._hub.room.members.handle_length)
+            self._link.greet()
 
     def hear(self, *, is_person: bool) -> None:
         """It has sent something; whether it may be a person, as far as that tells."""
-        self._stranger.hear(trio.current_time(), is_person=is_person)
+        speaker, now = self._link.speaker, trio.current_time()
+        self._stranger.hear(now, is_person=is_person, hurry=speaker.patience)
+        if speaker.has_spares:
+            self._hub.spares.note(self._peer.host, now)
 
     def speak(self) -> None:
         """What it has sent was not sealed, or is opened."""
@@ -105,11 +109,11 @@ class Entrance:
         return "" if self._returns else handle_key(handle)
 
     def prepare(self, request: AnyRequest) -> AnyRequest:
-        """What it asks for, as the room is to hear it: a program that joins has a token.
+        """What it asks for, as the room is to hear it: who can come back by a token has one.
 
         Where not all is kept any more that it has missed it has to begin anew.
         """
-        if not isinstance(request, Join) or self._peer.is_console:
+        if not isinstance(request, Join) or not self._link.speaker.has_seat:
             return request
         hub, key = self._hub, key_of(request.token)
         if request.after is not None and request.token and key in hub.room.seats:

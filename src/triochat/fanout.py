@@ -15,7 +15,7 @@ from itertools import accumulate, chain
 import trio
 
 from triochat.counts import Counts
-from triochat.dialects import Dialect
+from triochat.dialects.base import Dialect
 from triochat.history import History
 from triochat.link import Link
 from triochat.messages import Event, Notice
@@ -27,6 +27,7 @@ from triochat.telling import (
     Follows,
     Forgets,
     Recalls,
+    Replies,
     Reports,
     Seated,
     Telling,
@@ -43,20 +44,23 @@ class Edit:
         link: its connection.
         follows: it is told the common text from here on.
         start: where the next piece of that begins.
-        pieces: from which run to which of the common text, or events for this peer alone.
+        me: its handle, when the batch is told.
+        pieces: from which run to which of the common text, or events for this peer alone, or bytes
+            that are none.
         why: why its connection ends after them, if it does.
     """
 
-    __slots__ = ("follows", "link", "pieces", "start", "why")
+    __slots__ = ("follows", "link", "me", "pieces", "start", "why")
 
-    def __init__(self, link: Link, follows: bool) -> None:
+    def __init__(self, link: Link, follows: bool, me: str) -> None:
         self.link = link
         self.follows = follows
+        self.me = me
         self.start = 0
-        self.pieces: list[tuple[int, int] | list[Event]] = []
+        self.pieces: list[tuple[int, int] | list[Event] | bytes] = []
         self.why: str | None = None
 
-    def cut(self, place: int, own: list[Event] | None = None, misses: int = 0) -> None:
+    def cut(self, place: int, own: list[Event] | bytes = b"", misses: int = 0) -> None:
         """Until here it was told all, if it follows; then its own."""
         if self.why is None:
             if self.follows:
@@ -120,7 +124,7 @@ class FanOut:
         size = 0
         for dialect, followers in self._followers.items():
             if common and followers:
-                blob = texts[dialect].blob
+                blob = dialect.wrap(texts[dialect].blob)
                 size = max(size, len(blob))
                 if edits:
                     put_all([outbox for outbox in followers.values() if outbox not in edited], blob)
@@ -133,7 +137,7 @@ class FanOut:
             if blob := texts[edit.link.speaker.dialect].edit(edit):
                 outbox.put(blob)
             if edit.why is not None:
-                outbox.close(edit.why)
+                edit.link.close(edit.why)
         if size:
             events = sum(map(len, common))
             self._count(events - self._counted)
@@ -183,16 +187,22 @@ class FanOut:
             if peer != told.author or link.speaker.dialect.echoes:
                 self._tell_own(peer, link, told.events)
 
-    def _tell_own(self, peer: Peer, link: Link, events: list[Event]) -> None:
+    def _tell_own(self, peer: Peer, link: Link, own: list[Event] | bytes) -> None:
         if link.past:
-            link.past.defer(events)
+            link.past.defer(own)
             return
         edit = self._edit(peer, link)
-        edit.cut(len(self._common), events)
-        self._counts.deliveries += len(events) * (edit.why is None)
+        edit.cut(len(self._common), own)
+        if isinstance(own, list):
+            self._counts.deliveries += len(own) * (edit.why is None)
 
-    def _change(self, telling: Follows | Unfollows | Ends | Recalls | Reports, link: Link) -> None:
+    def _change(
+        self, telling: Follows | Unfollows | Ends | Recalls | Reports | Replies, link: Link
+    ) -> None:
         """From here on this peer is told otherwise."""
+        if isinstance(telling, Replies):
+            self._tell_own(telling.peer, link, telling.data)
+            return
         if isinstance(telling, Reports):
             self._tell_own(telling.peer, link, [Notice(self.report())])
             return
@@ -220,14 +230,13 @@ class FanOut:
         past = Past(link, self._history, lambda: self.told, follows, self._turns)
         if isinstance(telling, Recalls):
             past.defer(telling.asked)
-        me = "" if link.speaker.dialect.echoes else self.name_of(peer)
-        past.begin(me, partial(self.follow, peer))
+        past.begin(partial(self.name_of, peer), partial(self.follow, peer))
 
     def _edit(self, peer: Peer, link: Link) -> Edit:
         edit = self._edits.get(peer)
         if edit is None:
             is_follower = peer in self._followers.get(link.speaker.dialect, ())
-            edit = self._edits[peer] = Edit(link, is_follower)
+            edit = self._edits[peer] = Edit(link, is_follower, self.name_of(peer))
         return edit
 
 
@@ -244,15 +253,22 @@ class _Text:
 
     def edit(self, edit: Edit) -> bytes:
         """The blob for one peer: with what it alone is told, without what it is not."""
-        starts, blob, tell = self._starts, self.blob, edit.link.speaker.tell
-        return b"".join(
-            [
-                blob[starts[piece[0]] : starts[piece[1]]]
-                if isinstance(piece, tuple)
-                else tell(piece)
-                for piece in edit.pieces
-            ]
-        )
+        starts, blob, speaker = self._starts, self.blob, edit.link.speaker
+        done, text = [], []
+        for piece in edit.pieces:
+            if isinstance(piece, tuple):
+                text.append(blob[starts[piece[0]] : starts[piece[1]]])
+            elif isinstance(piece, list):
+                text.append(speaker.tell(piece, edit.me))
+            else:
+                done += [_wrapped(speaker.dialect, text), piece]
+                text = []
+        return b"".join([*done, _wrapped(speaker.dialect, text)])
+
+
+def _wrapped(dialect: Dialect, pieces: list[bytes]) -> bytes:
+    text = b"".join(pieces)
+    return dialect.wrap(text) if text else b""
 
 
 class _Texts(dict[Dialect, _Text]):

@@ -5,12 +5,15 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
 from itertools import count
 from secrets import token_hex
 
 import trio
 
 from triochat import __version__, vitals
+from triochat.dialects.base import Setting
 from triochat.feed import Feed
 from triochat.figures import Figures, words_of
 from triochat.handshakes import Handshakes
@@ -22,6 +25,7 @@ from triochat.messages import Closing
 from triochat.order import HOUSE, Alert, Gone, Order, Peer, Warned, arrival
 from triochat.ratelimit import RETURNS, Buckets, Comings, Guesses, Limits
 from triochat.room import Room
+from triochat.spares import Spares
 from triochat.telling import Ends, Told, Vacated
 from triochat.tls import Tls
 
@@ -48,6 +52,8 @@ class Hub(Feed):
         returns: how often anybody comes back of whom it was not known that it was away.
         handshakes: who waits to begin one.
         tls: how links are encrypted; None where that cannot be.
+        setting: what speakers may have to know; may be replaced before anybody is connected.
+        spares: whose silent connections are kept for later.
     """
 
     _ids = map(f"{token_hex(4)}-{{}}".format, count(1))  # nobody has them on another server
@@ -72,8 +78,20 @@ class Hub(Feed):
         self.comings = Comings()
         self.returns = Comings(*RETURNS)
         self.handshakes = Handshakes()
+        self.spares = Spares()
+        self.setting = Setting(
+            room.name,
+            room.members.server,
+            room.members.handle_length,
+            has_tls=tls is not None,
+        )
         self._lacked: dict[str, float] = {}
         self.fan_out.report = lambda: words_of(self.figures())
+
+    @cached_property
+    def remote(self) -> Setting:
+        """The setting of who comes from another machine."""
+        return replace(self.setting, is_remote=True)
 
     def connect(
         self, link: Link, address: str = "", host: str = "", *, is_console: bool = False
@@ -82,7 +100,7 @@ class Hub(Feed):
         peer = Peer(next(self._ids), address, host, is_console)
         self.fan_out.links[peer] = link
         if self.is_closed:
-            link.outbox.close("shutting down")
+            link.close("shutting down")
         return peer
 
     def figures(self) -> Figures:

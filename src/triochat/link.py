@@ -6,26 +6,24 @@ nothing is written past the queue, since what the first bytes are may change wha
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 import trio
 
 from triochat.backlog import Backlog
-from triochat.dialects import HELLO, PLAIN, PlainSpeaker, Speaker, recognise
-from triochat.dialects.plain import greeting
-from triochat.messages import Event, Notice, Recall, Refused
+from triochat.dialects.base import Setting, Speaker
+from triochat.dialects.hello import HELLO
+from triochat.dialects.plain import PLAIN, PlainSpeaker, greeting
+from triochat.dialects.recognition import recognise
+from triochat.messages import Event, Recall, Refused
 from triochat.order import AnyRequest, Expired, Exposed
 from triochat.outbox import Outbox
 from triochat.sockets import is_socket
 from triochat.telling import Ends, Follows, Telling
 from triochat.tls import Codec, Tls
-
-EXPOSED = "your connection is not encrypted; others on the network can read it"
-"""What a person is told that is let in without TLS, over a network."""
-
-_WAY_OUT = "; triochat client HOST PORT encrypts"
 
 UNENCRYPTED = (
     "this room wants TLS from other machines; join it with: triochat client HOST PORT,"
@@ -37,7 +35,7 @@ UNENCRYPTED = (
 class Deferring(Protocol):
     """What a peer is told that does not follow yet: see `past`."""
 
-    def defer(self, own: Sequence[Event] | Recall | Ends) -> None:
+    def defer(self, own: Sequence[Event] | bytes | Recall | Ends) -> None:
         """Tell it this, in its place."""
 
     def end(self) -> None:
@@ -53,8 +51,8 @@ class Link:
         speaker: who is known to speak; else the first bytes tell.
         tls: how to open what is sealed, where that can be.
         must_seal: who speaks without TLS is told that it must, and let go.
-        is_remote: what it carries crosses a network. Where that is not sealed the room is told
-            that the peer is exposed; so is a person.
+        setting: what a speaker may have to know. Where what it says crosses a network, and is not
+            sealed, the room is told that the peer is exposed.
 
     Attributes:
         outbox: what the peer is still to be sent.
@@ -69,8 +67,8 @@ class Link:
         "_codec",
         "_first",
         "_has_begun",
-        "_is_remote",
         "_must_seal",
+        "_setting",
         "_start_soon",
         "_stream",
         "_tls",
@@ -89,7 +87,7 @@ class Link:
         tls: Tls | None = None,
         *,
         must_seal: bool = False,
-        is_remote: bool = False,
+        setting: Setting | None = None,
     ) -> None:
         self.outbox = Outbox(backlog)
         self.speaker = speaker or PlainSpeaker()
@@ -101,8 +99,8 @@ class Link:
         self.has_ended = False
         self._stream = stream
         self._tls = tls
-        self._is_remote = is_remote
         self._must_seal = must_seal
+        self._setting = setting or Setting()
         self._codec: Codec | None = None
         self._first: bytes | None = b""  # until it is known who speaks
         if speaker is not None:
@@ -174,16 +172,37 @@ class Link:
             self._first = None
             self.speaker = speaker
             self._write_through()
-            if self._codec is None and self._must_seal:
-                return [Expired(UNENCRYPTED, may_return=False)]
-            if self._codec is None and self._is_remote:
-                return [Exposed(), *self._warn(), *speaker.hear(data)]
+            return [*self._begin(), *speaker.hear(data)]
         return self.speaker.hear(data)
 
-    def greet(self, handle_length: int) -> None:
+    def _begin(self) -> list[AnyRequest]:
+        """What is asked for, now that it is known who speaks, before all that it says."""
+        setting = self._setting
+        if self._codec:
+            setting = replace(setting, is_sealed=True)
+        begun = self.speaker.begin(setting)
+        if self._must_seal and not setting.is_sealed:
+            return [Expired(UNENCRYPTED, may_return=False)]
+        return [Exposed(), *begun] if setting.is_exposed else [*begun]
+
+    def tell(self, events: list[Event], me: str = "") -> None:
+        """Tell this peer alone this, now; ``me`` is its handle."""
+        self.put(self.speaker.tell(events, me))
+
+    def put(self, text: bytes) -> None:
+        """Send what its speaker has written."""
+        self.outbox.put(self.speaker.dialect.wrap(text))
+
+    def close(self, reason: str) -> None:
+        """Take no more, for this reason; what is queued is still sent, and a last word."""
+        if last := self.speaker.part(reason):
+            self.outbox.put(last)
+        self.outbox.close(reason)
+
+    def greet(self) -> None:
         """Tell who has said nothing yet, and so is taken for a person, what to do."""
         if not self._must_seal:
-            self.outbox.put(self.speaker.tell([greeting(handle_length)]))
+            self.tell([greeting(self._setting.handle_length)])
 
     @property
     def problem(self) -> str:
@@ -195,11 +214,6 @@ class Link:
         if self._first:
             self.speaker.hear(self._first)
         return self.speaker.end()
-
-    def _warn(self) -> Iterator[Notice]:
-        # programs do not read, and browsers are sent away
-        if isinstance(self.speaker, PlainSpeaker):
-            yield Notice(EXPOSED + _WAY_OUT * (self._tls is not None))
 
     def _write_through(self) -> None:
         if is_socket(self._stream):

@@ -30,6 +30,7 @@ class Members(dict[Peer, str]):
         max_clients: how many members there may be, the console not counted.
         clients: how many there are, without it.
         exposed: peers that can be overheard. Nobody becomes one who is here already.
+        operators: members that were made operators: see `appoint`.
     """
 
     def __init__(self, server: str, max_clients: int, handle_length: int = HANDLE_LENGTH) -> None:
@@ -40,6 +41,7 @@ class Members(dict[Peer, str]):
         self.held: dict[Peer, str] = {}
         self.clients = 0
         self.exposed: set[Peer] = set()
+        self.operators: set[Peer] = set()
         self.max_clients = max_clients
         self._taken: dict[str, Peer] = {}
         self._looks: tuple[dict[str, Peer], ...] = {}, {}, {}
@@ -52,7 +54,11 @@ class Members(dict[Peer, str]):
     def who(self) -> Roster:
         """The answer to who is here: the same object until that changes, however many ask."""
         if self._who is None:
-            self._who = Roster(tuple(self._sorted), tuple(self._unencrypted))
+            operators = [self[one] for one in self.operators if one in self]
+            if self.find(self.server) != HOUSE:
+                operators.append(self.server)
+            operators.sort(key=handle_key)
+            self._who = Roster(tuple(self._sorted), tuple(self._unencrypted), tuple(operators))
         return self._who
 
     @property
@@ -113,6 +119,14 @@ class Members(dict[Peer, str]):
         """Make a peer the member that another one was, which is as exposed as it is."""
         self[peer] = handle = self.pop(former)
         self._take(peer, handle)
+        if former in self.operators:
+            self.appoint(former, is_operator=False)
+            self.appoint(peer)
+
+    def appoint(self, peer: Peer, *, is_operator: bool = True) -> None:
+        """Make a peer an operator, or let it be one no more."""
+        (self.operators.add if is_operator else self.operators.discard)(peer)
+        self._who = None
 
     def enter(self, peer: Peer, handle: str) -> None:
         """Make a peer a member; it is in no queue."""

@@ -190,12 +190,19 @@ class Topic(Message, frozen=True):
     text: str = ""
 
 
+class Typed(Message, frozen=True):
+    """A line that a person typed; the room finds out what it means, for who asks."""
+
+    line: str
+
+
 class Quit(Message, frozen=True):
     """Let me go; from the operator: end every client's connection."""
 
 
 Request: TypeAlias = (
     Join
+    | Typed
     | Say
     | Whisper
     | Action
@@ -230,8 +237,9 @@ class Welcome(Message, frozen=True, omit_defaults=True):
 
     Whatever follows with an id of at most ``last`` is past. A handle has at most ``handle_length``
     characters here. The ``topic`` is empty if there is none. Who is ``unencrypted`` can be
-    overheard, as in `Roster`. By the ``token`` you take your seat again when your connection is
-    lost; empty if you have none. Where you have ``resumed`` it you missed what follows, no more.
+    overheard, and ``operators`` moderate, as in `Roster`. By the ``token`` you take your seat again
+    when your connection is lost; empty if you have none. Where you have ``resumed`` it you missed
+    what follows, no more.
     """
 
     handle: Name
@@ -244,6 +252,7 @@ class Welcome(Message, frozen=True, omit_defaults=True):
     room: str = field(default_factory=lambda: "room")
     token: str = ""
     resumed: bool = field(default_factory=lambda: False)
+    operators: Names = ()
 
     def __repr__(self) -> str:
         return f"Welcome(handle={self.handle!r}, last={self.last}, resumed={self.resumed})"
@@ -287,22 +296,32 @@ class Renamed(Message, frozen=True):
     at: Time = ""
 
 
-class Left(Message, frozen=True):
-    """A member is gone; ``reason`` is ``quit`` for those who asked to go."""
+class Left(Message, frozen=True, omit_defaults=True):
+    """A member is gone; ``reason`` is ``quit`` for those who asked to go.
+
+    Who was put out was so ``by`` an operator.
+    """
 
     handle: Name
     reason: str
-    id: int = 0
-    at: Time = ""
+    id: int = field(default_factory=lambda: 0)
+    at: Time = field(default_factory=lambda: "")
+    by: Name = ""
 
 
-class Moderated(Message, frozen=True):
-    """What an operator has done, in words for everybody; ``by`` is its handle."""
+class Moderated(Message, frozen=True, omit_defaults=True):
+    """What an operator has done, in words for everybody; ``by`` is its handle.
+
+    For programs the ``deed`` is the request that led to it (``op``, ``topic``, ``quiet``), and
+    ``what`` it was done to: a handle, the new topic, ``on`` or ``off``.
+    """
 
     text: str
-    id: int = 0
-    at: Time = ""
-    by: Name = ""
+    id: int = field(default_factory=lambda: 0)
+    at: Time = field(default_factory=lambda: "")
+    by: Name = field(default_factory=lambda: "")
+    deed: str = ""
+    what: str = ""
 
 
 class Recalled(Message, frozen=True):
@@ -323,10 +342,15 @@ class Removed(Message, frozen=True):
 
 
 class Roster(Message, frozen=True, omit_defaults=True):
-    """Who is here, sorted; and who of them can be overheard on a network."""
+    """Who is here, sorted; who of them can be overheard on a network, and who moderates.
+
+    Operators are told by which of the ``doors`` each is here, in the order of the handles.
+    """
 
     handles: Names
     unencrypted: Names = ()
+    operators: Names = ()
+    doors: Names = ()
 
 
 class Notice(Message, frozen=True):

@@ -47,7 +47,7 @@ def kick(state: State, peer: Peer, request: Kick) -> None:
         if handle:
             state.tell(Moderated(f"{handle} {so}", state.next_id(), state.at, by), peer)
     # the operator's other answers come after it, so it cannot wait
-    coming.leave(state, target, reason, can_wait=False)
+    coming.leave(state, target, reason, by=by, can_wait=False)
 
 
 def ban(state: State, peer: Peer, request: Ban) -> None:
@@ -64,7 +64,8 @@ def ban(state: State, peer: Peer, request: Ban) -> None:
         whom, host, held = _who(state, peer, request.handle)
         sanction = Sanction(whom, host, _until(state, request.minutes), why)
     state.rulings.bans.add(sanction, state.now)
-    _moderate(state, peer, f"{whom} was banned by", _for(request.minutes) + _because(why))
+    more = _for(request.minutes) + _because(why)
+    _moderate(state, peer, f"{whom} was banned by", more, done=("ban", whom))
     if held:
         state.warn(peer, held)
     reason, members = f"banned{_because(why)}", state.members
@@ -72,37 +73,38 @@ def ban(state: State, peer: Peer, request: Ban) -> None:
     for one, handle in everybody.items():
         if not one.is_console and state.rulings.bans.find(handle, one.host, state.now) is sanction:
             state.tell(Closing(reason), one)
-            coming.leave(state, one, reason, can_wait=False)
+            coming.leave(state, one, reason, by=state.members[peer], can_wait=False)
 
 
 def unban(state: State, peer: Peer, request: Unban) -> None:
     """Let them in again."""
     lifted = state.rulings.bans.lift(request.handle)
     name = lifted.name if lifted and not as_network(lifted.name) else "an address"
-    _moderate(state, peer, f"{name} was unbanned by")
+    _moderate(state, peer, f"{name} was unbanned by", done=("unban", name))
 
 
 def mute(state: State, peer: Peer, request: Mute) -> None:
     """Let it say nothing."""
     name, host, held = _who(state, peer, request.handle)
     state.rulings.mutes.add(Sanction(name, host, _until(state, request.minutes)), state.now)
-    _moderate(state, peer, f"{name} was muted by", _for(request.minutes))
+    _moderate(state, peer, f"{name} was muted by", _for(request.minutes), done=("mute", name))
     state.warn(peer, held)
 
 
 def unmute(state: State, peer: Peer, request: Unmute) -> None:
     """Let it speak again."""
     lifted = state.rulings.mutes.lift(request.handle)
-    _moderate(state, peer, f"{lifted.name if lifted else request.handle} was unmuted by")
+    name = lifted.name if lifted else request.handle
+    _moderate(state, peer, f"{name} was unmuted by", done=("unmute", name))
 
 
 def quiet(state: State, peer: Peer, request: Quiet) -> None:
     """Let only operators speak, or everybody."""
     state.rulings.is_quiet = request.on
+    what, more = "the quiet was ended by", ": everybody may speak"
     if request.on:
-        _moderate(state, peer, "the room was made quiet by", ": only operators speak")
-    else:
-        _moderate(state, peer, "the quiet was ended by", ": everybody may speak")
+        what, more = "the room was made quiet by", ": only operators speak"
+    _moderate(state, peer, what, more, done=("quiet", "on" if request.on else "off"))
 
 
 def topic(state: State, peer: Peer, request: Topic) -> None:
@@ -115,27 +117,25 @@ def topic(state: State, peer: Peer, request: Topic) -> None:
     if isinstance(text, Refused):
         state.refuse(peer, text)
         return
-    state.rulings.topic = "" if text.strip() == NO_TOPIC else text.strip()
-    if state.rulings.topic:
-        _moderate(state, peer, "the topic was set by", f": {state.rulings.topic}")
-    else:
-        _moderate(state, peer, "the topic was removed by")
+    new = state.rulings.topic = "" if text.strip() == NO_TOPIC else text.strip()
+    what, more = ("the topic was set by", f": {new}") if new else ("the topic was removed by", "")
+    _moderate(state, peer, what, more, done=("topic", new))
 
 
 def op(state: State, peer: Peer, request: Op) -> None:
     """Make it an operator."""
     target = state.members.find(request.handle)
-    state.operators.add(target)
-    _note_operator(state, target)
-    _announce(state, peer, f"{state.members[target]} was made an operator by")
+    _appoint(state, target, is_operator=True)
+    handle = state.members[target]
+    _announce(state, peer, f"{handle} was made an operator by", done=("op", handle))
 
 
 def deop(state: State, peer: Peer, request: Deop) -> None:
     """Let it be one no more."""
     target = state.members.find(request.handle)
-    state.operators.discard(target)
-    _note_operator(state, target)
-    _announce(state, peer, f"{state.members[target]} was dismissed as an operator by")
+    _appoint(state, target, is_operator=False)
+    handle = state.members[target]
+    _announce(state, peer, f"{handle} was dismissed as an operator by", done=("deop", handle))
 
 
 def bans(state: State, peer: Peer, _: object) -> None:
@@ -162,20 +162,25 @@ def turn_away(state: State, peer: Peer, banned: Refused) -> None:
     state.end(peer, "banned")
 
 
-def _note_operator(state: State, peer: Peer) -> None:
+def _appoint(state: State, peer: Peer, *, is_operator: bool) -> None:
+    state.members.appoint(peer, is_operator=is_operator)
     if seat := state.seats.of(peer):
-        state.seat(replace(seat, is_operator=peer in state.operators))
+        state.seat(replace(seat, is_operator=is_operator))
 
 
-def _moderate(state: State, peer: Peer, what: str, more: str = "") -> None:
+def _moderate(
+    state: State, peer: Peer, what: str, more: str = "", *, done: tuple[str, str]
+) -> None:
     """Tell everybody what was done, and by whom; it is kept."""
     state.rulings.version += 1
-    _announce(state, peer, what, more)
+    _announce(state, peer, what, more, done=done)
 
 
-def _announce(state: State, peer: Peer, what: str, more: str = "") -> None:
+def _announce(
+    state: State, peer: Peer, what: str, more: str = "", *, done: tuple[str, str]
+) -> None:
     by = state.members[peer]
-    state.tell(Moderated(f"{what} {by}{more}", state.next_id(), state.at, by))
+    state.tell(Moderated(f"{what} {by}{more}", state.next_id(), state.at, by, *done))
 
 
 def _who(state: State, peer: Peer, wanted: str) -> tuple[str, str, str]:

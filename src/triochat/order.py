@@ -33,12 +33,6 @@ HOUSE = Peer("", is_console=True)
 """Who asks for what no peer asked for."""
 
 
-class Typed(Message, frozen=True):
-    """A line that a person typed; the room finds out what it means, for who asks."""
-
-    line: str
-
-
 class Gone(Message, frozen=True):
     """The peer has nothing more to say, and may be unreachable."""
 
@@ -61,6 +55,18 @@ class Idled(Message, frozen=True):
 
 class Exposed(Message, frozen=True):
     """What this peer says and is told crosses a network, and can be read there."""
+
+
+class Came(Message, frozen=True):
+    """By this door this member is here: so its dialect is called."""
+
+    door: str
+
+
+class Reply(Message, frozen=True):
+    """Tell it these bytes, in their place: what its speaker answers by itself."""
+
+    data: bytes
 
 
 class Warned(Message, frozen=True):
@@ -92,7 +98,8 @@ class Settle(Message, frozen=True):
 AnyRequest: TypeAlias = (
     Request
     | Answer
-    | Typed
+    | Reply
+    | Came
     | Gone
     | Expired
     | Idled

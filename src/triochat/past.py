@@ -29,7 +29,7 @@ ANSWER = 1 << 18
 
 _AROUND = 200  # bytes of a message beside its text
 
-Own: TypeAlias = "Sequence[Event] | Recall | Ends"
+Own: TypeAlias = "Sequence[Event] | bytes | Recall | Ends"
 """What is for one peer alone."""
 
 
@@ -78,23 +78,23 @@ class Past:
         elif len(self._waiting) > WAITING:
             self._link.outbox.evict("fell behind")
 
-    def begin(self, me: str, follow: Callable[[], object]) -> None:
+    def begin(self, name: Callable[[], str], follow: Callable[[], object]) -> None:
         """Tell the peer all this, in a task of its session; then have it follow.
 
         Args:
-            me: its handle, where it does not hear its own words.
+            name: says which handle it has.
             follow: has it do so; not called if it is to follow no more by then.
         """
         self._link.past = self
-        self._link.start(partial(self._catch_up, me, follow))
+        self._link.start(partial(self._catch_up, name, follow))
 
-    async def _catch_up(self, me: str, follow: Callable[[], object]) -> None:
-        is_following = await self._tell(me)
+    async def _catch_up(self, name: Callable[[], str], follow: Callable[[], object]) -> None:
+        is_following = await self._tell(name)
         self._link.past = None
         if is_following:
             follow()
 
-    async def _tell(self, me: str) -> bool:
+    async def _tell(self, name: Callable[[], str]) -> bool:
         """Tell all this; whether the peer is to follow now, at once."""
         link, history = self._link, self._history
         await trio.lowlevel.checkpoint()
@@ -102,23 +102,24 @@ class Past:
             found = await history.recall(Recall(self._follows.count), self._last)
             async with self._turns:
                 if recent := fitting(found).messages:
-                    link.outbox.put(link.speaker.tell_past(recent))
+                    link.put(link.speaker.tell_past(recent, name()))
         while not self._is_done:
             if self._waiting and self._waiting[0][0] <= self._last:
                 _, own = self._waiting.popleft()
                 if isinstance(own, Ends):
-                    link.outbox.close(own.reason)
+                    link.close(own.reason)
                     return False
                 if isinstance(own, Recall):
                     found = await history.recall(own, self._last)
                     async with self._turns:
-                        own = [fitting(found)]
-                        link.outbox.put(link.speaker.tell(own))
+                        link.tell([fitting(found)], name())
+                elif isinstance(own, bytes):
+                    link.outbox.put(own)
                 else:
-                    link.outbox.put(link.speaker.tell([*own]))
+                    link.tell([*own], name())
             else:
                 async with self._turns:
-                    await self._tell_page(me)
+                    await self._tell_page(name())
                     if self._is_done:  # before others say more, or it would never be
                         break
             await link.outbox.wait_sent()
@@ -142,10 +143,10 @@ class Past:
         self._last = upto if len(page) < PAGE else page[-1].id  # type: ignore[union-attr]
         but = self._follows.but
         events = [event for event in page if getattr(event, "id", 0) not in but]
-        if me:
+        if not self._link.speaker.dialect.echoes:
             events = [one for one in events if type(one) is not Said or one.handle != me]
         if events:
-            self._link.outbox.put(self._link.speaker.tell(events))
+            self._link.tell(events, me)
 
 
 def fitting(found: Recalled) -> Recalled:

@@ -18,8 +18,20 @@ from msgspec.structs import replace
 from triochat.coming import restore
 from triochat.deeds import DEEDS
 from triochat.grammar import Local, introduce, parse
-from triochat.messages import Action, Answer, Join, Notice, Quit, Refused, Request, Said, Say, Who
-from triochat.order import AnyRequest, Asked, Gone, Peer, Typed
+from triochat.messages import (
+    Action,
+    Answer,
+    Join,
+    Notice,
+    Quit,
+    Refused,
+    Request,
+    Said,
+    Say,
+    Typed,
+    Who,
+)
+from triochat.order import AnyRequest, Asked, Gone, Peer
 from triochat.rules import RULES, has_password
 from triochat.seats import Seat
 from triochat.state import State

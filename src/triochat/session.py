@@ -26,14 +26,14 @@ from typing import TypeVar
 import trio
 
 from triochat.allowance import FAST, LINE, SIP, Allowance, size_of
-from triochat.dialects import NdjsonSpeaker
+from triochat.dialects.ndjson import NdjsonSpeaker
 from triochat.entrance import Entrance
 from triochat.grammar import parse
 from triochat.hosts import is_local
 from triochat.hub import Hub
 from triochat.link import Link
-from triochat.messages import Forget, Pong
-from triochat.order import AnyRequest, Gone, Typed, Warned
+from triochat.messages import Forget, Pong, Typed
+from triochat.order import AnyRequest, Came, Gone, Warned
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.record import Record
@@ -83,7 +83,7 @@ class Session:
             NdjsonSpeaker() if is_console else None,
             hub.tls,
             must_seal=must_seal,
-            is_remote=bool(host) and not is_here,
+            setting=hub.remote if host and not is_here else hub.setting,
         )
         self.peer = hub.connect(self.link, address, host, is_console=is_console)
         self._stream = stream
@@ -207,6 +207,7 @@ class Session:
             if self._entrance and (handle := self._entrance.look(told)):
                 self._entrance = None
                 self._let_in()
+                self._ask(Came(self.link.speaker.dialect.name))
                 self._record.note_join(handle, self.link.speaker.dialect.name)
                 await self.link.wait_past(told)
             now = trio.current_time()

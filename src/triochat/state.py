@@ -47,6 +47,7 @@ class State:
         telling: what is said of it that nobody has been told yet.
         now: what time it is, in seconds since the epoch.
         at: the same, as it stands on the wire.
+        doors: by which door peers are here, as far as that was said.
         exposed: peers whose connections cross a network unencrypted. Those of `members`.
         password: what is kept of the password; None where there is none.
         admitted: peers that have said it.
@@ -87,12 +88,13 @@ class State:
         self.telling: list[Telling] = []
         self.now = 0.0
         self.at = ""
+        self.doors: dict[Peer, str] = {}
         self.exposed = self.members.exposed
         self.password = Password(password) if password else None
         self.admitted: set[Peer] = set()
         self.introduced: dict[Peer, str] = {}
         self.renames: dict[Peer, TokenBucket] = {}
-        self.operators: set[Peer] = set()
+        self.operators = self.members.operators
         self.rulings = Rulings()
         self.former: dict[str, Peer] = {}
         self.last_id = 0

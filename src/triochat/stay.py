@@ -14,6 +14,7 @@ from collections import deque
 from itertools import chain
 
 from triochat import messages
+from triochat.grammar import parse
 from triochat.text import clean, handle_key, normalise_handle
 
 MANY = 100_000
@@ -219,6 +220,11 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
     Who has joined a full room is told so, which is the answer; other places in the queue, and the
     welcome, come unasked then, and to join once more can only be refused.
     """
+    if isinstance(request, messages.Typed):
+        meant = parse(request.line)
+        if isinstance(meant, messages.Answer):
+            return event == meant
+        return isinstance(meant, messages.Message) and is_answer(event, meant, stay)
     match request, event:
         case (
             (_, messages.Refused())

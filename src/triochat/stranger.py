@@ -12,7 +12,7 @@ GREETING_DELAY = 0.5
 """Seconds of silence after which a peer is taken for a person and greeted."""
 
 PROGRAM = 20.0
-"""Seconds in which a program must have joined, or a handshake be done."""
+"""Seconds in which a handshake must be done, and most programs have joined."""
 
 PERSON = 60.0
 """Seconds in which a person must have joined, or answered when asked again."""
@@ -30,6 +30,7 @@ class Stranger:
     Args:
         now: when it came.
         may_guess: there is a password.
+        greeting_delay: seconds of silence after which it is greeted.
 
     Attributes:
         greeting: when it is to be greeted, unless it speaks before; never, if infinite.
@@ -41,16 +42,20 @@ class Stranger:
         "_began",
         "_came",
         "_has_spoken",
+        "_hurry",
         "_patience",
         "greeting",
         "tries",
     )
 
-    def __init__(self, now: float, *, may_guess: bool = False) -> None:
-        self.greeting = now + GREETING_DELAY
+    def __init__(
+        self, now: float, *, may_guess: bool = False, greeting_delay: float = GREETING_DELAY
+    ) -> None:
+        self.greeting = now + greeting_delay
         self.tries = 0
         self._asked = now
         self._began = math.inf  # as a program
+        self._hurry = PROGRAM
         self._came = now
         self._has_spoken = False
         self._patience = GUESSING if may_guess else math.inf
@@ -60,12 +65,16 @@ class Stranger:
         """When its time is over, and how many seconds that was."""
         return min(
             (self._asked + PERSON, PERSON),
-            (self._began + PROGRAM, PROGRAM),
+            (self._began + self._hurry, self._hurry),
             (self._came + self._patience, self._patience),
         )
 
-    def hear(self, now: float, *, is_person: bool) -> None:
-        """It has said something; whether it may be a person, as far as that tells."""
+    def hear(self, now: float, *, is_person: bool, hurry: float = PROGRAM) -> None:
+        """It has said something; whether it may be a person, as far as that tells.
+
+        If not, it has so many seconds to join, from when that was first known.
+        """
+        self._hurry = hurry
         if is_person and self._began < math.inf:  # what has begun was a handshake, and it is done
             self._began = math.inf
             self.greeting = math.inf if self._has_spoken else now + GREETING_DELAY

@@ -61,6 +61,13 @@ class Reports(Struct, frozen=True, gc=False):
     peer: Peer
 
 
+class Replies(Struct, frozen=True, gc=False):
+    """Here this peer is told these bytes, which are no event: its speaker answers by itself."""
+
+    peer: Peer
+    data: bytes
+
+
 class Recalls(Struct, frozen=True, gc=False):
     """Here this peer is told of the history what it has asked for. The room does not know it."""
 
@@ -94,5 +101,5 @@ class Ends(Struct, frozen=True, gc=False):
 
 
 Telling: TypeAlias = (
-    Told | Follows | Unfollows | Reports | Recalls | Seated | Vacated | Forgets | Ends
+    Told | Follows | Unfollows | Reports | Replies | Recalls | Seated | Vacated | Forgets | Ends
 )

@@ -147,8 +147,9 @@ def statement_of(event: messages.Event) -> str:
             words = f"{handle} left ({reason})"
         case messages.Renamed(handle=handle, new=new):
             words = f"{handle} is now {new}"
-        case messages.Roster(handles=handles, unencrypted=unencrypted):
-            return _roster(handles, unencrypted)
+        case messages.Roster(handles=handles, unencrypted=unencrypted, doors=doors):
+            by_door = f"\nby door: {_doors(handles, doors)}" if doors else ""
+            return _roster(handles, unencrypted) + by_door
         case messages.Welcome(handle=handle, server=server, topic=topic):
             who = _roster(event.roster, event.unencrypted)
             about = f"\nTopic: {clean(topic)}" if topic else ""
@@ -210,3 +211,11 @@ def _roster(handles: tuple[str, ...], unencrypted: tuple[str, ...]) -> str:
     names = (marked(handle) if handle in exposed else handle for handle in handles)
     cleaned = map(clean, names)  # one by one: most are cleaned by a glance
     return f"{len(handles)} here: {', '.join(cleaned)}"
+
+
+def _doors(handles: Sequence[str], doors: Sequence[str]) -> str:
+    """Who is here by each door, as operators are told."""
+    here: dict[str, list[str]] = {}
+    for handle, door in zip(handles, doors, strict=False):
+        here.setdefault(door or "away", []).append(handle)
+    return clean("; ".join(f"{door} {', '.join(here[door])}" for door in sorted(here)))

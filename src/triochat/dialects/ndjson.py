@@ -26,6 +26,7 @@ class NdjsonSpeaker(Speaker):
     __slots__ = ()
 
     dialect = NDJSON
+    has_seat = True
     parting = "connection lost"
     line_length = 1 << 13  # the longest message takes 6,000 bytes if all of it is escaped
 

@@ -6,12 +6,16 @@ of it.
 
 from collections.abc import Sequence
 
-from triochat.dialects.base import Dialect, Speaker
-from triochat.messages import Event, Notice, Refused
-from triochat.order import AnyRequest, Typed
+from triochat.dialects.base import Dialect, Setting, Speaker
+from triochat.messages import Event, Notice, Refused, Typed
+from triochat.order import AnyRequest
 from triochat.words import line_of, past_line_of
 
+EXPOSED = "your connection is not encrypted; others on the network can read it"
+"""What a person is told that is let in without TLS, over a network."""
+
 _NAME = "triochat: "
+_WAY_OUT = "; triochat client HOST PORT encrypts"
 
 
 def greeting(handle_length: int) -> Notice:
@@ -40,9 +44,13 @@ class PlainSpeaker(Speaker):
     dialect = PLAIN
     parting = "quit"
 
+    def begin(self, setting: Setting) -> Sequence[AnyRequest]:
+        """Say what a person should know before it says more."""
+        return [Notice(EXPOSED + _WAY_OUT * setting.has_tls)] if setting.is_exposed else ()
+
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         return [line if isinstance(line, Refused) else Typed(line) for line in lines]
 
-    def tell_past(self, events: Sequence[Event]) -> bytes:
+    def tell_past(self, events: Sequence[Event], me: str = "") -> bytes:  # noqa: ARG002  the same for all
         """Each as a line that nobody takes for what is said now."""
         return "".join([past_line_of(event) + "\n" for event in events]).encode()
