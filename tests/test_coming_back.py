@@ -186,6 +186,23 @@ async def test_a_welcome_that_was_lost_is_told_again(
         assert texts(await ping(ann)) == ["one"]
 
 
+async def test_who_comes_back_to_a_stay_that_it_does_not_know_begins_anew(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What was missed between two stays is never passed over, even if a welcome was lost."""
+    async with open_house() as house:
+        bob = await house.plain("Bob")
+        ann, _ = await join(house, "Ann", token=TOKEN)
+        last = await say(ann, "one")
+        await cut(ann)
+        await trio.sleep(HOLD + 2 * LOOK)
+        await bob.type("two")
+        ann, _ = await join(house, "Ann", token=TOKEN, after=last)  # and does not hear the welcome
+        await cut(ann)
+        ann, welcome = await join(house, "Ann", token=TOKEN, after=last)
+        assert not welcome["resumed"]
+
+
 async def test_who_is_put_out_does_not_come_back(autojump_clock: trio.testing.MockClock) -> None:
     """Who was kicked while it was away is somebody new; so is who may not come in."""
     async with open_house() as house:

@@ -40,6 +40,7 @@ async def test_the_operator_is_a_member() -> None:
             "Server> My turn",
             "[you -> Jimmy] psst",
             "* 2 here: Jimmy, Server",
+            "* by door: console Server; plain Jimmy",
         ]
         assert await jimmy.hear(3) == [
             "* Server connected. You are Jimmy. 2 here: Jimmy, Server",

@@ -728,7 +728,7 @@ def test_a_kicked_client_is_not_to_come_back_by_itself() -> None:
     told = peopled("boss", "ann").ask("boss", Kick("Ann", " why "))
     assert told == [
         Heard(Closing("kicked: why", retry=False), ("ann",)),
-        Heard(Left("Ann", "kicked: why"), ("boss",)),
+        Heard(Left("Ann", "kicked: why", by="Server"), ("boss",)),
     ]
 
 
@@ -845,7 +845,7 @@ def test_after_the_operator_quits_all_may_come_back() -> None:
     ]
     assert stage.ask("ann", Join("Ann")) == [
         Heard(Joined("Ann"), ("boss",)),
-        Heard(Welcome("Ann", "Server", ("Ann", "Server")), ("ann",)),
+        Heard(Welcome("Ann", "Server", ("Ann", "Server"), operators=("Server",)), ("ann",)),
     ]
 
 
@@ -1322,7 +1322,7 @@ def test_what_can_be_asked_again_has_no_id() -> None:
     no = Refused("bad-request", "not a request")
     notice = Notice("a list")
     assert stage.tell("ann", Who(), Ping(), no, notice) == [
-        Heard(Roster(("Ann", "Server")), ("ann",)),
+        Heard(Roster(("Ann", "Server"), operators=("Server",)), ("ann",)),
         Heard(Pong(), ("ann",)),
         Heard(no, ("ann",)),
         Heard(notice, ("ann",)),

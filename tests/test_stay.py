@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from strategies import events, requests, wire_text
+from triochat.grammar import help_text
 from triochat.messages import (
     Action,
     Ban,
@@ -37,6 +38,7 @@ from triochat.messages import (
     Say,
     Stats,
     Topic,
+    Typed,
     Unban,
     Unmute,
     Welcome,
@@ -81,6 +83,9 @@ ANSWERS: list[tuple[Request, Event]] = [
     (Recall(), Recalled(())),
     (Forget((1,)), Removed((1,), "one message was removed by Bob", by="Bob")),
     (Say(""), NO),
+    (Typed("hi"), Said(1, "", "Bob", "hi")),
+    (Typed("?"), Roster(("Ann", "Bob"))),
+    (Typed("\\help"), Notice(help_text())),
 ]
 """Bob's requests, and what answers them."""
 

@@ -207,7 +207,6 @@ class Session:
             if self._entrance and (handle := self._entrance.look(told)):
                 self._entrance = None
                 self._let_in()
-                self._ask(Came(self.link.speaker.dialect.name))
                 self._record.note_join(handle, self.link.speaker.dialect.name)
                 await self.link.wait_past(told)
             now = trio.current_time()
@@ -266,6 +265,7 @@ class Session:
 
     def _let_in(self) -> None:
         """From now on it may ask what a member may."""
+        self._ask(Came("console" if self.peer.is_console else self.link.speaker.dialect.name))
         self._record.level = logging.INFO
         self.link.spoke = trio.current_time()
         self._tokens = self._hub.buckets.take(self.peer.host)
