@@ -19,6 +19,7 @@ from triochat.hosts import host_of
 from triochat.hub import CROWDED, Hub
 from triochat.idleness import put_out_idle
 from triochat.outbox import LINGER
+from triochat.presence import ask_silent
 from triochat.session import Session
 from triochat.sockets import accept_more
 
@@ -73,6 +74,7 @@ async def serve(
             async with trio.open_nursery() as doors:
                 doors.start_soon(put_out_idle, hub)
                 doors.start_soon(give_up_absent, hub)
+                doors.start_soon(ask_silent, hub)
                 task_status.started(doors.cancel_scope)
                 held = [_Door(listener, places) for listener in listeners]
                 with _telling_lacks(hub):
