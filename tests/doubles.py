@@ -1,20 +1,22 @@
 """What stands in for a person, for a sheet of paper, for a file, and for a server."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 import trio.testing
 
 from triochat.connection import Connect
+from triochat.dialects.base import Dialect, Setting, Speaker
 from triochat.dialects.ndjson import decode_request, encode
 from triochat.exceptions import UnreachableError
 from triochat.framing import Lines
-from triochat.messages import Event, Join, Refused, Request, Say
+from triochat.messages import Event, Join, Joined, Notice, Refused, Request, Say, Typed
+from triochat.order import AnyRequest, Reply
 from triochat.passwords import Secret
 from triochat.person import Person
 from triochat.terminal import Terminal, View
-from triochat.words import words_of
+from triochat.words import line_of, words_of
 
 
 class Typist(Terminal):
@@ -163,3 +165,58 @@ async def sitting(
         yield somebody
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
+
+
+def box(text: bytes) -> bytes:
+    """What is told at once, so that one sees that it was, and that it was wrapped once."""
+    return b"[%d]" % len(text) + text
+
+
+def _encode(events: list[Event]) -> bytes:
+    lines = [line_of(event) + "\n" for event in events if not isinstance(event, Joined)]
+    return "".join(lines).encode()
+
+
+BOXES = Dialect("boxes", echoes=True, encode=_encode, wrap=box)
+"""A dialect that wraps what is told at once, and has no words for who joins."""
+
+
+class BoxSpeaker(Speaker):
+    """A door that uses all that a door may use, and shows it: plain lines in boxes.
+
+    A line `=x` it answers by itself: `<x>`. What is for it alone has its handle before it.
+    """
+
+    __slots__ = ("settings",)
+
+    dialect = BOXES
+    parting = "box closed"
+    beginning = b"box "
+    has_seat = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings: list[Setting] = []
+
+    def begin(self, setting: Setting) -> Sequence[AnyRequest]:
+        """Say hello, as the first of all."""
+        self.settings.append(setting)
+        return [Reply(b"<hello>"), Notice("a box")]
+
+    def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
+        return [self._meant(line) for line in lines]
+
+    def _meant(self, line: str | Refused) -> AnyRequest:
+        if isinstance(line, Refused):
+            return line
+        line = line.removeprefix("box ")
+        return Reply(f"<{line[1:]}>".encode()) if line.startswith("=") else Typed(line)
+
+    def tell(self, events: list[Event], me: str = "") -> bytes:
+        """Each with its handle before it."""
+        told = map(self.dialect.encode, ([event] for event in events))
+        return b"".join(f"({me})".encode() + one for one in told if one)
+
+    def part(self, reason: str) -> bytes:
+        """Its last word."""
+        return f"<bye: {reason}>".encode()

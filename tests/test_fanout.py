@@ -1,13 +1,17 @@
 import gc
 import weakref
 from collections import defaultdict
+from functools import partial
+from itertools import groupby
 
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doubles import BOXES, BoxSpeaker
 from triochat.backlog import Backlog
 from triochat.counts import Counts
+from triochat.dialects.base import Dialect, Speaker
 from triochat.dialects.ndjson import NdjsonSpeaker
 from triochat.dialects.plain import PlainSpeaker
 from triochat.fanout import FanOut
@@ -21,16 +25,19 @@ from triochat.messages import (
     Ping,
     Quiet,
     Quit,
+    Rename,
     Say,
     Unban,
     Whisper,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Gone, Peer, Settle
+from triochat.order import HOUSE, AnyRequest, Asked, Gone, Peer, Reply, Settle
 from triochat.outbox import Way
 from triochat.room import Room
-from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+from triochat.telling import Ends, Follows, Replies, Telling, Told, Unfollows
 
-COUNT = 6
+SPEAKERS: list[type[Speaker]] = [PlainSpeaker, NdjsonSpeaker] * 3 + [BoxSpeaker] * 2
+COUNT = len(SPEAKERS)
+BOX, OTHER = 6, 7
 OPERATOR = 2
 RELAY = 0
 
@@ -47,25 +54,28 @@ requests: st.SearchStrategy[AnyRequest] = st.one_of(
     st.just(Ping()),
     st.just(Quit()),
     st.just(Gone("lost")),
+    st.sampled_from([Reply(b"<1>"), Reply(b"<2>")]),
+    st.builds(Rename, handles),
 )
 batches = st.lists(st.lists(st.tuples(st.integers(0, COUNT - 1), requests), max_size=12))
 
 
 class Hall:
-    """A room of peers of both dialects, and all that was written to each."""
+    """A room of peers of three dialects, and all that was written to each."""
 
     def __init__(self) -> None:
         self.room = Room(max_clients=3)
         self.counts = Counts()
         self.fan_out = FanOut(self.counts)
+        self.fan_out.name_of = lambda peer: self.room.members.get(peer, "")
         self.peers = [
             Peer(str(number), host=f"10.0.0.{number}/32", is_console=number == OPERATOR)
             for number in range(COUNT)
         ]
         self.written: defaultdict[Peer, list[bytes]] = defaultdict(list)
-        for number, peer in enumerate(self.peers):
+        for speaker, peer in zip(SPEAKERS, self.peers, strict=True):
             stream, _ = trio.testing.memory_stream_one_way_pair()
-            link = Link(Backlog(), stream, NdjsonSpeaker() if number % 2 else PlainSpeaker())
+            link = Link(Backlog(), stream, speaker())
             link.outbox.write_through(self._write, peer)
             self.fan_out.links[peer] = link
         self.fan_out.follow(self.peers[RELAY])
@@ -91,6 +101,39 @@ class Hall:
         return len(blob)
 
 
+class Expected:
+    """What one peer is to be sent of a batch: texts, and bytes that are none."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._pieces: list[tuple[bool, bytes]] = []
+        self.last = b""
+
+    def add(self, piece: bytes, *, is_text: bool = True) -> None:
+        """It is told this next."""
+        if piece:
+            self._pieces.append((is_text, piece))
+
+    @property
+    def blobs(self) -> list[bytes]:
+        """All of it at once, each text in one piece; then the last word."""
+        wrap, told = self._dialect.wrap, b""
+        for is_text, pieces in groupby(self._pieces, lambda piece: piece[0]):
+            whole = b"".join(piece for _, piece in pieces)
+            told += wrap(whole) if is_text else whole
+        return [blob for blob in (told, self.last) if blob]
+
+
+def followers_after(telling: Telling, followers: list[Peer]) -> list[Peer]:
+    """Who follows after this, where these did before."""
+    match telling:
+        case Follows(peer=peer) if peer not in followers:
+            return [*followers, peer]
+        case Unfollows(peer=peer) | Ends(peer=peer):
+            return [one for one in followers if one != peer]
+    return followers
+
+
 @settings(max_examples=400)
 @given(batches)
 async def test_a_batch_says_what_its_events_say_one_by_one(
@@ -102,30 +145,125 @@ async def test_a_batch_says_what_its_events_say_one_by_one(
     for asked in story:
         hall.written.clear()
         batch = hall.ask(*asked)
-        expected: defaultdict[Peer, bytes] = defaultdict(bytes)
+        expected = {peer: Expected(links[peer].speaker.dialect) for peer in hall.peers}
         count = hall.counts.deliveries
         is_open = {peer for peer in links if links[peer].outbox.way is Way.OPEN}
         for telling in batch:
             match telling:
                 case Told(events=events, to=to, author=author):
                     for peer in followers if to is None else to:
-                        dialect = links[peer].speaker.dialect
-                        if peer == author and not dialect.echoes:
-                            continue
-                        count += len(events) * (to is None or peer in is_open)
-                        if peer in is_open:
-                            expected[peer] += b"".join(dialect.encode([one]) for one in events)
-                case Follows(peer=peer) if peer not in followers:
-                    followers.append(peer)
-                case Unfollows(peer=peer) if peer in followers:
-                    followers.remove(peer)
-                case Ends(peer=peer):
+                        speaker, me = links[peer].speaker, hall.fan_out.name_of(peer)
+                        if peer != author or speaker.dialect.echoes:
+                            count += len(events) * (to is None or peer in is_open)
+                            write = partial(speaker.tell, me=me) if to else speaker.dialect.encode
+                            for one in events * (peer in is_open):
+                                expected[peer].add(write([one]))
+                case Replies(peer=peer, data=data) if peer in is_open:
+                    expected[peer].add(data, is_text=False)
+                case Ends(peer=peer, reason=reason) if peer in is_open:
+                    expected[peer].last = links[peer].speaker.part(reason)
                     is_open.discard(peer)
-                    followers = [one for one in followers if one != peer]
+            followers = followers_after(telling, followers)
         hall.fan_out.send(batch)
-        assert {peer: blobs[0] for peer, blobs in hall.written.items()} == expected
-        assert all(len(blobs) == 1 for blobs in hall.written.values())
+        sent = {peer: hall.written[peer] for peer in hall.peers}
+        assert sent == {peer: expected[peer].blobs for peer in hall.peers}
         assert hall.counts.deliveries == count
+
+
+def come_in(hall: Hall, *numbers: int) -> None:
+    """Let these in, as Ann, Bob and Cid."""
+    hall.send(*zip(numbers, map(Join, ("Ann", "Bob", "Cid")), strict=False))
+    hall.written.clear()
+
+
+def sent_to(hall: Hall, number: int) -> list[bytes]:
+    """What was written to this peer."""
+    return hall.written[hall.peers[number]]
+
+
+async def test_what_is_told_at_once_is_wrapped_once() -> None:
+    """A whole batch, however many events are in it; the same bytes for all who speak alike."""
+    hall = Hall()
+    come_in(hall, 1, BOX, OTHER)
+    hall.send((1, Say("one")), (1, Say("two")), (BOX, Say("three")))
+    [box], [other] = sent_to(hall, BOX), sent_to(hall, OTHER)
+    assert box == b"[29]Ann> one\nAnn> two\nBob> three\n"
+    assert box is other
+
+
+async def test_what_is_edited_is_wrapped_once() -> None:
+    """What is for one alone stands in the one text, in its place, and names who reads it."""
+    hall = Hall()
+    come_in(hall, 1, BOX, OTHER)
+    hall.send((1, Say("one")), (1, Whisper("Bob", "psst")), (BOX, Say("two")))
+    assert sent_to(hall, BOX) == [b"[41]Ann> one\n(Bob)[Ann -> you] psst\nBob> two\n"]
+    assert sent_to(hall, OTHER) == [b"[18]Ann> one\nBob> two\n"]
+
+
+async def test_a_reply_has_its_place_and_is_not_wrapped() -> None:
+    """Between what was told before and after it: each of these is wrapped by itself."""
+    hall = Hall()
+    come_in(hall, 1, BOX, OTHER)
+    hall.send((1, Say("one")), (BOX, Reply(b"<1>")), (BOX, Reply(b"<2>")), (1, Say("two")))
+    assert sent_to(hall, BOX) == [b"[9]Ann> one\n<1><2>[9]Ann> two\n"]
+    assert sent_to(hall, OTHER) == [b"[18]Ann> one\nAnn> two\n"]
+    hall.written.clear()
+    hall.send((BOX, Say("")), (BOX, Reply(b"<3>")), (BOX, Ping()))
+    [told] = sent_to(hall, BOX)
+    assert told == b"[46](Bob)! the message is empty; nothing was sent\n<3>[12](Bob)* pong\n"
+
+
+async def test_a_stranger_has_its_replies_alone() -> None:
+    """Before it joins it hears nothing of what others say, and every reply at once."""
+    hall = Hall()
+    come_in(hall, 1)
+    hall.send((BOX, Reply(b"<1>")), (1, Say("one")), (BOX, Reply(b"<2>")))
+    assert sent_to(hall, BOX) == [b"<1><2>"]
+    hall.send((BOX, Reply(b"<3>")), (BOX, Join("Bob")), (1, Say("two")), (BOX, Reply(b"<4>")))
+    *_, blob = sent_to(hall, BOX)
+    assert blob.startswith(b"<3>[")
+    assert blob.endswith(b"Ann> two\n<4>")
+
+
+async def test_nothing_is_not_wrapped() -> None:
+    """Who has no words for anything in a batch is sent nothing, and no empty frame."""
+    hall = Hall()
+    come_in(hall, 1, BOX)
+    hall.send((3, Join("Cid")))
+    assert sent_to(hall, 1)
+    assert sent_to(hall, BOX) == []
+    hall.send((5, Join("Ann")), (1, Ping()), (BOX, Reply(b"<1>")))
+    assert sent_to(hall, BOX) == [b"<1>"]
+    hall.fan_out.links[hall.peers[BOX]].put(b"")
+    assert sent_to(hall, BOX) == [b"<1>"]
+
+
+async def test_the_last_word_is_the_last() -> None:
+    """After all that it is told, once, and no reply after it; whoever ends it."""
+    for ending in (Quit(), Gone("lost")):
+        hall = Hall()
+        come_in(hall, 1, BOX)
+        hall.send((1, Say("one")), (BOX, ending), (BOX, Reply(b"<1>")), (1, Say("two")))
+        reason = getattr(ending, "reason", "quit")
+        assert sent_to(hall, BOX) == [b"[9]Ann> one\n", f"<bye: {reason}>".encode()]
+    hall = Hall()
+    come_in(hall, 1, BOX)
+    hall.send((OPERATOR, Join("Server")))
+    hall.written.clear()
+    hall.send((OPERATOR, Kick("Bob", "why")), (BOX, Reply(b"<1>")), (1, Say("two")))
+    told, last = sent_to(hall, BOX)
+    assert b"kicked" in told
+    assert last.startswith(b"<bye: kicked")
+
+
+async def test_who_is_evicted_has_no_last_word() -> None:
+    """It has fallen behind: nothing is put any more, and nothing after it."""
+    hall = Hall()
+    come_in(hall, 1, BOX)
+    hall.fan_out.links[hall.peers[BOX]].outbox.evict("fell behind")
+    hall.send((1, Say("one")), (BOX, Reply(b"<1>")), (BOX, Gone("fell behind")))
+    assert sent_to(hall, BOX) == []
+    assert BOXES not in hall.fan_out._followers or not hall.fan_out._followers[BOXES]
 
 
 async def test_many_who_come_in_at_once_are_one_blob_for_all_others() -> None:

@@ -123,8 +123,7 @@ class FanOut:
         edited = {edit.link.outbox for edit in edits}
         size = 0
         for dialect, followers in self._followers.items():
-            if common and followers:
-                blob = dialect.wrap(texts[dialect].blob)
+            if common and followers and (blob := _wrapped(dialect, texts[dialect].blob)):
                 size = max(size, len(blob))
                 if edits:
                     put_all([outbox for outbox in followers.values() if outbox not in edited], blob)
@@ -261,13 +260,13 @@ class _Text:
             elif isinstance(piece, list):
                 text.append(speaker.tell(piece, edit.me))
             else:
-                done += [_wrapped(speaker.dialect, text), piece]
+                done += [_wrapped(speaker.dialect, b"".join(text)), piece]
                 text = []
-        return b"".join([*done, _wrapped(speaker.dialect, text)])
+        return b"".join([*done, _wrapped(speaker.dialect, b"".join(text))])
 
 
-def _wrapped(dialect: Dialect, pieces: list[bytes]) -> bytes:
-    text = b"".join(pieces)
+def _wrapped(dialect: Dialect, text: bytes) -> bytes:
+    """What is sent of a text; nothing of none, since some doors have no words for some events."""
     return dialect.wrap(text) if text else b""
 
 

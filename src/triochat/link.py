@@ -190,8 +190,9 @@ class Link:
         self.put(self.speaker.tell(events, me))
 
     def put(self, text: bytes) -> None:
-        """Send what its speaker has written."""
-        self.outbox.put(self.speaker.dialect.wrap(text))
+        """Send what its speaker has written, if that is anything."""
+        if text:
+            self.outbox.put(self.speaker.dialect.wrap(text))
 
     def close(self, reason: str) -> None:
         """Take no more, for this reason; what is queued is still sent, and a last word."""
