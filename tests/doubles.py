@@ -11,7 +11,7 @@ from triochat.dialects.base import Dialect, Setting, Speaker
 from triochat.dialects.ndjson import decode_request, encode
 from triochat.exceptions import UnreachableError
 from triochat.framing import Lines
-from triochat.messages import Event, Join, Joined, Notice, Refused, Request, Say, Typed
+from triochat.messages import Event, Join, Joined, Refused, Request, Say, Typed
 from triochat.order import AnyRequest, Reply
 from triochat.passwords import Secret
 from triochat.person import Person
@@ -184,24 +184,20 @@ BOXES = Dialect("boxes", echoes=True, encode=_encode, wrap=box)
 class BoxSpeaker(Speaker):
     """A door that uses all that a door may use, and shows it: plain lines in boxes.
 
-    A line `=x` it answers by itself: `<x>`. What is for it alone has its handle before it.
+    The first line begins with a word and a blank. A line `=x` it answers by itself: `<x>`; one that
+    begins with a brace is JSON. What is for it alone has its handle before it.
     """
 
-    __slots__ = ("settings",)
+    __slots__ = ()
 
     dialect = BOXES
     parting = "box closed"
-    beginning = b"box "
-    has_seat = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.settings: list[Setting] = []
+    patience = 7.0
 
     def begin(self, setting: Setting) -> Sequence[AnyRequest]:
-        """Say hello, as the first of all."""
-        self.settings.append(setting)
-        return [Reply(b"<hello>"), Notice("a box")]
+        """Say hello, as the first of all, and where it is."""
+        said = [name for name in ("is_remote", "is_sealed") if getattr(setting, name)]
+        return [Reply(f"<{' '.join(['hello', setting.room, *said])}>".encode())]
 
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         return [self._meant(line) for line in lines]
@@ -209,7 +205,9 @@ class BoxSpeaker(Speaker):
     def _meant(self, line: str | Refused) -> AnyRequest:
         if isinstance(line, Refused):
             return line
-        line = line.removeprefix("box ")
+        line = line.removeprefix("box ").removeprefix("seat ")
+        if line.startswith("{"):
+            return decode_request(line)
         return Reply(f"<{line[1:]}>".encode()) if line.startswith("=") else Typed(line)
 
     def tell(self, events: list[Event], me: str = "") -> bytes:

@@ -44,10 +44,22 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Expired, Gone, Idled, Peer, Settle, arrival
+from triochat.order import (
+    HOUSE,
+    AnyRequest,
+    Asked,
+    Came,
+    Expired,
+    Gone,
+    Idled,
+    Peer,
+    Reply,
+    Settle,
+    arrival,
+)
 from triochat.room import Room
 from triochat.rules import QUEUE
-from triochat.telling import Ends, Follows, Telling, Told, Unfollows
+from triochat.telling import Ends, Follows, Replies, Telling, Told, Unfollows
 from triochat.words import words_of
 
 NOW = 1767323045.5
@@ -1544,6 +1556,36 @@ def test_answers_keep_their_place() -> None:
 
 
 # ---- too late
+
+
+def test_a_reply_keeps_its_place() -> None:
+    """What a speaker answers by itself is passed on between what is told, to strangers as well."""
+    room, ann, one, two = Room(), Peer("ann"), Reply(b"1"), Reply(b"2")
+    told = room.apply(Asked(ann, [one, Join("Ann"), Say("a"), Say("b"), two, Say("c")], NOW))
+    kinds = [type(telling.events[0] if isinstance(telling, Told) else telling) for telling in told]
+    assert kinds == [Replies, Joined, Welcome, Follows, Said, Replies, Said]
+    assert [telling for telling in told if isinstance(telling, Replies)] == [
+        Replies(ann, b"1"),
+        Replies(ann, b"2"),
+    ]
+
+
+def test_nobody_is_replied_to_after_the_end() -> None:
+    """With a reply before it, a quit is how a speaker answers and lets go."""
+    room, ann = Room(), Peer("ann")
+    told = room.apply(Asked(ann, [Reply(b"no"), Quit(), Reply(b"more")], NOW))
+    assert told == [Replies(ann, b"no"), Ends(ann, "quit")]
+    assert room.apply(Asked(ann, [Reply(b"more")], NOW)) == []
+
+
+def test_a_door_is_known_until_its_peer_is_gone() -> None:
+    """Of members and of those who wait; of nobody who has left."""
+    stage = peopled("ann", "bob", max_clients=1)
+    for name in ("ann", "bob"):
+        assert stage.ask(name, Came("irc")) == []
+    assert stage.room.doors == {stage.peer("ann"): "irc", stage.peer("bob"): "irc"}
+    stage.ask("ann", Gone("lost"))
+    assert stage.room.doors == {stage.peer("bob"): "irc"}
 
 
 def test_who_does_not_join_in_time() -> None:
