@@ -6,9 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import segno
 
 from tls import identity, make_tls
-from triochat.invitation import addresses, all_addresses, invitation, program
+from triochat.invitation import (
+    AS_BEFORE,
+    BLACK_ON_WHITE,
+    addresses,
+    all_addresses,
+    invitation,
+    picture,
+    program,
+)
 from triochat.tls import Tls
 
 
@@ -18,16 +27,26 @@ def start(monkeypatch: pytest.MonkeyPatch, argv: str, typed: str = "python") -> 
     monkeypatch.setattr(sys, "orig_argv", [typed, "-m", "triochat", "server", "9999"])
 
 
-def test_an_invitation_has_two_ways_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the client, and with what is on any machine."""
+def test_an_invitation_has_a_way_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the client, with what is on any machine, in a browser, and with an IRC client."""
     start(monkeypatch, "triochat")
     bound = [(socket.AF_INET, "127.0.0.1")]
     assert invitation("127.0.0.1", 9999, bound).splitlines() == [
         "Listening on 127.0.0.1 port 9999. To join, run either of:",
         "  triochat client 127.0.0.1 9999",
         "  nc 127.0.0.1 9999",
+        "Or open in a browser:",
+        "  http://127.0.0.1:9999",
+        "Or type in an IRC client:",
+        "  /connect 127.0.0.1 9999",
         "Ctrl-C stops the server.",
     ]
+
+
+def commands(invited: str) -> list[str]:
+    """What of an invitation can be typed into a shell."""
+    lines = invited.splitlines()
+    return lines[1 : next(n for n, line in enumerate(lines) if line.startswith("Or "))]
 
 
 ALL_4, ALL_6 = (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")  # noqa: S104
@@ -50,7 +69,7 @@ def test_who_listens_everywhere_names_its_addresses(
     start(monkeypatch, "triochat")
     known = {socket.AF_INET: ["10.0.0.7", "10.0.0.7"], socket.AF_INET6: ["fd00::7"]}
     monkeypatch.setattr("triochat.invitation.addresses", known.__getitem__)
-    lines = invitation("*", 9999, bound).splitlines()[1:-1]
+    lines = commands(invitation("*", 9999, bound))
     *others, _ = expected
     ways = [f"  triochat client {name} 9999 --insecure" for name in others]
     assert lines[::2] == [*ways, f"  triochat client {expected[-1]} 9999"]
@@ -66,12 +85,95 @@ def test_other_machines_are_told_the_fingerprint(
     monkeypatch.setattr("triochat.invitation.addresses", lambda _: ["10.0.0.7"])
     lines = invitation("0.0.0.0", 9999, [ALL_4], make_tls(is_required=is_required))  # noqa: S104
     known = identity().fingerprint
-    assert lines.splitlines()[1:-1] == [
+    assert commands(lines) == [
         f"  triochat client 10.0.0.7 9999 --fingerprint {known}",
         *([] if is_required else ["  nc 10.0.0.7 9999"]),
         "  triochat client 127.0.0.1 9999",
         "  nc 127.0.0.1 9999",
     ]
+
+
+HERE = "http://127.0.0.1:9999"
+
+
+@pytest.mark.parametrize(
+    ("found", "tls", "pages", "irc"),
+    [
+        (["10.0.0.7"], make_tls(), ["https://10.0.0.7:9999", HERE], "-tls 10.0.0.7"),
+        (["fd00::7"], make_tls(), ["https://[fd00::7]:9999", HERE], "-tls fd00::7"),
+        (["10.0.0.7"], None, ["http://10.0.0.7:9999", HERE], "10.0.0.7"),
+        ([], make_tls(), [HERE], "127.0.0.1"),
+    ],
+)
+def test_browsers_and_irc_clients_are_invited_to_tls_from_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, found: list[str], tls: Tls | None, pages: list[str], irc: str
+) -> None:
+    """Each address has a page; what crosses a network is encrypted wherever the server can."""
+    start(monkeypatch, "triochat")
+    monkeypatch.setattr("triochat.invitation.addresses", lambda _: found)
+    lines = invitation("0.0.0.0", 9999, [ALL_4], tls).splitlines()  # noqa: S104
+    at = lines.index("Or open in a browser:") + 1
+    assert lines[at:] == [
+        *(f"  {page}" for page in pages),
+        "Or type in an IRC client:",
+        f"  /connect {irc} 9999",
+        "Ctrl-C stops the server.",
+    ]
+
+
+def test_without_a_page_no_browser_is_invited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where browsers get nothing there is no address for them, and no picture of one."""
+    start(monkeypatch, "triochat")
+    monkeypatch.setattr("triochat.invitation.addresses", lambda _: ["10.0.0.7"])
+    tls = make_tls()
+    lines = invitation("0.0.0.0", 9999, [ALL_4], tls, has_page=False, screen=LARGE)  # noqa: S104
+    assert "http" not in lines
+    assert "\x1b" not in lines
+
+
+LARGE = os.terminal_size((80, 24))
+
+
+@pytest.mark.parametrize(
+    "address", ["https://10.0.0.7:9999", "http://[2001:db8:1:2:3:4:5:6]:65535"]
+)
+def test_a_picture_of_a_page_is_its_qr_code(address: str) -> None:
+    """The half blocks, read module by module, are the code of the address, with a quiet zone."""
+    parts = {" ": (0, 0), "\u2580": (1, 0), "\u2584": (0, 1), "\u2588": (1, 1)}
+    lines = [line.removeprefix(BLACK_ON_WHITE).removesuffix(AS_BEFORE) for line in picture(address)]
+    rows = [[parts[char][half] for char in line] for line in lines for half in (0, 1)]
+    code = segno.make(address, micro=False)
+    assert [row[4:-4] for row in rows[4 : 4 + len(code.matrix)]] == [[*row] for row in code.matrix]
+    assert sum(map(sum, rows)) == sum(map(sum, code.matrix))
+    assert {len(row) for row in rows} == {len(code.matrix) + 8}
+
+
+@pytest.mark.parametrize(
+    ("found", "screen", "is_drawn"),
+    [
+        (["10.0.0.7"], LARGE, True),
+        (["10.0.0.7"], os.terminal_size((33, 23)), True),
+        (["10.0.0.7"], os.terminal_size((32, 23)), False),
+        (["10.0.0.7"], os.terminal_size((33, 22)), False),
+        (["10.0.0.7"], os.terminal_size((0, 0)), False),
+        (["10.0.0.7"], None, False),
+        ([], LARGE, False),
+    ],
+)
+def test_a_picture_is_for_phones_and_must_fit(
+    monkeypatch: pytest.MonkeyPatch,
+    found: list[str],
+    screen: os.terminal_size | None,
+    is_drawn: bool,
+) -> None:
+    """It is drawn where others can come, and only whole; its colours end with each of its lines."""
+    start(monkeypatch, "triochat")
+    monkeypatch.setattr("triochat.invitation.addresses", lambda _: found)
+    lines = invitation("0.0.0.0", 9999, [ALL_4], make_tls(), screen=screen).splitlines()  # noqa: S104
+    drawn = [line for line in lines if "\x1b" in line]
+    assert drawn == (picture("https://10.0.0.7:9999") if is_drawn else [])
+    assert all(line.endswith(AS_BEFORE) for line in drawn)
+    assert lines[-1] == "Ctrl-C stops the server."
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

@@ -1,6 +1,11 @@
 import re
+import subprocess
+from itertools import takewhile
 
-from real import Peer, exit_code, spawn
+import pytest
+
+from real import TRIOCHAT, Peer, exit_code, spawn
+from triochat.invitation import all_addresses, picture
 
 
 def test_an_evening_at_the_console() -> None:
@@ -70,5 +75,31 @@ def test_headless_takes_no_part() -> None:
     ann.wait_line("* Server connected. You are Ann. 1 here: Ann")
     child.expect("Ann joined")
     ann.close()
+    child.send("\x03")
+    assert exit_code(child) == 0
+
+
+def test_phones_see_the_way_at_a_terminal_alone() -> None:
+    """What a pipe gets has no picture; at a terminal it stands above a console that works."""
+    if not all_addresses():
+        pytest.skip("this machine has no address but its own")
+    command = "server", "0", "--host", "0.0.0.0", "--no-tls"  # noqa: S104
+    with subprocess.Popen(
+        [*TRIOCHAT, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout
+        lines = [*takewhile("Ctrl-C stops the server.\n".__ne__, server.stdout)]
+        server.terminate()
+    assert not any("\x1b" in line for line in lines)
+    assert any(line.startswith("  http://") for line in lines)
+    child = spawn(*command)
+    child.expect(r"  (http://\S+)\r\n")
+    assert isinstance(child.match, re.Match)
+    drawn = "\r\n".join(picture(child.match[1]))
+    child.expect("Ctrl-C stops the server")
+    assert drawn in str(child.before)
+    child.expect("Server>")
+    child.send("?\r")
+    child.expect("1 here: Server")
     child.send("\x03")
     assert exit_code(child) == 0

@@ -1,5 +1,6 @@
 """The invitation: how to join what listens here, in commands that can be pasted."""
 
+import os
 import shlex
 import shutil
 import socket
@@ -9,11 +10,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import segno
+
 from triochat.hosts import is_loopback
 from triochat.tls import Tls
 
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """What to listen on all addresses of a family looks like, and the one that is always there."""
+
+QUIET = 4
+"""Modules without ink around a QR code, or a camera may not find it."""
+
+BELOW = 6
+"""Lines that stand below it: the rest of the invitation, the line being typed, the status."""
+
+HALVES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+"""Two modules, one above the other, by which of them are dark."""
+
+BLACK_ON_WHITE, AS_BEFORE = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
+"""Colours that no theme changes."""
 
 
 def invitation(
@@ -21,6 +36,9 @@ def invitation(
     port: int,
     bound: Sequence[tuple[socket.AddressFamily, str]],
     tls: Tls | None = None,
+    *,
+    has_page: bool = True,
+    screen: os.terminal_size | None = None,
 ) -> str:
     """What a server says when it listens there: how to join; from elsewhere, first.
 
@@ -29,20 +47,53 @@ def invitation(
         port: where it listens.
         bound: to which addresses, of which families, that led.
         tls: how it encrypts, if it does. Only who comes from elsewhere needs its fingerprint.
+        has_page: it serves browsers.
+        screen: the size of the terminal where this will stand, if it can show a picture: then
+            phones find the page by it.
     """
     everywhere = sorted(end for end in bound if end[1] in LOOPBACKS)  # which puts IPv4 first
-    names = [name for family, _ in everywhere for name in addresses(family)]
-    names += [LOOPBACKS[address] for _, address in everywhere[:1]] or [host]
+    found = [name for family, _ in everywhere for name in addresses(family)]
+    found += [LOOPBACKS[address] for _, address in everywhere[:1]] or [host]
+    names = [*dict.fromkeys(found)]
+    outside = [name for name in names if not is_loopback(name)]
     lines = [f"Listening on {host} port {port}. To join, run either of:"]
-    for name in dict.fromkeys(names):
+    for name in names:
         how, may_be_plain = "", True
-        if not is_loopback(name):
+        if name in outside:
             how = f" --fingerprint {tls.identity.fingerprint}" if tls else " --insecure"
             may_be_plain = not (tls and tls.is_required)
         lines.append(f"  {program()} client {name} {port}{how}")
         if may_be_plain:
             lines.append(f"  nc {name} {port}")
+    if has_page:
+        pages = [page_at(name, port, is_sealed=bool(tls) and name in outside) for name in names]
+        lines += ["Or open in a browser:", *(f"  {page}" for page in pages)]
+        if screen and outside and fits(drawn := picture(pages[0]), screen):
+            lines += drawn
+    how = "-tls " if tls and outside else ""
+    lines += ["Or type in an IRC client:", f"  /connect {how}{names[0]} {port}"]
     return "\n".join([*lines, "Ctrl-C stops the server."])
+
+
+def page_at(name: str, port: int, *, is_sealed: bool) -> str:
+    """What to open in a browser."""
+    where = f"[{name}]" if ":" in name else name
+    return f"http{'s' * is_sealed}://{where}:{port}"
+
+
+def picture(text: str) -> list[str]:
+    """A QR code, two of its rows in a line: black on white, whatever colours a terminal has."""
+    rows = [*segno.make(text, micro=False).matrix_iter(border=QUIET)]
+    rows += [(0,) * len(rows)] * (len(rows) % 2)
+    pairs = zip(rows[::2], rows[1::2], strict=True)
+    drawn = ["".join(map(HALVES.__getitem__, zip(*pair, strict=True))) for pair in pairs]
+    return [f"{BLACK_ON_WHITE}{line}{AS_BEFORE}" for line in drawn]
+
+
+def fits(drawn: Sequence[str], screen: os.terminal_size) -> bool:
+    """Whether a picture can be seen whole on a screen, with what stands below it."""
+    width = len(drawn[0].removeprefix(BLACK_ON_WHITE).removesuffix(AS_BEFORE))
+    return width <= screen.columns and len(drawn) + BELOW <= screen.lines
 
 
 def program() -> str:

@@ -31,7 +31,7 @@ from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.service import Manager
 from triochat.signals import next_end, open_signals
 from triochat.terminals.pipe import Output
-from triochat.terminals.standard import open_terminal
+from triochat.terminals.standard import open_terminal, screen_of
 from triochat.text import clean
 from triochat.tls import Tls, read_identity
 
@@ -168,14 +168,25 @@ async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.
                 doors = await serving.start(serve, listeners, hub)
                 await hearing.start(stop_on_signal, doors)
                 log.info("listening on %s port %d", options.host, port_of(listeners))
-                ends = [(each.socket.family, each.socket.getsockname()[0]) for each in listeners]
                 manager.tell("READY=1", f"STATUS=listening on port {port_of(listeners)}")
-                say(1, invitation(options.host, port_of(listeners), ends, hub.tls))
+                say(1, _invite(listeners, hub, options))
                 nursery.start_soon(_show_room, hub, options)
             nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
         hearing.cancel_scope.cancel()
     log.info("stopped")
     return code
+
+
+def _invite(listeners: Listeners, hub: Hub, options: argparse.Namespace) -> str:
+    """How to join what listens there."""
+    return invitation(
+        options.host,
+        port_of(listeners),
+        [(each.socket.family, each.socket.getsockname()[0]) for each in listeners],
+        hub.tls,
+        has_page=hub.setting.has_page,
+        screen=screen_of(options),
+    )
 
 
 def _open_tls(options: argparse.Namespace) -> Tls | None:
