@@ -44,9 +44,8 @@ class Entrance:
         self._peer = peer
         self._link = link
         self._ask = ask
-        now = trio.current_time()
-        may_guess, delay = hub.room.password is not None, hub.spares.delay(peer.host, now)
-        self._stranger = Stranger(now, may_guess=may_guess, greeting_delay=delay)
+        may_guess = hub.room.password is not None
+        self._stranger = Stranger(trio.current_time(), may_guess=may_guess)
         self._returns = False  # nobody has heard that it was away
         self._is_over = False  # it was told to go
 
@@ -61,24 +60,30 @@ class Entrance:
         return math.inf if self._is_over else min(self._stranger.greeting, deadline)
 
     def act(self) -> None:
-        """It is due: greet it, which has said nothing; or tell it to go, if its time is over."""
-        deadline, seconds = self._stranger.deadline
-        if trio.current_time() >= deadline:
+        """It is due: greet it, which has said nothing; or tell it to go, if its time is over.
+
+        Whether it is a spare connection is asked only now: a browser opens one with its first.
+        """
+        stranger, now = self._stranger, trio.current_time()
+        deadline, seconds = stranger.deadline
+        if now >= deadline:
             self._expire(f"not joined within {seconds:.0f} seconds")
-        else:
-            self._stranger.greeting = math.inf
+            return
+        stranger.delay = self._hub.spares.delay(self._peer.host, now)
+        if now >= stranger.greeting:
+            stranger.greet()
             self._link.greet()
 
     def hear(self, *, is_person: bool) -> None:
         """It has sent something; whether it may be a person, as far as that tells."""
-        speaker, now = self._link.speaker, trio.current_time()
-        self._stranger.hear(now, is_person=is_person, hurry=speaker.patience)
-        if speaker.has_spares:
-            self._hub.spares.note(self._peer.host, now)
+        hurry = self._link.speaker.patience
+        self._stranger.hear(trio.current_time(), is_person=is_person, hurry=hurry)
 
     def speak(self) -> None:
-        """What it has sent was not sealed, or is opened."""
+        """What it has sent was not sealed, or is opened; nothing of it was obeyed yet."""
         self._stranger.speak()
+        if self._link.speaker.has_spares:
+            self._hub.spares.note(self._peer.host, trio.current_time())
 
     def guess(self, request: AnyRequest, count: int = 1) -> float:
         """How many seconds it has to wait before this is heard, which may be a guess.

@@ -30,10 +30,9 @@ class Stranger:
     Args:
         now: when it came.
         may_guess: there is a password.
-        greeting_delay: seconds of silence after which it is greeted.
 
     Attributes:
-        greeting: when it is to be greeted, unless it speaks before; never, if infinite.
+        delay: seconds of silence after which it is greeted.
         tries: how many lines did not let it in.
     """
 
@@ -44,21 +43,28 @@ class Stranger:
         "_has_spoken",
         "_hurry",
         "_patience",
-        "greeting",
+        "_silent",
+        "delay",
         "tries",
     )
 
-    def __init__(
-        self, now: float, *, may_guess: bool = False, greeting_delay: float = GREETING_DELAY
-    ) -> None:
-        self.greeting = now + greeting_delay
+    def __init__(self, now: float, *, may_guess: bool = False) -> None:
+        self.delay = GREETING_DELAY
         self.tries = 0
+        self._silent = (
+            now  # since when it could have said who it is; infinite: it has, or was asked
+        )
         self._asked = now
         self._began = math.inf  # as a program
         self._hurry = PROGRAM
         self._came = now
         self._has_spoken = False
         self._patience = GUESSING if may_guess else math.inf
+
+    @property
+    def greeting(self) -> float:
+        """When it is to be greeted, unless it speaks before; never, if infinite."""
+        return self._silent + self.delay
 
     @property
     def deadline(self) -> tuple[float, float]:
@@ -77,19 +83,23 @@ class Stranger:
         self._hurry = hurry
         if is_person and self._began < math.inf:  # what has begun was a handshake, and it is done
             self._began = math.inf
-            self.greeting = math.inf if self._has_spoken else now + GREETING_DELAY
+            self._silent = math.inf if self._has_spoken else now
         elif not is_person:
-            self.greeting = math.inf
+            self._silent = math.inf
             if not self.tries:
                 self._began = min(self._began, now)
 
     def speak(self) -> None:
         """It has said something that is not sealed, and need not be asked to."""
         self._has_spoken = True
-        self.greeting = math.inf
+        self._silent = math.inf
+
+    def greet(self) -> None:
+        """It is greeted, once."""
+        self._silent = math.inf
 
     def fail(self, now: float) -> None:
         """It has said a line that did not let it in, and is asked again."""
         self.tries += 1
         self._asked = now
-        self._began = self.greeting = math.inf
+        self._began = self._silent = math.inf

@@ -55,6 +55,7 @@ class HttpSpeaker(Speaker):
 
     dialect = HTTP
     parting = "quit"
+    has_spares = True
 
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:  # noqa: ARG002  none of it counts
         """Always the same; the room hears nothing after the first `Quit`."""
