@@ -2,7 +2,7 @@
 
 Each wrong server is a chat of a few lines with one fault: it loses, doubles, changes or reorders a
 message for one member. The generator must call each of those runs void, and the faultless one not;
-also over TLS, where that can be.
+also over TLS, where that can be, and in frames of WebSocket.
 """
 
 import socket
@@ -19,6 +19,9 @@ from selectors import EVENT_READ, DefaultSelector
 
 from generator import can_encrypt, generate
 from lineup import make_certificate
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 Fault = Callable[[list[bytes]], list[bytes]]
 """What becomes of the lines of one chunk on their way to one of the members."""
@@ -50,13 +53,17 @@ CHUNKS = 20
 
 
 class Chat:
-    """A broadcast server in a thread, with at most one fault."""
+    """A broadcast server in a thread, with at most one fault; in lines, or in frames of lines."""
 
-    def __init__(self, fault: Fault | None, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, fault: Fault | None, tls: ssl.SSLContext | None, *, framed: bool = False
+    ) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.stopped = False
         self._fault = fault
         self._tls = tls
+        self._framed = framed
+        self._protocols: dict[socket.socket, ServerProtocol] = {}
         self._chunks = 0
         self._clients: list[socket.socket] = []
         self._selector = DefaultSelector()
@@ -78,22 +85,47 @@ class Chat:
             client = self._tls.wrap_socket(client, server_side=True)
         self._selector.register(client, EVENT_READ, len(self._clients))
         self._clients.append(client)
-        client.sendall(b"* welcome\n")
+        if self._framed:
+            self._protocols[client] = ServerProtocol()
+        else:
+            client.sendall(b"* welcome\n")
+
+    def _lines(self, client: socket.socket) -> list[bytes]:
+        """What it says next; who asks for an upgrade gets that, and says nothing yet."""
+        data = client.recv(1 << 16)
+        if not self._framed:
+            return data.splitlines(keepends=True)
+        protocol, lines = self._protocols[client], b""
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            if isinstance(event, Request):
+                protocol.send_response(protocol.accept(event))
+                client.sendall(b"".join(protocol.data_to_send()) + self._written([b"* welcome\n"]))
+            elif isinstance(event, Frame):
+                lines += bytes(event.data)
+        return lines.splitlines(keepends=True)
+
+    def _written(self, lines: list[bytes]) -> bytes:
+        """How this is sent."""
+        text = b"".join(lines)
+        return Frame(Opcode.TEXT, text).serialize(mask=False) if self._framed else text
 
     def _hear(self, client: socket.socket) -> None:
-        lines = client.recv(1 << 16).splitlines(keepends=True)
+        lines = self._lines(client)
         self._chunks += len(lines) > 1
         for number, other in enumerate(self._clients):
             told = lines
             if self._fault and self._chunks == CHUNKS and len(lines) > 1 and number == 1:
                 told = self._fault(lines)
-            other.sendall(b"".join(told))
+            other.sendall(self._written(told))
 
 
 @contextmanager
-def run_chat(fault: Fault | None, tls: ssl.SSLContext | None) -> Iterator[int]:
+def run_chat(
+    fault: Fault | None, tls: ssl.SSLContext | None, *, framed: bool = False
+) -> Iterator[int]:
     """Run such a server; gives its port."""
-    chat = Chat(fault, tls)
+    chat = Chat(fault, tls, framed=framed)
     thread = threading.Thread(target=chat.run, daemon=True)
     thread.start()
     try:
@@ -109,13 +141,15 @@ def main() -> int:
     fooled = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for tls, fault in product((None, *_contexts(folder)), (None, *FAULTS)):
-            with run_chat(fault, tls) as port:
+        contexts = (None, *_contexts(folder))
+        for framed, tls, fault in product((False, True), contexts, (None, *FAULTS)):
+            with run_chat(fault, tls, framed=framed) as port:
                 result = generate(
                     folder,
                     port=port,
                     pid=getpid(),
-                    dialect="line",
+                    dialect="web-line" if framed else "line",
+                    together=int(framed),
                     tls=int(tls is not None),
                     members=5,
                     talkers=5,
@@ -127,8 +161,8 @@ def main() -> int:
             fooled += not right
             what = fault.__name__ if fault else "no fault"
             verdict = "as it should be" if right else "FOOLED"
-            where = " over TLS" if tls else ""
-            print(f"{what + where:17} {verdict}: {result.get('why', 'valid')}")
+            where = " in frames" * framed + " over TLS" * bool(tls)
+            print(f"{what + where:27} {verdict}: {result.get('why', 'valid')}")
     return 1 if fooled else 0
 
 

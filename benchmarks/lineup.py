@@ -50,7 +50,9 @@ class Server:
         command: starts it.
         find_missing: says what it needs and is not here; nothing if all is.
         is_sealed: it is spoken to over TLS.
-        reference: the server against which its ratios are taken.
+        reference: the server against which its ratios are taken; where that does not take part it
+            is the first one.
+        lines: several lines may be said in one frame, where there are frames.
     """
 
     name: str
@@ -60,6 +62,12 @@ class Server:
     find_missing: Callable[[], str] = str
     is_sealed: bool = False
     reference: str = "protocol"
+    lines: bool = False
+
+    @property
+    def speaks(self) -> dict[str, str | float]:
+        """How the generator is to speak to it."""
+        return {"dialect": self.dialect, "tls": int(self.is_sealed), "together": int(self.lines)}
 
 
 def find_program(name: str) -> str:
@@ -206,6 +214,57 @@ LINEUP = (
     Server("redis", "Redis pub/sub", "redis", _redis, _needs_program("redis-server")),
     Server("limit", "the limit (C, epoll)", "line", _limit),
 )
+
+
+def _door(name: str, title: str, dialect: str, *, lines: bool = False) -> tuple[Server, Server]:
+    """A door of triochat's, and the same over TLS; their ratios are to NDJSON."""
+    return (
+        Server(
+            name,
+            f"triochat ({title})",
+            dialect,
+            _triochat(),
+            _needs_module("triochat"),
+            reference="triochat",
+            lines=lines,
+        ),
+        Server(
+            f"{name}-tls",
+            f"triochat ({title}) over TLS",
+            dialect,
+            _sealed_triochat,
+            _needs_tls,
+            is_sealed=True,
+            reference="tls",
+            lines=lines,
+        ),
+    )
+
+
+DOORS = (
+    _door("plain", "plain lines", "plain")[1],
+    *_door("web", "WebSocket", "web"),
+    *_door("web-lines", "WebSocket, many lines a frame", "web", lines=True),
+    *_door("irc", "IRC", "irc-room"),
+    Server(
+        "websockets",
+        "websockets, its broadcast",
+        "web-line",
+        _python("websockets_broadcast.py"),
+        _needs_module("websockets"),
+        reference="triochat",
+    ),
+    Server(
+        "websockets-tls",
+        "the same over TLS",
+        "web-line",
+        _sealed_python("websockets_broadcast.py"),
+        _needs_tls,
+        is_sealed=True,
+        reference="tls",
+    ),
+)
+"""Who takes part besides where the ways in are compared."""
 
 
 def other_triochat(python: str) -> tuple[Server, ...]:

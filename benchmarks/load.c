@@ -16,6 +16,9 @@
  * unanswered ones.
  *
  * With `tls=1` all of it goes through TLS, whatever the server's certificate: compiled with -DWITH_TLS.
+ *
+ * Over WebSocket each message is a masked frame of its own, as browsers send it; with `together=1`
+ * what a talker says at once is one frame of several lines. What frames bring is read as lines.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -53,22 +56,33 @@ struct dialect {
     size_t tail;         /* bytes after the text of a delivered message */
     bool echoes;         /* talkers hear themselves */
     bool apart;          /* talkers have connections of their own */
+    bool framed;         /* lines travel in frames of WebSocket */
 };
 
 static const struct dialect DIALECTS[] = {
     {"ndjson", "{\"type\":\"join\",\"handle\":\"m%04x\"}\n", "\"type\":\"welcome\"",
-     "{\"type\":\"say\",\"text\":\"", "\"}\n", NULL, "\"handle\":\"m%04x\"", 3, true, false},
-    {"plain", "m%04x\n", "connected. You are", "", "\n", NULL, "m%04x> ", 1, false, false},
-    {"line", NULL, "* welcome", "", "\n", NULL, NULL, 1, true, false},
+     "{\"type\":\"say\",\"text\":\"", "\"}\n", NULL, "\"handle\":\"m%04x\"", 3, true, false, false},
+    {"web", "{\"type\":\"join\",\"handle\":\"m%04x\"}\n", "\"type\":\"welcome\"",
+     "{\"type\":\"say\",\"text\":\"", "\"}\n", NULL, "\"handle\":\"m%04x\"", 3, true, false, true},
+    {"plain", "m%04x\n", "connected. You are", "", "\n", NULL, "m%04x> ", 1, false, false, false},
+    {"line", NULL, "* welcome", "", "\n", NULL, NULL, 1, true, false, false},
+    {"web-line", NULL, "* welcome", "", "\n", NULL, NULL, 1, true, false, true},
     {"irc", "NICK m%04x\r\nUSER m 0 * :m\r\nJOIN #c\r\n", " 366 ", "PRIVMSG #c :", "\r\n", NULL,
-     ":m%04x!", 2, false, false},
+     ":m%04x!", 2, false, false, false},
+    {"irc-room", "NICK m%04x\r\nUSER m 0 * :m\r\n", " 366 ", "PRIVMSG #room :", "\r\n", NULL,
+     ":m%04x!", 2, false, false, false},
     {"redis", "SUBSCRIBE c\r\n", "subscribe", "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$64\r\n", "\r\n",
-     "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$64\r\n", NULL, 2, true, true},
+     "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$64\r\n", NULL, 2, true, true, false},
 };
 
 /* ---- what there is */
 
-enum state { CONNECTING, SHAKING, JOINING, JOINED };
+/* In clear text, as browsers ask; the key is the one of RFC 6455. */
+static const char UPGRADE[] = "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
+                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+enum state { CONNECTING, SHAKING, UPGRADING, JOINING, JOINED };
 
 struct conn {
     int fd;
@@ -82,6 +96,11 @@ struct conn {
     uint64_t place; /* in the log: the next one to hear */
     char *out;      /* not yet taken by the socket */
     size_t out_start, out_end, out_room;
+    char *lines;    /* to go in one frame */
+    size_t lines_length, lines_room;
+    unsigned char head[10]; /* of a frame, as far as it has come */
+    unsigned head_length;
+    uint64_t frame_left; /* of its payload */
     unsigned credit, said, heard;
     double sent[SENT]; /* when, by sequence number */
 };
@@ -93,7 +112,7 @@ struct entry { /* of the log; a slot is used again when all have heard its messa
 };
 
 static struct {
-    int port, pid, members, talkers, window, stalled, fill, deadline, tls;
+    int port, pid, members, talkers, window, stalled, fill, deadline, tls, together;
     double warmup, seconds, rate, idle;
     const char *workload;
 } option = {.members = 100, .talkers = 1, .window = 64, .deadline = 120, .warmup = 0.5, .seconds = 2,
@@ -282,7 +301,32 @@ static void watch(struct conn *c, unsigned events) {
     epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
+static void put_bytes(struct conn *c, const char *bytes, size_t length) {
+    c->out = grow(c->out, &c->out_room, c->out_end + length, 1);
+    memcpy(c->out + c->out_end, bytes, length);
+    c->out_end += length;
+}
+
+/* A masked text frame; what is said here at once is less than 64 KiB. */
+static void put_frame(struct conn *c, const char *payload, size_t length) {
+    const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+    bool is_long = length > 125;
+    if (length > 0xffff) fail("a frame of %zu bytes", length);
+    unsigned char head[8] = {0x81, (unsigned char)(0x80 | (is_long ? 126 : length)),
+                             (unsigned char)(length >> 8), (unsigned char)length};
+    memcpy(head + (is_long ? 4 : 2), mask, sizeof mask);
+    put_bytes(c, (const char *)head, is_long ? 8 : 6);
+    put_bytes(c, payload, length);
+    for (size_t i = 0; i < length; i++) c->out[c->out_end - length + i] ^= (char)mask[i % 4];
+}
+
+static void put_lines(struct conn *c) {
+    if (c->lines_length) put_frame(c, c->lines, c->lines_length);
+    c->lines_length = 0;
+}
+
 static void flush(struct conn *c) {
+    put_lines(c);
     while (c->out_start < c->out_end) {
         ssize_t n = put_on_wire(c, c->out + c->out_start, c->out_end - c->out_start);
         if (n < 0 && errno == EAGAIN) {
@@ -295,18 +339,23 @@ static void flush(struct conn *c) {
     c->out_start = c->out_end = 0;
 }
 
+/* A whole line, or several. */
 static void put(struct conn *c, const char *bytes, size_t length) {
-    c->out = grow(c->out, &c->out_room, c->out_end + length, 1);
-    memcpy(c->out + c->out_end, bytes, length);
-    c->out_end += length;
+    if (!dialect->framed) {
+        put_bytes(c, bytes, length);
+        return;
+    }
+    c->lines = grow(c->lines, &c->lines_room, c->lines_length + length, 1);
+    memcpy(c->lines + c->lines_length, bytes, length);
+    c->lines_length += length;
+    if (!option.together) put_lines(c);
 }
 
 static void put_text(struct conn *c, const char *word, unsigned sequence) {
-    char text[TEXT + 1];
+    char text[TEXT + 1], line[2 * LINE];
     snprintf(text, sizeof text, "%.4s %08x %s", word, sequence, FILLER);
-    put(c, dialect->before, strlen(dialect->before));
-    put(c, text, TEXT);
-    put(c, dialect->after, strlen(dialect->after));
+    int length = snprintf(line, sizeof line, "%s%.*s%s", dialect->before, TEXT, text, dialect->after);
+    put(c, line, (size_t)length);
 }
 
 static unsigned talker_number(const struct conn *c) {
@@ -490,6 +539,64 @@ static void digest(struct conn *c, const char *bytes, size_t length) {
     keep_rest(c, bytes + used, length - used);
 }
 
+/* How long the head of a frame is, as far as these bytes of it tell. */
+static unsigned head_size(const unsigned char *head, unsigned length) {
+    if (length < 2) return 2;
+    return head[1] < 126 ? 2 : head[1] == 126 ? 4 : 10;
+}
+
+static void open_frame(struct conn *c) {
+    const unsigned char *head = c->head;
+    if (head[0] != 0x81 || head[1] & 0x80)
+        fail("member %u: a frame that begins with %02x %02x", c->number, head[0], head[1]);
+    c->frame_left = head[1] & 0x7f;
+    if (c->head_length > 2) c->frame_left = 0;
+    for (unsigned i = 2; i < c->head_length; i++) c->frame_left = c->frame_left << 8 | head[i];
+    c->head_length = 0;
+}
+
+/* Leave of these bytes only what frames bring, in their place; return how much that is. */
+static size_t unframe(struct conn *c, char *bytes, size_t length) {
+    size_t kept = 0;
+    for (size_t i = 0; i < length;) {
+        if (c->frame_left) {
+            size_t part = length - i < c->frame_left ? length - i : (size_t)c->frame_left;
+            memmove(bytes + kept, bytes + i, part);
+            kept += part;
+            i += part;
+            c->frame_left -= part;
+        } else {
+            c->head[c->head_length++] = (unsigned char)bytes[i++];
+            if (c->head_length == head_size(c->head, c->head_length)) open_frame(c);
+        }
+    }
+    return kept;
+}
+
+static void join(struct conn *c) {
+    c->state = JOINING;
+    if (!dialect->hello) return;
+    char hello[128];
+    snprintf(hello, sizeof hello, dialect->hello, c->number);
+    put(c, hello, strlen(hello));
+    flush(c);
+}
+
+/* The answer to the upgrade; return how much of what follows it is kept. */
+static size_t upgrade(struct conn *c, char *bytes, size_t length) {
+    char *end = memmem(bytes, length, "\r\n\r\n", 4);
+    if (!end) {
+        keep_rest(c, bytes, length);
+        return 0;
+    }
+    if (!memmem(bytes, (size_t)(end - bytes), " 101 ", 5)) fail("member %u: no upgrade", c->number);
+    c->rest_length = 0;
+    size_t left = length - (size_t)(end + 4 - bytes);
+    memmove(bytes, end + 4, left);
+    join(c);
+    return unframe(c, bytes, left);
+}
+
 static void hear(struct conn *c) {
     ssize_t n;
     do {
@@ -500,7 +607,10 @@ static void hear(struct conn *c) {
         if (n < 0 && errno == EAGAIN) return;
         if (n <= 0) fail("member %u: the server closed the connection", c->number);
         if (measuring_latency || !windowed) now = clock_now();
-        digest(c, buffer, c->rest_length + (size_t)n);
+        size_t there = c->rest_length + (size_t)n;
+        if (c->state == UPGRADING) there = upgrade(c, buffer, there);
+        else if (dialect->framed) there = c->rest_length + unframe(c, buffer + c->rest_length, (size_t)n);
+        if (c->state != UPGRADING) digest(c, buffer, there);
     } while (c->tls && n == CHUNK);
 }
 
@@ -528,15 +638,16 @@ static void start(struct conn *c) {
 }
 
 static void say_hello(struct conn *c) {
-    c->state = JOINING;
-    if (!c->hears) {
+    if (dialect->framed) {
+        char request[256];
+        c->state = UPGRADING;
+        put_bytes(c, request, (size_t)snprintf(request, sizeof request, UPGRADE, option.port));
+        flush(c);
+    } else if (c->hears) {
+        join(c);
+    } else {
         c->state = JOINED;
         joined_count++;
-    } else if (dialect->hello) {
-        char hello[128];
-        snprintf(hello, sizeof hello, dialect->hello, c->number);
-        put(c, hello, strlen(hello));
-        flush(c);
     }
 }
 
@@ -786,7 +897,8 @@ static void set(const char *key, const char *value) {
         {"port", &option.port, NULL}, {"pid", &option.pid, NULL}, {"members", &option.members, NULL},
         {"talkers", &option.talkers, NULL}, {"window", &option.window, NULL},
         {"stalled", &option.stalled, NULL}, {"fill", &option.fill, NULL},
-        {"deadline", &option.deadline, NULL}, {"tls", &option.tls, NULL}, {"warmup", NULL, &option.warmup},
+        {"deadline", &option.deadline, NULL}, {"tls", &option.tls, NULL},
+        {"together", &option.together, NULL}, {"warmup", NULL, &option.warmup},
         {"seconds", NULL, &option.seconds}, {"rate", NULL, &option.rate}, {"idle", NULL, &option.idle},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

@@ -51,7 +51,7 @@ def _parse() -> argparse.Namespace:
     names = [work.name for work in WORKLOADS]
     add = parser.add_argument
     add("workload", nargs="?", default=names[0], choices=names, metavar="WORKLOAD")
-    add("--dialect", default="ndjson", choices=("ndjson", "plain"))
+    add("--dialect", default="ndjson", choices=("ndjson", "plain", "web", "irc-room"))
     add("--sort", default="tottime", choices=("tottime", "cumulative"))
     add("--lines", type=int, default=30, metavar="N", help="of the profile")
     return parser.parse_args()

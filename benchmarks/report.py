@@ -88,8 +88,9 @@ def _rows(
     workload: Workload, servers: Sequence[Server], results: Mapping[str, Result]
 ) -> list[list[str]]:
     head = ["server", *(figure.heading for figure in workload.figures)]
+    first = results[servers[0].name]
     rows = [
-        _row(workload, server, results[server.name], results.get(server.reference, {}))
+        _row(workload, server, results[server.name], results.get(server.reference, first))
         for server in servers
     ]
     return [head, *rows]

@@ -18,6 +18,7 @@ from statistics import median
 
 from generator import NoCompilerError, Result, compile_generator, generate
 from lineup import (
+    DOORS,
     LINEUP,
     DidNotStartError,
     Server,
@@ -73,7 +74,9 @@ def _parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="short runs: see whether it works")
     add("--only", nargs="+", metavar="WORKLOAD", help="workloads, or how their names start")
-    add("--servers", nargs="+", metavar="SERVER", help=", ".join(s.name for s in LINEUP))
+    names = ", ".join(server.name for server in LINEUP)
+    doors = ", ".join(server.name for server in DOORS)
+    add("--servers", nargs="+", metavar="SERVER", help=f"{names}; and, only if named, {doors}")
     add("--against", metavar="PYTHON", help="an interpreter that has another triochat")
     add("--runs", type=int, metavar="N", help="rounds (default: 3; with --quick 1)")
     add("--write", type=Path, metavar="FILE.md", help="write the tables there, a plot beside it")
@@ -92,7 +95,9 @@ def _choose_servers(
     wanted: list[str] | None, against: str | None
 ) -> tuple[list[Server], dict[str, str]]:
     """The servers that take part, and why others do not."""
-    lineup = (*LINEUP, *other_triochat(against)) if against else LINEUP
+    lineup = (*LINEUP, *(other_triochat(against) if against else ()))
+    if wanted:
+        lineup += DOORS
     if unknown := set(wanted or ()) - {server.name for server in lineup}:
         sys.exit(f"unknown server: {', '.join(sorted(unknown))}")
     chosen = [server for server in lineup if not wanted or server.name in wanted]
@@ -171,8 +176,7 @@ def _other_load(result: Result) -> float:
 def _run_once(server: Server, folder: Path, options: Options) -> Result:
     try:
         with run_server(server, folder) as (port, pid):
-            speaks: Options = {"dialect": server.dialect, "tls": int(server.is_sealed)}
-            return generate(folder, port=port, pid=pid, **speaks, **options)
+            return generate(folder, port=port, pid=pid, **server.speaks, **options)
     except DidNotStartError as error:
         return {"why": str(error)}
 
