@@ -152,11 +152,11 @@ async def test_operators_are_told_the_doors() -> None:
         await boss.ask({"type": "who"})
         roster = await boss.event()
         assert roster["handles"] == ["Bob", "Cid", "Server"]
-        assert roster["doors"] == ["boxes", "boxes", ""]
+        assert roster["doors"] == ["boxes", "boxes", "console"]
         await bob.type("?")
         assert "boxes" not in await heard(bob)
         await trio.sleep(LINGER)
-        assert len(house.room.doors) == 2
+        assert len(house.room.doors) == 3
 
 
 # ---- the end
