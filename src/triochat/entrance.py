@@ -140,11 +140,14 @@ class Entrance:
             hub.lobby.let_in(self._peer)
             self._comings.note(self._peer.host, self._known_as(handle), now)
             return handle
-        if any(type(one) is Told and isinstance(one.events[0], Answer) for one in told):
+        answers = [one.events[0] for one in told if type(one) is Told]
+        if any(isinstance(answer, Answer) for answer in answers):
             self._stranger.fail(now)
             hub.lobby.note(self._peer)
             if self._stranger.tries >= TRIES:
                 self._expire(f"{TRIES} lines, and none that lets you in")
+            elif any(getattr(one, "code", "") in self._link.speaker.final for one in answers):
+                self._expire("not let in")
         return None
 
     def _turn_away(self) -> None:

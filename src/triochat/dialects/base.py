@@ -75,6 +75,7 @@ class Speaker:
         line_length: the most bytes in a line, without its ending.
         has_seat: whoever speaks so can come back by a token.
         has_spares: whoever speaks so opens connections for later, and says nothing there.
+        final: codes of refusals after which it is not asked again who it is, and let go.
         patience: seconds in which it must have joined, from its first byte on.
         silence: seconds without a word after which it is asked whether it is there.
         heard: how often it has said anything, where that counts.
@@ -87,6 +88,7 @@ class Speaker:
     line_length: ClassVar[int] = LINE_LENGTH
     has_seat: ClassVar[bool] = False
     has_spares: ClassVar[bool] = False
+    final: ClassVar[frozenset[str]] = frozenset()
     patience: ClassVar[float] = 20.0
     silence: ClassVar[float] = math.inf
     heard: int = 0

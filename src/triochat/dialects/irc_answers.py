@@ -1,0 +1,241 @@
+"""What a client of IRC is told by numbers: that it is in, who is here, and what cannot be."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from triochat.dialects.irc_events import EXPOSED
+from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, word
+from triochat.messages import Refused, Roster, Welcome
+
+TARGETS = 4
+"""So many names may stand in one line that asks for something of each."""
+
+_NAMED = re.compile(r'"([^"]+)"')
+_QUITE_OTHER = "nothing was sent"
+
+_NICK_NUMBERS = {
+    "handle-invalid": "432",
+    "handle-taken": "433",
+    "handle-confusable": "433",
+    "handle-reserved": "433",
+    "no-such-handle": "401",
+}
+_CHANNEL_NUMBERS = {
+    "message-too-long": "404",
+    "muted": "404",
+    "not-your-turn": "404",
+    "quiet": "404",
+    "waiting": "404",
+    "queue-full": "471",
+    "not-allowed": "482",
+}
+_NUMBERS = {
+    "already-joined": "462",
+    "banned": "465",
+    "line-too-long": "417",
+    "message-empty": "412",
+    "not-joined": "451",
+    "password-needed": "464",
+    "password-wrong": "464",
+}
+
+
+class Here(NamedTuple):
+    """Who a client is, and where.
+
+    Attributes:
+        me: its handle; ``*`` if it has none.
+        channel: what the room is called.
+    """
+
+    me: str
+    channel: str
+
+    def numeric(self, code: str, *parameters: str, text: str = "") -> str:
+        """What the server tells it by this number."""
+        return numeric(code, self.me, *parameters, text=text)
+
+    def means(self, channel: str) -> bool:
+        """Whether this is the room."""
+        return channel.casefold() == self.channel.casefold()
+
+
+class Question(NamedTuple):
+    """What a client wants to know of who is here, which the room is asked for.
+
+    Attributes:
+        answer: makes lines of it.
+        words: what it was asked with.
+    """
+
+    answer: Callable[[Here, Roster, list[str]], list[str]]
+    words: list[str]
+
+
+def refusal(here: Here, refused: Refused) -> str | None:
+    """The number that says this, with the room's own sentence; None if none does."""
+    code, text = refused.code, refused.text
+    meant = name(found[1]) if (found := _NAMED.search(text)) else "*"
+    if text.endswith(_QUITE_OTHER) and code in ("not-allowed", "slow-down"):
+        return here.numeric("404", here.channel, text=text)
+    if number := _NICK_NUMBERS.get(code):
+        return here.numeric(number, meant, text=text)
+    if number := _CHANNEL_NUMBERS.get(code):
+        return here.numeric(number, here.channel, text=text)
+    number = _NUMBERS.get(code)
+    return here.numeric(number, text=text) if number else None
+
+
+# ---- on the way in
+
+
+def greet(here: Here, room: str, handle_length: int) -> list[str]:
+    """What a client waits for, once it is known what it is called."""
+    network = word(room)
+    supported = (
+        "CHANTYPES=#",
+        "PREFIX=(o)@",
+        "CHANMODES=b,,,mnt",
+        f"NICKLEN={handle_length}",
+        "CASEMAPPING=ascii",
+        "TOPICLEN=500",
+        f"MODES={TARGETS}",
+        f"TARGMAX=JOIN:{TARGETS},KICK:1,NOTICE:{TARGETS},PRIVMSG:{TARGETS}",
+        f"NETWORK={network}",
+        "UTF8ONLY",
+        "WHOX",
+    )
+    return [
+        here.numeric("001", text=f"Welcome to {room}, {here.me}"),
+        here.numeric("002", text=f"Your host is {SERVER}, running triochat"),
+        here.numeric("003", text=f"The one channel is {here.channel}; you are in as you connect"),
+        here.numeric("004", SERVER, "triochat", "o", "bmnot", "bo"),
+        here.numeric("005", *supported, text="are supported by this server"),
+        *no_motd(here),
+    ]
+
+
+def no_motd(here: Here) -> list[str]:
+    """There is no message of the day."""
+    return [here.numeric("422", text="There is no message of the day")]
+
+
+def enter(here: Here, welcome: Welcome) -> list[str]:
+    """That it is in, though it did not ask for the channel; what that is about, and who is here."""
+    topic = [topic_line(here, welcome.topic)] if welcome.topic else []
+    who = Roster(welcome.roster, welcome.unencrypted, welcome.operators)
+    nick = name(welcome.handle)
+    return [f":{nick}!{nick}@triochat JOIN {here.channel}", *topic, *names(here, who, [])]
+
+
+def topic_line(here: Here, topic: str) -> str:
+    """What the room is about."""
+    return here.numeric("332", here.channel, text=topic)
+
+
+# ---- who is here
+
+
+def names(here: Here, roster: Roster, words: list[str]) -> list[str]:
+    """Who is in the channel, as many in a line as fit."""
+    asked = words[0] if words else here.channel
+    lines = []
+    if here.means(asked):
+        head = f":{SERVER} 353 {here.me} = {here.channel} :"
+        room, line = LENGTH - len(head.encode()), ""
+        for each in _marked(roster):
+            if line and len(line.encode()) + 1 + len(each.encode()) > room:
+                lines.append(head + line)
+                line = ""
+            line += f" {each}" if line else each
+        lines.append(head + line)
+    return [*lines, here.numeric("366", word(asked), text="End of names")]
+
+
+def _marked(roster: Roster) -> Iterator[str]:
+    """The names, operators with a mark."""
+    operators = {*roster.operators}
+    return ("@" * (one in operators) + name(one) for one in roster.handles)
+
+
+def who(here: Here, roster: Roster, words: list[str]) -> list[str]:
+    """Who is here, a line each; all of the channel, or one."""
+    asked, fields = (words[0] if words else here.channel), (words[1] if len(words) > 1 else "")
+    is_all = here.means(asked) or asked in ("*", "0")
+    found = roster.handles if is_all else _found(roster, [asked])
+    lines = [_who_line(here, roster, one, fields) for one in found]
+    return [*lines, here.numeric("315", word(asked), text="End of who")]
+
+
+def _who_line(here: Here, roster: Roster, handle: str, fields: str) -> str:
+    nick, host = name(handle), _host(roster, handle)
+    flags = "H@" if handle in roster.operators else "H"
+    if not fields.startswith("%"):
+        return here.numeric("352", here.channel, nick, host, SERVER, nick, flags, text=f"0 {nick}")
+    wanted, _, token = fields[1:].partition(",")
+    values = {"t": word(token[:3]), "c": here.channel, "u": nick, "i": "255.255.255.255"}
+    values |= {"h": host, "s": SERVER, "n": nick, "f": flags, "d": "0", "l": "0", "a": "0"}
+    told = [value for field, value in (values | {"o": "n/a"}).items() if field in wanted]
+    return here.numeric("354", *told, text=nick if "r" in wanted else "")
+
+
+def whois(here: Here, roster: Roster, words: list[str]) -> list[str]:
+    """Who somebody is."""
+    asked = word(words[-1])
+    lines = []
+    for one in _found(roster, words[-1:]):
+        nick = name(one)
+        mark = "@" * (one in roster.operators)
+        lines = [
+            here.numeric("311", nick, nick, _host(roster, one), "*", text=nick),
+            here.numeric("319", nick, text=mark + here.channel),
+            here.numeric("312", nick, SERVER, text="triochat"),
+        ]
+    nobody = here.numeric("401", asked, text="nobody here is called so")
+    return [*(lines or [nobody]), here.numeric("318", asked, text="End of whois")]
+
+
+def userhost(here: Here, roster: Roster, words: list[str]) -> list[str]:
+    """From where some are."""
+    found = _found(roster, words[: TARGETS + 1])
+    told = [f"{name(one)}=+{name(one)}@{_host(roster, one)}" for one in found]
+    return [here.numeric("302", text=" ".join(told) or " ")]
+
+
+def ison(here: Here, roster: Roster, words: list[str]) -> list[str]:
+    """Which of some are here."""
+    found = _found(roster, " ".join(words).split()[:32])
+    return [here.numeric("303", text=" ".join(map(name, found)) or " ")]
+
+
+def channels(here: Here, roster: Roster, _: list[str]) -> list[str]:
+    """The one channel, and how many are in it."""
+    count = str(len(roster.handles))
+    listed = here.numeric("322", here.channel, count, text="")
+    return [here.numeric("321", "Channel", text="Users  Name"), listed, _end_of_list(here)]
+
+
+def _end_of_list(here: Here) -> str:
+    return here.numeric("323", text="End of list")
+
+
+def users(here: Here, roster: Roster, _: list[str]) -> list[str]:
+    """How many are here."""
+    count = len(roster.handles)
+    told = f"There are {count} users and 0 invisible on 1 server"
+    return [
+        here.numeric("251", text=told),
+        here.numeric("254", "1", text="channels formed"),
+        here.numeric("255", text=f"I have {count} clients and 0 servers"),
+    ]
+
+
+def _found(roster: Roster, wanted: list[str]) -> list[str]:
+    """Those who are here of some."""
+    keys = {one.casefold() for one in wanted}
+    return [one for one in roster.handles if one.casefold() in keys]
+
+
+def _host(roster: Roster, handle: str) -> str:
+    return EXPOSED if handle in roster.unencrypted else "triochat"
