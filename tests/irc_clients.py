@@ -1,0 +1,182 @@
+"""Clients of IRC as people use them, run for real."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from guests import AtTerminal, Guest, Running
+
+ROOM = "#room"
+
+
+class IrcClient(Guest):
+    """Somebody at a client of IRC."""
+
+    def whisper(self, to: str, text: str) -> None:
+        """Say this to one person."""
+        self.type(f"/msg {to} {text}")
+
+    def rename(self, handle: str) -> None:
+        """Ask for another nick."""
+        self.type(f"/nick {handle}")
+
+
+class Irssi(IrcClient, AtTerminal):
+    """What everybody says and whispers stands in one window."""
+
+    program = "irssi"
+
+    def command(self) -> list[str]:
+        """It does at its start what is written in a file."""
+        where = f"127.0.0.1 {self.port} {self.password or '-'} {self.handle}"
+        (self.home / "startup").write_text(
+            "/set autocreate_query_level DCCMSGS\n"
+            "/set window_auto_change ON\n/set window_default_level MSGS\n"
+            f"/connect {self.options()} {where}\n"
+        )
+        return [self.program, f"--home={self.home}", "-n", self.handle, "--noconnect"]
+
+    def options(self) -> str:
+        """Of `/connect`."""
+        return ""
+
+    def is_in(self) -> bool:
+        """The bar names the room."""
+        return f"/{ROOM}]" in self.reader.rows[-2]
+
+    def window(self) -> list[str]:
+        """Between the bars."""
+        return self.reader.rows[1:-2]
+
+
+class WeeChat(IrcClient, Running):
+    """Without its screen: it is told by a pipe what to type, and logs at once what it shows."""
+
+    program = "weechat-headless"
+    outputs = "logs/irc.*.weechatlog"
+
+    def command(self) -> list[str]:
+        """It does at its start what stands in an argument."""
+        (self.home / "fifo.conf").write_text(f'[file]\nenabled = on\npath = "{self.home}/fifo"\n')
+        (self.home / "logger.conf").write_text(
+            '[look]\nbacklog = 0\n[file]\nflush_delay = 0\ntime_format = ""\ninfo_lines = off\n'
+        )
+        secret = f"-password={self.password}" if self.password else ""
+        options = f"{self.options()} -nicks={self.handle} {secret}"
+        orders = f"/server add local 127.0.0.1/{self.port} {options};/connect local"
+        return [self.program, "--dir", str(self.home), "--stdout", "-r", orders]
+
+    def options(self) -> str:
+        """Of `/server add`."""
+        return "-notls"
+
+    def is_in(self) -> bool:
+        """There is something of the room."""
+        return (self.home / "logs" / f"irc.local.{ROOM}.weechatlog").exists()
+
+    def type(self, line: str) -> None:
+        """Into the room's buffer."""
+        _write(self.home / "fifo", f"irc.local.{ROOM} *{line}")
+
+    def clean(self, line: str) -> str:
+        """As on its screen: a bar behind the name."""
+        return " │ ".join(line.removeprefix("\t").split("\t", 1))
+
+
+class Ii(IrcClient, Running):
+    """It has no screen at all: a folder for each conversation, with a pipe in and a file out."""
+
+    program = "ii"
+    outputs = "127.0.0.1/**/out"
+
+    def command(self) -> list[str]:
+        """The password comes in the environment."""
+        where = ["-s", "127.0.0.1", "-p", str(self.port), "-i", str(self.home)]
+        return [self.program, *where, "-n", self.handle, *self.secret()]
+
+    def secret(self) -> list[str]:
+        """The option that names the password's variable."""
+        return ["-k", "ROOM_PASSWORD"] if self.password else []
+
+    def environment(self) -> dict[str, str]:
+        """With the password."""
+        return {**super().environment(), "ROOM_PASSWORD": self.password}
+
+    def is_in(self) -> bool:
+        """There is a folder of the room."""
+        return (self.home / "127.0.0.1" / ROOM / "in").exists()
+
+    def type(self, line: str) -> None:
+        """Into the room's folder."""
+        _write(self.home / "127.0.0.1" / ROOM / "in", line)
+
+    def whisper(self, to: str, text: str) -> None:
+        """To open a conversation and to say something in it is one command."""
+        _write(self.home / "127.0.0.1" / "in", f"/j {to} {text}")
+
+    def rename(self, handle: str) -> None:
+        """Its own command."""
+        _write(self.home / "127.0.0.1" / "in", f"/n {handle}")
+
+    def clean(self, line: str) -> str:
+        """Without the seconds."""
+        return line.split(" ", 1)[1]
+
+
+class Sic(IrcClient, Running):
+    """One stream for everything."""
+
+    program = "sic"
+
+    def command(self) -> list[str]:
+        """It has few options."""
+        secret = ["-k", self.password] if self.password else []
+        where = ["-h", "127.0.0.1", "-p", str(self.port)]
+        return [self.program, *where, "-n", self.handle, *secret]
+
+    def is_in(self) -> bool:
+        """It says so."""
+        return any(f"JOIN (): {ROOM}" in line for line in self.lines)
+
+    def type(self, line: str) -> None:
+        """It must be said each time to whom."""
+        super().type(f":m {ROOM} {line}")
+
+    def whisper(self, to: str, text: str) -> None:
+        """The same, to one person."""
+        super().type(f":m {to} {text}")
+
+    def rename(self, handle: str) -> None:
+        """As the protocol has it."""
+        super().type(f":NICK {handle}")
+
+    def clean(self, line: str) -> str:
+        """Without the date, and what fills up the name."""
+        return re.sub(r" *: \d\d/\d\d/\d\d \d\d:\d\d", ":", line)
+
+
+class Catgirl(IrcClient, AtTerminal):
+    """It speaks TLS alone, and trusts the one certificate that it is given."""
+
+    program = "catgirl"
+
+    def command(self) -> list[str]:
+        """It fetches the certificate itself, which nobody else may do for real."""
+        certificate = self.home / "server.pem"
+        where = ["-h", "127.0.0.1", "-p", str(self.port)]
+        certificate.write_bytes(subprocess.check_output([self.program, "-o", *where]))
+        secret = ["-w", self.password] if self.password else []
+        return [self.program, *where, "-t", str(certificate), "-n", self.handle, *secret]
+
+    def is_in(self) -> bool:
+        """The bar names the room."""
+        return ROOM in self.reader.rows[0]
+
+    def window(self) -> list[str]:
+        """Below the bar."""
+        return self.reader.rows[1:-1]
+
+
+def _write(fifo: Path, line: str) -> None:
+    with fifo.open("w") as pipe:
+        pipe.write(f"{line}\n")
