@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import attackers
+import intruders
 import sealed
 from goals import (
     Goal,
@@ -62,7 +63,8 @@ class Attack:
         goals: what must be so, besides that nobody suffers.
         files: how many the server may have open, where that is limited.
         unlimited: the server lets everybody talk as fast as they like, if it can.
-        is_sealed: the attackers speak TLS; ngircd has none here, and is left out.
+        is_sealed: the attackers speak TLS.
+        door: of which servers it is about, besides triochat's: all, where there is none.
     """
 
     name: str
@@ -74,6 +76,11 @@ class Attack:
     files: int = 0
     unlimited: bool = False
     is_sealed: bool = False
+    door: str = ""
+
+    def is_about(self, server: Server) -> bool:
+        """Whether it has what is attacked: ngircd has no door for browsers, and here no TLS."""
+        return server.dialect != "irc" or (not self.is_sealed and self.door in ("", "irc"))
 
 
 _LOST = (log_is_clean,)
@@ -113,6 +120,22 @@ ATTACKS = (
         "strangers-many", attackers.Crowding, seconds=180, files=200, goals=(joins_within(2000),)
     ),
     Attack("restless-950", attackers.Restless, plan=Plan(idle=934)),
+    Attack("web-half-head", intruders.HalfHead, files=200, door="web"),
+    Attack("web-slow-head", intruders.SlowHead, door="web"),
+    Attack("web-huge-head", intruders.HugeHead, door="web"),
+    Attack("web-page", intruders.Page, door="web"),
+    Attack("web-silent", intruders.SilentSocket, files=200, door="web"),
+    Attack("web-unmasked", intruders.Unmasked, door="web"),
+    Attack("web-announced", intruders.Announced, door="web"),
+    Attack("web-fragments", intruders.Fragments, door="web"),
+    Attack("web-empty", intruders.Empty, door="web"),
+    Attack("web-pings", intruders.Pings, door="web"),
+    Attack("web-pings-deaf", intruders.DeafPings, door="web"),
+    Attack("irc-nicks", intruders.Nicks, door="irc"),
+    Attack("irc-joins", intruders.Joins, door="irc"),
+    Attack("irc-users", intruders.Users, door="irc"),
+    Attack("irc-pings", intruders.IrcPings, door="irc"),
+    Attack("irc-pings-deaf", intruders.DeafIrcPings, door="irc"),
     Attack("half-close", attackers.HalfClose, seconds=5, goals=_LOST),
     Attack("http", attackers.Http, seconds=5, goals=_LOST),
     Attack("tls", attackers.Tls, seconds=5, goals=_LOST),
@@ -127,6 +150,9 @@ ATTACKS = (
         is_sealed=True,
     ),
 )
+
+SERVERS = """triochat, whose members speak NDJSON; web and irc, where they come from browsers and
+from IRC clients; other; ngircd (default: all but web and irc)"""
 
 COLUMNS = (
     ("attack", 19),
@@ -155,7 +181,7 @@ def main() -> int:
     for work in ATTACKS:
         if not options.only or any(work.name.startswith(name) for name in options.only):
             for server in servers:
-                if server.dialect == "ndjson" or not work.is_sealed:
+                if work.is_about(server):
                     _report(work, server, options)
     return 0
 
@@ -165,7 +191,7 @@ def _parse() -> argparse.Namespace:
     add = parser.add_argument
     names = ", ".join(work.name for work in ATTACKS)
     add("--only", nargs="+", metavar="ATTACK", help=f"{names}; or how their names start")
-    add("--servers", nargs="+", metavar="SERVER", help="triochat, other, ngircd (default: all)")
+    add("--servers", nargs="+", metavar="SERVER", help=SERVERS)
     add("--against", metavar="PYTHON", help="an interpreter that has another triochat")
     add("--seconds", type=float, metavar="S", help="the longest that an attack may take")
     add("--options", default="", metavar="WORDS", help="options of triochat's server")
@@ -178,6 +204,9 @@ def _parse() -> argparse.Namespace:
 def _choose_servers(options: argparse.Namespace) -> list[Server]:
     extra = shlex.split(options.options)
     servers = [_triochat("triochat", sys.executable, extra)]
+    for name, dialect in (("web", "web"), ("irc", "irc-room")):
+        if name in (options.servers or ()):
+            servers.append(_triochat(name, sys.executable, extra, dialect))
     if options.against:
         servers.append(_triochat("other", options.against, extra))
     if find_program("ngircd"):
@@ -188,9 +217,9 @@ def _choose_servers(options: argparse.Namespace) -> list[Server]:
     return chosen or sys.exit("nothing to attack; see --help")
 
 
-def _triochat(name: str, python: str, extra: list[str]) -> Server:
+def _triochat(name: str, python: str, extra: list[str], dialect: str = "ndjson") -> Server:
     words = [python, "-m", "triochat", "server"]
-    return Server(name, name, "ndjson", lambda port, _: [*words, str(port), "--headless", *extra])
+    return Server(name, name, dialect, lambda port, _: [*words, str(port), "--headless", *extra])
 
 
 def _ngircd(port: int, folder: Path) -> list[str]:
@@ -207,7 +236,7 @@ def _prepared(server: Server, work: Attack) -> Server:
 
     def command(port: int, folder: Path) -> list[str]:
         words = server.command(port, folder)
-        if work.unlimited and server.dialect == "ndjson" and _has_rate(words[0]):
+        if work.unlimited and server.dialect != "irc" and _has_rate(words[0]):
             words += ["--rate", "0"]
         limit = f"ulimit -n {work.files} && " if work.files else ""
         state = f"XDG_STATE_HOME={shlex.quote(str(folder))} "  # where it keeps its key

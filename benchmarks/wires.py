@@ -1,7 +1,8 @@
 """What is said to a server, and how its answers are told apart, on the wires that are attacked."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 SIGN = b"said=at"
 """Stands in what the talker says, and in nothing else."""
@@ -15,9 +16,33 @@ SPAM = "x" * 64
 """What flooders say."""
 
 
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+"""How a WebSocket begins, without waiting for the answer. The key is the one of RFC 6455."""
+
+TEXT, PING = 0x81, 0x89
+"""How frames begin that are whole."""
+
+
+def frame(payload: bytes, first: int = TEXT) -> bytes:
+    """A frame of at most 64 KiB as browsers send it. It is masked, with zeros."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes([first]) + length + bytes(4) + payload
+
+
+def as_it_is(line: bytes) -> bytes:
+    """What frames nothing."""
+    return line
+
+
 @dataclass(frozen=True)
 class Wire:
     """A dialect, as far as attackers and members need it. Each `bytes` that is sent is lines.
+
+    What is heard is looked through for words; so it does not matter whether it is in frames.
 
     Attributes:
         hello: joins under a handle, and `joined` stands in what answers that.
@@ -29,6 +54,8 @@ class Wire:
         refused: lines that are refused to a member.
         author: stands in each message of somebody, and in nothing else.
         left: finds the handles of those who have left in bytes that have one of `leaving` in them.
+        before: is sent before all else.
+        framed: puts what is sent in a frame, where that must be.
     """
 
     hello: str
@@ -44,18 +71,20 @@ class Wire:
     author: str
     leaving: tuple[bytes, ...]
     left: re.Pattern[bytes]
+    before: bytes = b""
+    framed: Callable[[bytes], bytes] = as_it_is
 
     def join(self, handle: str) -> bytes:
         """What lets one in under this handle."""
-        return self.hello.replace("HANDLE", handle).encode()
+        return self.before + self.framed(self.hello.replace("HANDLE", handle).encode())
 
     def rename(self, handle: str) -> bytes:
         """What takes another handle."""
-        return self.name.replace("HANDLE", handle).encode()
+        return self.framed(self.name.replace("HANDLE", handle).encode())
 
     def say(self, text: str) -> bytes:
         """What tells everybody."""
-        return self.words.replace("TEXT", text).encode()
+        return self.framed(self.words.replace("TEXT", text).encode())
 
     def said_by(self, handle: str) -> bytes:
         """What stands in each message of this one."""
@@ -94,4 +123,22 @@ IRC = Wire(
     left=re.compile(rb":([^! ]+)![^ ]+ (?:QUIT|PART)"),
 )
 
-WIRES = {"ndjson": NDJSON, "irc": IRC}
+WEB = replace(
+    NDJSON,
+    ping=frame(NDJSON.ping),
+    who=frame(NDJSON.who),
+    quit=frame(NDJSON.quit),
+    refused=frame(NDJSON.refused),
+    before=UPGRADE,
+    framed=frame,
+)
+
+IRC_ROOM = replace(
+    IRC,
+    hello="NICK HANDLE\r\nUSER m 0 * :m\r\n",
+    words="PRIVMSG #room :TEXT\r\n",
+    who=b"NAMES #room\r\n",
+)
+"""IRC where whoever comes is in the room."""
+
+WIRES = {"ndjson": NDJSON, "web": WEB, "irc-room": IRC_ROOM, "irc": IRC}
