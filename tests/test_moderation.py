@@ -424,8 +424,7 @@ def test_there_are_so_many_bans() -> None:
     full = Refused("not-allowed", f"there are {MOST} bans; \\unban somebody first")
     assert stage.ask("boss", Ban("Eve"))[0].event == full
     assert isinstance(stage.ask("boss", Ban("X7", 1))[0].event, Moderated)
-    [listed] = stage.play("boss: \\bans")
-    assert listed.count("* banned: ") == MOST
+    assert sum("* banned: " in line for line in stage.play("boss: \\bans")) == MOST
     stage.now += 61
     assert isinstance(stage.ask("boss", Ban("Eve"))[0].event, Moderated)
     assert [*stage.room.rulings.bans] == ["xo", "eve"]  # as they look

@@ -96,6 +96,7 @@ class Stage:
         self.followers: list[str] = []
         self.ended: dict[str, None] = {}
         self.hosts: dict[str, str] = {}
+        self.doors: dict[str, str] = {}
         self.now = NOW
 
     def peer(self, name: str) -> Peer:
@@ -108,9 +109,13 @@ class Stage:
 
     def tell(self, name: str, *requests: AnyRequest, now: float | None = None) -> list[Heard]:
         """What is heard because this peer asks for all this at once, and of nothing else."""
-        return self._follow(
-            self.room.apply(Asked(self.peer(name), requests, self.now if now is None else now))
-        )
+        now = self.now if now is None else now
+        told = self.room.apply(Asked(self.peer(name), requests, now))
+        for one in told:
+            if isinstance(one, Follows) and one.peer not in self.room.doors:
+                by = "console" if one.peer.is_console else self.doors.get(one.peer.id, "plain")
+                assert not self.room.apply(Asked(one.peer, (Came(by),), now))
+        return self._follow(told)
 
     def ask(self, name: str, *requests: AnyRequest, now: float | None = None) -> list[Heard]:
         """The same, with ids and times left out, when all is done that the house does."""
@@ -139,6 +144,8 @@ class Stage:
                 self.hosts[name] = host_of(place[1])
             case _ if span := re.fullmatch(r"waits (\d+) seconds", direction):
                 self.now += int(span[1])
+            case _ if door := re.fullmatch(r"comes by (\S+)", direction):
+                self.doors[name] = door[1]
             case "watches":
                 self.followers.append(name)
             case "pings":
@@ -178,7 +185,8 @@ class Stage:
             for peer in audience:
                 words = words_of(event, self.handle_of(peer) or "")
                 readers.setdefault(words, []).append(peer)
-            shown += [f"    {', '.join(peers)} | {words}" for words, peers in readers.items()]
+            for words, peers in readers.items():
+                shown += [f"    {', '.join(peers)} | {line}" for line in words.split("\n")]
         return shown
 
 
@@ -730,6 +738,7 @@ def test_kick() -> None:
             boss, cid | * Ann left (kicked: too   loud)
         boss: ?
             boss | * 2 here: Cid, Server
+            boss | * by door: 1 console (Server), 1 plain (Cid)
         """,
         peopled("boss", "ann", "bob", "cid"),
     )
@@ -836,6 +845,7 @@ def test_the_operator_quits() -> None:
         (cid is cut off)
         boss: ?
             boss | * 1 here: Server
+            boss | * by door: 1 console (Server)
         cid: Ann
             boss | * Ann joined
             cid | * Server connected. You are Ann. 2 here: Ann, Server
@@ -1334,7 +1344,7 @@ def test_what_can_be_asked_again_has_no_id() -> None:
     no = Refused("bad-request", "not a request")
     notice = Notice("a list")
     assert stage.tell("ann", Who(), Ping(), no, notice) == [
-        Heard(Roster(("Ann", "Server"), operators=("Server",)), ("ann",)),
+        Heard(Roster(("Ann", "Server"), operators=("Server",), server="Server"), ("ann",)),
         Heard(Pong(), ("ann",)),
         Heard(no, ("ann",)),
         Heard(notice, ("ann",)),
@@ -1657,6 +1667,45 @@ def test_those_in_the_queue_are_told_once_for_all_who_left() -> None:
 # ---- two operators
 
 
+def test_operators_are_told_the_doors() -> None:
+    """By which each is here, by which it has come back, and who is away; nobody else is told."""
+    stage = Stage(Room(grace=10))
+    stage.play("(ann comes by web)")
+    stage.play("(bob comes by irc)")
+    stage.play("(boss is the operator)")
+    for peer in ("ann", "bob", "boss"):
+        token = "" if peer == "bob" else f"{peer}-{'t' * 22}"
+        stage.ask(peer, Join("Server" if peer == "boss" else peer.capitalize(), token=token))
+    transcript(
+        """
+        boss: ?
+            boss | * 3 here: Ann, Bob, Server
+            boss | * by door: 1 console (Server), 1 irc (Bob), 1 web (Ann)
+        bob: ?
+            bob | * 3 here: Ann, Bob, Server
+        boss: \\op Bob
+            ann, bob, boss | * Bob was made an operator by Server
+        bob: \\nick Rob
+            ann, bob, boss | * Bob is now Rob
+        (ann is cut off)
+        bob: ?
+            bob | * 3 here: Ann, Rob, Server
+            bob | * operators: Rob, Server
+            bob | * by door: 1 console (Server), 1 irc (Rob), 1 away (Ann)
+        """,
+        stage,
+    )
+    stage.play("(anne comes by ndjson)")
+    stage.ask("anne", Join("Ann", token=f"ann-{'t' * 22}"))
+    assert stage.play("bob: ?")[2:] == [
+        "    bob | * by door: 1 console (Server), 1 irc (Rob), 1 ndjson (Ann)"
+    ]
+    assert stage.play("anne: ?") == [
+        "    anne | * 3 here: Ann, Rob, Server",
+        "    anne | * operators: Rob, Server",
+    ]
+
+
 def test_two_operators() -> None:
     """The server's handle is for one; another operator may be here under a handle of its own."""
     transcript(
@@ -1694,6 +1743,7 @@ def test_two_operators() -> None:
             mate | * Server left (connection lost)
         mate: ?
             mate | * 1 here: Mate
+            mate | * by door: 1 console (Mate)
         """,
         Stage(Room(max_clients=1, place="port 9999")),
     )

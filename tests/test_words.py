@@ -59,6 +59,25 @@ EVENTS: list[tuple[Event, str]] = [
     (Roster(()), "* 0 here: "),
     (Roster(("Ann", "Bob")), "* 2 here: Ann, Bob"),
     (Roster(("Ann", "Bob"), ("Ann",)), "* 2 here: Ann (plain), Bob"),
+    (Roster(("Ann", "S"), operators=("S",), server="S"), "* 2 here: Ann, S"),
+    (
+        Roster(("Ann", "S"), operators=("Ann", "S"), server="S"),
+        "* 2 here: Ann, S\n* operators: Ann, S",
+    ),
+    (Roster(("Ann", "Bob"), operators=("Ann",)), "* 2 here: Ann, Bob\n* operators: Ann"),
+    (
+        Roster(
+            ("Ann", "Bob", "Cid", "S"),
+            operators=("S",),
+            doors=("web", "", "web", "console"),
+            server="S",
+        ),
+        "* 4 here: Ann, Bob, Cid, S\n* by door: 1 console (S), 2 web (Ann, Cid), 1 away (Bob)",
+    ),
+    (
+        Roster(("A\x1b[m", "B"), operators=("A\nB",), doors=("x\ny",)),
+        "* 2 here: A[m, B\n* operators: A B\n* by door: 1 x y (A[m)",
+    ),
     (Notice("one\ntwo"), "* one\n* two"),
     (Refused("code", "no; try again"), "! no; try again"),
     (Pong(), "* pong"),

@@ -169,7 +169,7 @@ def come_by(state: State, peer: Peer, came: Came) -> None:
 def who(state: State, peer: Peer, _: Who) -> None:
     """Tell it who is here; an operator also by which door each is."""
     told, members, doors = state.members.who, state.members, state.doors
-    if state.doors and state.is_operator(peer):
+    if state.is_operator(peer):
         told = replace(told, doors=tuple(doors.get(members.find(one), "") for one in told.handles))
     state.tell(told, peer)
 

@@ -54,11 +54,14 @@ class Members(dict[Peer, str]):
     def who(self) -> Roster:
         """The answer to who is here: the same object until that changes, however many ask."""
         if self._who is None:
-            operators = [self[one] for one in self.operators if one in self]
-            if self.find(self.server) != HOUSE:
-                operators.append(self.server)
-            operators.sort(key=handle_key)
-            self._who = Roster(tuple(self._sorted), tuple(self._unencrypted), tuple(operators))
+            server = "" if self.find(self.server) == HOUSE else self.server
+            operators = [server, *(self[one] for one in self.operators if one in self)]
+            self._who = Roster(
+                tuple(self._sorted),
+                tuple(self._unencrypted),
+                tuple(sorted(filter(None, operators), key=handle_key)),
+                server=server,
+            )
         return self._who
 
     @property

@@ -344,13 +344,15 @@ class Removed(Message, frozen=True):
 class Roster(Message, frozen=True, omit_defaults=True):
     """Who is here, sorted; who of them can be overheard on a network, and who moderates.
 
-    Operators are told by which of the ``doors`` each is here, in the order of the handles.
+    Operators are told by which of the ``doors`` each is here, in the order of the handles; who is
+    away is so by none. The ``server`` has this handle, if somebody sits there.
     """
 
     handles: Names
     unencrypted: Names = ()
     operators: Names = ()
     doors: Names = ()
+    server: Name = ""
 
 
 class Notice(Message, frozen=True):

@@ -135,7 +135,7 @@ def time_of(at: str, zone: tzinfo | None = None) -> datetime | None:
 
 
 def statement_of(event: messages.Event) -> str:
-    """What the room states by anything else, in words; in two lines where there is a topic."""
+    """What the room states by anything else, in words; some of it in several lines."""
     match event:
         case messages.Moderated(text=text) | messages.Removed(text=text):
             words = text
@@ -147,9 +147,8 @@ def statement_of(event: messages.Event) -> str:
             words = f"{handle} left ({reason})"
         case messages.Renamed(handle=handle, new=new):
             words = f"{handle} is now {new}"
-        case messages.Roster(handles=handles, unencrypted=unencrypted, doors=doors):
-            by_door = f"\nby door: {_doors(handles, doors)}" if doors else ""
-            return _roster(handles, unencrypted) + by_door
+        case messages.Roster():
+            return _who(event)
         case messages.Welcome(handle=handle, server=server, topic=topic):
             who = _roster(event.roster, event.unencrypted)
             about = f"\nTopic: {clean(topic)}" if topic else ""
@@ -213,9 +212,16 @@ def _roster(handles: tuple[str, ...], unencrypted: tuple[str, ...]) -> str:
     return f"{len(handles)} here: {', '.join(cleaned)}"
 
 
-def _doors(handles: Sequence[str], doors: Sequence[str]) -> str:
-    """Who is here by each door, as operators are told."""
-    here: dict[str, list[str]] = {}
-    for handle, door in zip(handles, doors, strict=False):
-        here.setdefault(door or "away", []).append(handle)
-    return clean("; ".join(f"{door} {', '.join(here[door])}" for door in sorted(here)))
+def _who(roster: messages.Roster) -> str:
+    """Who is here; in lines of their own who moderates, if not the server alone, and the doors."""
+    lines = [_roster(roster.handles, roster.unencrypted)]
+    if {*roster.operators} - {roster.server}:
+        lines.append(clean(f"operators: {', '.join(roster.operators)}"))
+    if roster.doors:
+        here: dict[str, list[str]] = {}
+        for handle, door in zip(roster.handles, roster.doors, strict=False):
+            here.setdefault(door, []).append(handle)
+        doors = sorted(here, key=lambda door: (not door, door))  # who is away comes last
+        parts = (f"{len(here[door])} {door or 'away'} ({', '.join(here[door])})" for door in doors)
+        lines.append(clean(f"by door: {', '.join(parts)}"))
+    return "\n".join(lines)
