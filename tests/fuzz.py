@@ -17,6 +17,19 @@ SEEDS = (
     b'\x20{"type":"join","handle":"Ann"}\n{"type":"say","text":"hi"}\n{"type":"quit"}\n',
     b"\x07Ann\nhello\npsst > Bob\n?\n\\nick Cid\n\\quit\n",
     b"\x05GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x07HEAD / HTTP/1.1\r\nHost: [::1]:9999\r\nOrigin: http://x\r\nCookie: a\r\n\r\n",
+    (
+        b"\x0bGET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        b'\x01\x8f\0\0\0\0{"type":"join",\x89\x82\0\0\0\0hi\x80\x8f\0\0\0\0"handle":"Ann"}'
+        b'\x81\x9d\0\0\0\0{"type":"typed","line":"hello"}\x88\x82\0\0\0\0\x03\xe8'
+    ),
+    (
+        b"\x0dCAP LS 302\r\nNICK Ann\r\nUSER a 0 * :A\r\nCAP REQ :server-time echo-message\r\n"
+        b"CAP END\r\nWHO #room\r\nPRIVMSG #room :\x01ACTION waves\x01\r\nNICK Bob\r\n"
+        b"@+x=y :Ann PRIVMSG Bob,#room :\x0304red\r\nMODE #room +mb-o *!*@x Bob\r\nQUIT\r\n"
+    ),
+    b"\x05nick Ann\nuser a a a a\nTOPIC #room :\nKICK #room Ann :why\nNAMES\nBACK 3\nPART #room\n",
     b"\x40\x17\x03\x03\x00\x14" + bytes(20),
     b"\x10\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
     (

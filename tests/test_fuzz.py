@@ -13,6 +13,12 @@ from triochat.dialects.recognition import BEGINNINGS
 FOUND: list[tuple[str, bytes]] = []
 """What has once broken an entry."""
 
+
+def frame(flags: int, kind: int, text: bytes) -> bytes:
+    """What a browser would send, if it sent this."""
+    return bytes((flags << 4 | kind, 0x80 | min(len(text), 126))) + bytes(4) + text
+
+
 beginnings = st.sampled_from([*BEGINNINGS, *(beginning[:-1] for beginning in BEGINNINGS)])
 messages = st.one_of(requests(wire_text), events(wire_text)).map(encode)
 lines = st.one_of(
@@ -20,6 +26,8 @@ lines = st.one_of(
     wire_text.map(lambda text: text.encode() + b"\n"),
     st.binary(max_size=50),
     st.sampled_from([b"\n", b"\r\n", b"\r", b"x" * 5000, b"\xff\n", b'{"type":"say","text":"']),
+    st.sampled_from([line + b"\n" for seed in SEEDS for line in seed.split(b"\n")]),
+    st.builds(frame, st.integers(0, 15), st.integers(0, 15), st.binary(max_size=200)),
 )
 any_bytes = st.one_of(
     st.binary(),
