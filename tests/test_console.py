@@ -39,7 +39,7 @@ async def test_the_operator_is_a_member() -> None:
             "Jimmy> Me first!",
             "Server> My turn",
             "[you -> Jimmy] psst",
-            "* 2 here: Jimmy, Server\n* by door: console Server; plain Jimmy",
+            "* 2 here: Jimmy, Server\n* by door: 1 console (Server), 1 plain (Jimmy)",
         ]
         assert await jimmy.hear(3) == [
             "* Server connected. You are Jimmy. 2 here: Jimmy, Server",
