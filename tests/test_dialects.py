@@ -54,9 +54,8 @@ from triochat.messages import (
     Whispered,
     Who,
 )
-from triochat.order import AnyRequest
+from triochat.order import AnyRequest, Reply
 from triochat.text import clean
-from triochat.words import words_of
 
 AT = "2026-01-02T03:04:05.678Z"
 REQUESTS = get_args(Request)
@@ -242,31 +241,6 @@ def test_the_longest_message_can_be_written_in_escapes() -> None:
     ]
 
 
-def test_a_browser_is_sent_away() -> None:
-    """Whatever a browser says, it is answered and let go, and nothing of it is heard."""
-    post = b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nEve\nhello\n"
-    refused, quit_ = HttpSpeaker().hear(post)
-    assert isinstance(refused, Refused)
-    assert refused.code == "bad-request"
-    assert quit_ == Quit()
-    assert HttpSpeaker().hear(b"P") == [refused, quit_]
-    assert HttpSpeaker().end() is None
-
-
-@pytest.mark.parametrize("told", [[Refused("bad-request", "no page here")], [Closing("z\xeb")]])
-def test_a_browser_is_told_in_one_response(told: list[Event]) -> None:
-    """What a browser is told is one whole response, as long as it says."""
-    head, _, body = HttpSpeaker().tell(told).partition(b"\r\n\r\n")
-    status, *fields = head.decode().split("\r\n")
-    assert status == "HTTP/1.1 400 Bad Request"
-    assert fields == [
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-    ]
-    assert body.decode() == f"{words_of(told[0])}\n"
-
-
 @pytest.mark.parametrize("speaker", SPEAKERS)
 def test_what_was_begun_is_not_obeyed(speaker: type[NdjsonSpeaker | PlainSpeaker]) -> None:
     """What stands after the last line end is refused when the bytes end, once."""
@@ -319,7 +293,7 @@ def test_no_bytes_make_a_speaker_raise(data: bytes) -> None:
     """Whatever the bytes, what is heard are requests, typed lines and refusals."""
     assert all(isinstance(one, (*REQUESTS, Refused)) for one in heard(NdjsonSpeaker(), data))
     assert all(isinstance(one, Typed | Refused) for one in heard(PlainSpeaker(), data))
-    assert all(isinstance(one, Quit | Refused) for one in heard(HttpSpeaker(), data))
+    assert all(isinstance(one, Quit | Reply) for one in heard(HttpSpeaker(), data))
     recognise(data)
 
 

@@ -19,7 +19,7 @@ from triochat.messages import Answer, Join, Typed
 from triochat.order import HOUSE, AnyRequest, Expired, Peer, Vacate
 from triochat.ratelimit import Comings
 from triochat.seats import key_of
-from triochat.stranger import TRIES, Stranger
+from triochat.stranger import LATE, TRIES, Stranger
 from triochat.telling import Telling, Told
 from triochat.text import handle_key
 
@@ -67,7 +67,7 @@ class Entrance:
         stranger, now = self._stranger, trio.current_time()
         deadline, seconds = stranger.deadline
         if now >= deadline:
-            self._expire(f"not joined within {seconds:.0f} seconds")
+            self._expire(LATE.format(seconds))
             return
         stranger.delay = self._hub.spares.delay(self._peer.host, now)
         if now >= stranger.greeting:

@@ -14,7 +14,7 @@ from typing import Protocol
 import trio
 
 from triochat.backlog import Backlog
-from triochat.dialects.base import Setting, Speaker
+from triochat.dialects.base import UNENCRYPTED, Setting, Speaker
 from triochat.dialects.hello import HELLO
 from triochat.dialects.plain import PLAIN, PlainSpeaker, greeting
 from triochat.dialects.recognition import recognise
@@ -24,12 +24,6 @@ from triochat.outbox import Outbox
 from triochat.sockets import is_socket
 from triochat.telling import Ends, Follows, Telling
 from triochat.tls import Codec, Tls
-
-UNENCRYPTED = (
-    "this room wants TLS from other machines; join it with: triochat client HOST PORT,"
-    " and without --insecure"
-)
-"""What a peer is told that does without, where it must not."""
 
 
 class Deferring(Protocol):

@@ -20,6 +20,9 @@ PERSON = 60.0
 GUESSING = 120.0
 """Seconds in all where there is a password, however often one is asked again."""
 
+LATE = "not joined within {:.0f} seconds"
+"""What it is told whose time is over, with how many seconds that was."""
+
 TRIES = 8
 """Lines that may fail to let it in; then it is closed."""
 

@@ -9,6 +9,12 @@ from triochat.framing import LINE_LENGTH, Lines
 from triochat.messages import Event, Refused
 from triochat.order import AnyRequest
 
+UNENCRYPTED = (
+    "this room wants TLS from other machines; join it with: triochat client HOST PORT,"
+    " and without --insecure; or with a browser: https://HOST:PORT"
+)
+"""What a peer is told that does without, where it must not."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -86,10 +92,10 @@ class Speaker:
     dialect: Dialect
     parting: str
     line_length: ClassVar[int] = LINE_LENGTH
-    has_seat: ClassVar[bool] = False
+    has_seat: bool = False
     has_spares: ClassVar[bool] = False
     final: ClassVar[frozenset[str]] = frozenset()
-    patience: ClassVar[float] = 20.0
+    patience: float = 20.0
     silence: ClassVar[float] = math.inf
     heard: int = 0
 

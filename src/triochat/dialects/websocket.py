@@ -1,0 +1,123 @@
+"""WebSocket: NDJSON in messages, for browsers, which can speak no other way.
+
+`websockets` reads the frames, and answers those that are about the connection. What all are told
+is wrapped in one frame: a browser takes many times as much in one as in many, and a server's frame
+is the same for everybody. Nothing is compressed: that could not be shared.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import cast
+
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request as Opening
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from triochat.dialects.base import Dialect
+from triochat.dialects.ndjson import NDJSON, NdjsonSpeaker
+from triochat.messages import Event, Quit
+from triochat.order import AnyRequest, Gone, Reply
+
+MESSAGE = 1 << 16
+"""Bytes in a message of a member. A stranger's has as many as a line."""
+
+_WHY = {
+    CloseCode.UNSUPPORTED_DATA: "only text is understood here",
+    CloseCode.INVALID_DATA: "a message is UTF-8",
+}
+_LEAVES = CloseCode.NORMAL_CLOSURE.to_bytes(2)
+_REASON = 123  # bytes that fit into a close frame beside its code
+
+_silent = logging.getLogger(__name__)
+_silent.setLevel(logging.CRITICAL)  # what is said is not for the log
+
+
+def text_frame(text: bytes) -> bytes:
+    """A whole message, as a server sends it."""
+    size = len(text)
+    if size < 126:
+        head = bytes((0x81, size))
+    elif size < 1 << 16:
+        head = b"\x81\x7e" + size.to_bytes(2)
+    else:
+        head = b"\x81\x7f" + size.to_bytes(8)
+    return head + text
+
+
+WEBSOCKET = Dialect("web", echoes=True, encode=NDJSON.encode, wrap=text_frame)
+"""The dialect of browsers: NDJSON, and what is told at once is one message."""
+
+
+class WebSocketSpeaker(NdjsonSpeaker):
+    """A browser, or a program that speaks like one. One that ends without a word has died."""
+
+    __slots__ = ("_frames", "_last", "_message")
+
+    dialect = WEBSOCKET
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._frames = ServerProtocol(state=OPEN, max_size=self.line_length, logger=_silent)
+        self._message = bytearray()  # what has come of it until now
+        self._last = b""
+
+    def open(self, headers: Iterable[tuple[str, str]]) -> bytes:
+        """The response to a request with these headers; empty if it asks for no WebSocket."""
+        response = self._frames.accept(Opening("/ws", Headers([*headers])))
+        return response.serialize() if response.status_code == 101 else b""
+
+    def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
+        """What its messages ask for. Whatever ends them but a good close may be an accident."""
+        frames = self._frames
+        if frames.state is not OPEN:
+            return []
+        frames.receive_data(data)
+        requests: list[AnyRequest] = []
+        leaves = False
+        for frame in cast("list[Frame]", frames.events_received()):
+            read = self._read_frame(frame)
+            if isinstance(read, CloseCode):
+                frames.fail(read, _WHY[read])
+                leaves = False
+                break
+            requests += read
+            leaves = frame.opcode is Opcode.CLOSE and frame.data[:2] == _LEAVES
+        sent = b"".join(frames.data_to_send())
+        if frames.state is OPEN:
+            return [*requests, Reply(sent)] if sent else requests
+        self._last = sent
+        return [*requests, Quit() if leaves else Gone(self.parting)]
+
+    def _read_frame(self, frame: Frame) -> list[AnyRequest] | CloseCode:
+        """What it asks for, if a message is whole with it; or why it must not be sent."""
+        if frame.opcode is Opcode.BINARY:
+            return CloseCode.UNSUPPORTED_DATA
+        if frame.opcode not in (Opcode.TEXT, Opcode.CONT):
+            return []
+        self._message += frame.data
+        if not frame.fin:
+            return []
+        message, self._message = self._message, bytearray()
+        try:
+            message.decode()
+        except UnicodeDecodeError:
+            return CloseCode.INVALID_DATA
+        return self._read([line for line in self._lines.feed(message + b"\n") if line])
+
+    def tell(self, events: list[Event], me: str = "") -> bytes:
+        """What it alone is told. Who has a handle may say more at once."""
+        if me:
+            self._frames.max_message_size = MESSAGE
+        return super().tell(events, me)
+
+    def part(self, reason: str) -> bytes:
+        """A close frame: the answer to its own, or the first."""
+        frames = self._frames
+        if frames.state is OPEN:
+            code = CloseCode.NORMAL_CLOSURE if reason == "quit" else CloseCode.GOING_AWAY
+            frames.send_close(code, reason.encode()[:_REASON].decode(errors="ignore"))
+            self._last = b"".join(frames.data_to_send())
+        last, self._last = self._last, b""
+        return last
