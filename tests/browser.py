@@ -1,13 +1,16 @@
-"""Somebody at a browser: Debian's Chromium, driven by Playwright, at the page of a real server."""
+"""People at a real Chromium."""
 
-import re
 import shutil
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from guests import TIME, Guest
-from screen_reader import TICK
+from real import PATIENCE
+
+CHROMIUM = shutil.which("chromium")
+"""The program; None where it is not installed."""
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -18,45 +21,81 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+"""So that it speaks to nobody but the room, and starts anywhere."""
 
 
-class Browser(Guest):
-    """At the page."""
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """A browser that is closed with the block."""
+    expect.set_options(timeout=1000 * PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
+        yield browser
+        browser.close()
 
-    program: ClassVar[str] = "chromium"
-    page: Page
 
-    def enter(self) -> None:
-        """Open the page, and join."""
-        self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(
-            executable_path=shutil.which(self.program), args=ARGUMENTS
+class Tab:
+    """Somebody at the page of a room, found by what assistive technology is told of it.
+
+    Attributes:
+        errors: what went wrong in its script, or was not allowed by its policy.
+    """
+
+    def __init__(self, browser: Browser, address: str, **options: Any) -> None:  # noqa: ANN401
+        self.page: Page = browser.new_context(**options).new_page()
+        self.page.set_default_timeout(1000 * PATIENCE)
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda said: self._note(said.text))
+        self.page.goto(address)
+        self.handle = self.page.get_by_role("textbox", name="Handle")
+        self.password = self.page.get_by_label("Password")
+        self.message = self.page.get_by_role("textbox", name="Message")
+        self.log = self.page.get_by_role("log")
+        self.problem = self.page.get_by_role("alert")
+
+    def _note(self, text: str) -> None:
+        if "Content Security Policy" in text:
+            self.errors.append(text)
+
+    def ask_in(self, handle: str) -> None:
+        """Type a handle, and Enter."""
+        self.handle.fill(handle)
+        self.handle.press("Enter")
+
+    def join(self, handle: str) -> "Tab":
+        """Come in."""
+        self.ask_in(handle)
+        expect(self.message).to_be_visible()
+        return self
+
+    def say(self, text: str) -> None:
+        """Type a line, and Enter."""
+        self.message.fill(text)
+        self.message.press("Enter")
+
+    def sees(self, text: str, count: int = 1) -> None:
+        """Wait until as many rows have this text."""
+        expect(self.rows(text)).to_have_count(count)
+
+    def rows(self, text: str = "") -> Any:  # noqa: ANN401  a locator
+        """The rows that have this text."""
+        return self.log.get_by_role("listitem").filter(has_text=text)
+
+    def said(self) -> list[str]:
+        """What stands in the rows that have words, in order."""
+        return [words.strip() for words in self.log.locator(".words").all_inner_texts()]
+
+    def person(self, handle: str) -> Any:  # noqa: ANN401  a locator
+        """The button by which this one is chosen."""
+        return self.page.get_by_role("button", name=handle, exact=True)
+
+    def hide(self, *, is_hidden: bool = True) -> None:
+        """Look at something else; a browser without a screen never says so by itself."""
+        self.page.evaluate(
+            """isHidden => {
+              Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+              document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            is_hidden,
         )
-        self.page = self._browser.new_page()
-        self.page.goto(f"http://127.0.0.1:{self.port}/")
-        field = self.page.get_by_role("textbox", name=re.compile("handle", re.IGNORECASE))
-        field.fill(self.handle)
-        field.press("Enter")
-
-    def is_in(self) -> object:
-        """It may type."""
-        return self._field().is_visible()
-
-    def _field(self) -> Locator:
-        return self.page.get_by_role("textbox", name=re.compile("message", re.IGNORECASE))
-
-    def type(self, line: str) -> None:
-        """Type it, and Enter."""
-        self._field().fill(line)
-        self._field().press("Enter")
-
-    def look(self) -> None:
-        """Take in what stands in the log."""
-        self.page.wait_for_timeout(TICK * 1000)
-        texts = self.page.get_by_role("log").locator("> *").all_inner_texts()
-        self.lines = [TIME.sub("", " ".join(text.split())) for text in texts]
-
-    def close(self) -> None:
-        """End it."""
-        self._browser.close()
-        self._playwright.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import Browser
+from guest_browser import Browser
 from guests import Bot, Client, Guest, Nc, Tail, at
 from irc_clients import Irssi, WeeChat
 from real import Peer, member
