@@ -10,10 +10,20 @@ from enum import IntEnum
 from typing import ClassVar
 
 from triochat.dialects.base import Dialect, Setting, Speaker
-from triochat.dialects.irc_answers import Here, Question, enter, greet, refusal
+from triochat.dialects.irc_answers import Here, Question, enter, greet, names, refusal
 from triochat.dialects.irc_commands import obey
 from triochat.dialects.irc_events import CAPABILITIES, Style, dialect_of
-from triochat.dialects.irc_words import SERVER, Line, channel_of, cut, nick_of, parse, word, written
+from triochat.dialects.irc_words import (
+    SERVER,
+    Line,
+    channel_of,
+    cut,
+    name,
+    nick_of,
+    parse,
+    word,
+    written,
+)
 from triochat.dialects.plain import EXPOSED
 from triochat.messages import (
     Closing,
@@ -29,7 +39,7 @@ from triochat.messages import (
 from triochat.order import AnyRequest, Reply
 from triochat.passwords import PASSWORD_LENGTH
 from triochat.text import clean
-from triochat.words import found_of, statement_of, words_of
+from triochat.words import found_of, past_line_of, statement_of, words_of
 
 COMMANDS = (b"CAP", b"NICK", b"USER", b"PASS")
 """What an IRC client begins with, and a blank; in any case."""
@@ -106,6 +116,10 @@ class IrcSpeaker(Speaker):
         self._setting = setting
         self.dialect, self._style = dialect_of(channel_of(setting.room), self._asked_for)
         return [Reply(self._style.notices(EXPOSED, "*"))] if setting.is_exposed else ()
+
+    @property
+    def _is_in(self) -> bool:
+        return self._stage is Stage.IN
 
     @property
     def _here(self) -> Here:
@@ -208,22 +222,26 @@ class IrcSpeaker(Speaker):
 
     def tell(self, events: list[Event], me: str = "") -> bytes:
         """What the room tells it alone, and by what name it knows it."""
-        self._me = me or self._me
+        self._learn(me)
         return b"".join([self._tell(event) for event in events])
+
+    def _learn(self, me: str) -> None:
+        self._me = name(me) if me else self._me
 
     def _tell(self, event: Event) -> bytes:
         match event:
             case Welcome():
                 return self._let_in(event)
             case Roster():
-                question = self._questions.pop(0)
+                question = self._questions.pop(0) if self._questions else Question(names, [])
                 return written(*question.answer(self._here, event, question.words))
             case Refused():
                 return self._refuse(event)
             case Notice(text=text):
-                return self._notice(text)
-            case Recalled():
-                return self._style.encode_past(event.messages) + self._notice(found_of(event, _HOW))
+                return self._wait() + self._notice(text)
+            case Recalled():  # never as lines, though they have times: many clients show no times
+                earlier = map(past_line_of, event.messages)
+                return self._notice("\n".join([*earlier, found_of(event, _HOW)]))
             case Closing():
                 return self._notice(statement_of(event))
         return self._style.encode([event])
@@ -231,21 +249,23 @@ class IrcSpeaker(Speaker):
     def _let_in(self, welcome: Welcome) -> bytes:
         burst = [] if self._stage is Stage.WAITING else self._greeting(welcome.handle)
         self._stage = Stage.IN
-        self._me, self._password = welcome.handle, ""
+        self._me, self._password = name(welcome.handle), ""
         return written(*burst, *enter(self._here, welcome))
 
     def _greeting(self, me: str) -> list[str]:
-        self._me = me
+        self._me = name(me)
         return greet(self._here, self._setting.room, self._setting.handle_length)
+
+    def _wait(self) -> bytes:
+        """The room is full, if this is what the room says to who wants to come in."""
+        if self._stage is not Stage.ASKED:
+            return b""
+        self._stage = Stage.WAITING
+        return written(*self._greeting(self._nick))
 
     def _notice(self, text: str) -> bytes:
         """In the channel, as soon as it is there: people look at that."""
-        greeting = b""
-        if self._stage is Stage.ASKED:  # and this is its place in the line
-            self._stage = Stage.WAITING
-            greeting = written(*self._greeting(self._nick))
-        to = self._style.channel if self._stage is Stage.IN else self._me
-        return greeting + self._style.notices(text, to)
+        return self._style.notices(text, self._style.channel if self._is_in else self._me)
 
     def _refuse(self, refused: Refused) -> bytes:
         if refused.code == "not-joined" and not refused.id and self._questions:
@@ -258,7 +278,7 @@ class IrcSpeaker(Speaker):
 
     def tell_past(self, events: Sequence[Event], me: str = "") -> bytes:
         """Each says when that was, or it is a notice that says so in words."""
-        self._me = me or self._me
+        self._learn(me)
         return self._style.encode_past(events)
 
     def ask_presence(self) -> bytes:

@@ -11,6 +11,9 @@ from triochat.messages import Refused, Roster, Welcome
 TARGETS = 4
 """So many names may stand in one line that asks for something of each."""
 
+LISTED = 1000
+"""So many are told of one by one; in a larger room they are more than a client shows."""
+
 _NAMED = re.compile(r'"([^"]+)"')
 _QUITE_OTHER = "nothing was sent"
 
@@ -101,7 +104,7 @@ def greet(here: Here, room: str, handle_length: int) -> list[str]:
         "CASEMAPPING=ascii",
         "TOPICLEN=500",
         f"MODES={TARGETS}",
-        f"TARGMAX=JOIN:{TARGETS},KICK:1,NOTICE:{TARGETS},PRIVMSG:{TARGETS}",
+        f"MAXTARGETS={TARGETS}",
         f"NETWORK={network}",
         "UTF8ONLY",
         "WHOX",
@@ -164,7 +167,7 @@ def who(here: Here, roster: Roster, words: list[str]) -> list[str]:
     asked, fields = (words[0] if words else here.channel), (words[1] if len(words) > 1 else "")
     is_all = here.means(asked) or asked in ("*", "0")
     found = roster.handles if is_all else _found(roster, [asked])
-    lines = [_who_line(here, roster, one, fields) for one in found]
+    lines = [_who_line(here, roster, one, fields) for one in found[:LISTED]]
     return [*lines, here.numeric("315", word(asked), text="End of who")]
 
 

@@ -6,12 +6,13 @@ from typing import NamedTuple, TypeAlias
 from triochat import grammar
 from triochat.dialects import irc_answers as answers
 from triochat.dialects.irc_answers import TARGETS, Here, Question
-from triochat.dialects.irc_words import SERVER, Line, name, spread, unformatted, word, written
+from triochat.dialects.irc_words import SERVER, Line, spread, unformatted, word, written
 from triochat.messages import (
     Action,
     Ban,
     Deop,
     Kick,
+    Notice,
     Op,
     Ping,
     Quiet,
@@ -106,8 +107,7 @@ def _no_channel(here: Here, channel: str) -> Asked:
 
 
 def _part(here: Here, _: list[str]) -> Asked:
-    text = f"{here.channel} is all that there is; /quit leaves"
-    return _answer(*spread(f":{SERVER} NOTICE {here.me} :", text))
+    return [Notice(f"{here.channel} is all that there is; /quit leaves")]
 
 
 def _topic(here: Here, parameters: list[str]) -> Asked:
@@ -161,9 +161,11 @@ def _change(here: Here, letter: str, is_on: bool, names: list[str]) -> Asked:
 
 def _banned(mask: str) -> str:
     """The handle, or the address, that is meant by a mask: ``Joe!*@*``, ``*!*@10.0.0.9``."""
-    nick, _, user = mask.partition("!")
-    host = (user or nick).partition("@")[2]
-    return host if host and as_network(host) else nick
+    nick, _, more = mask.partition("!")
+    user, _, host = (more or nick).partition("@")
+    if host and as_network(host):
+        return host
+    return (user if nick == "*" else nick).strip("*~")
 
 
 # ---- what one is called, and who is here
@@ -239,11 +241,6 @@ COMMANDS = {
     "ISON": Command(_ask(answers.ison).act, 1),
     "LIST": _ask(answers.channels),
     "LUSERS": _ask(answers.users),
-    "HELP": Command(
-        lambda here, _: [
-            *_answer(f":{SERVER} NOTICE {name(here.me)} :{_HOW}"),
-            Typed("\\help"),
-        ]
-    ),
+    "HELP": Command(lambda _here, _: [Notice(_HOW), Typed("\\help")]),
 }
 """What a client can say. All else is a command of the grammar, or nothing."""

@@ -19,6 +19,7 @@ PARAMETERS = 15
 """The most parameters in a line; the last one takes the rest."""
 
 _WORD = 64  # characters of a word that is repeated
+_CHANNEL = 50  # bytes
 _BLANK = re.compile(r"[\s:,!@*#]+")
 _FORMATS = re.compile(
     r"\x03(\d{1,2}(,\d{1,2})?)?|\x04([0-9A-Fa-f]{6}(,[0-9A-Fa-f]{6})?)?|[\x02\x0f\x11\x16\x1d-\x1f]"
@@ -47,7 +48,7 @@ def parse(line: str) -> Line:
         line = line.lstrip(" ")
         if line.startswith(mark):
             line = line.partition(" ")[2]
-    command, _, rest = line.strip(" ").partition(" ")
+    command, _, rest = line.lstrip(" ").partition(" ")
     parameters: list[str] = []
     left = rest.lstrip(" ")
     while left and not left.startswith(":") and len(parameters) < PARAMETERS - 1:
@@ -66,7 +67,8 @@ def unformatted(text: str) -> str:
 
 def channel_of(room: str) -> str:
     """What the channel is called that is this room: ``#`` and its name, as far as that can be."""
-    return "#" + (_BLANK.sub("-", clean(room)).strip("-")[:_WORD] or "room")
+    called = _BLANK.sub("-", clean(room)).encode()[:_CHANNEL].decode(errors="ignore")
+    return f"#{called.strip('-') or 'room'}"
 
 
 def nick_of(wanted: str, length: int) -> str:
@@ -74,8 +76,9 @@ def nick_of(wanted: str, length: int) -> str:
 
     Some clients wait for ever after they were refused for anything but that it is taken.
     """
-    name = normalise_handle(wanted[: 4 * HANDLE_LIMIT])
-    name = "".join(letter if could_be_handle("_" + letter) else "_" for letter in name)
+    name = normalise_handle(wanted[: 2 * HANDLE_LIMIT])
+    if not could_be_handle("_" + name):
+        name = "".join(letter if could_be_handle("_" + letter) else "_" for letter in name)
     name = name.lstrip(".-")[:length]
     return name if could_be_handle(name) else f"_{name}"[:length]
 
