@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from house import House, Peer, open_house
 from strategies import any_text, events
+from triochat import rules
 from triochat.dialects.base import Setting
 from triochat.dialects.irc import MOST, IrcSpeaker
 from triochat.dialects.recognition import recognise
@@ -19,6 +20,7 @@ from triochat.messages import (
     Event,
     Join,
     Kick,
+    Notice,
     Op,
     Ping,
     Quiet,
@@ -285,6 +287,18 @@ async def test_who_is_banned(autojump_clock: trio.testing.MockClock) -> None:
         first, *_, last = await ann.rest()
         assert first == ":*.triochat 465 * :you are banned here: loud"
         assert last == "ERROR :Closing link: banned"
+
+
+async def test_a_full_line(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a place in it."""
+    monkeypatch.setattr(rules, "QUEUE", 0)
+    async with open_house(max_clients=0) as house:
+        ann = await introduce(house, "Ann")
+        first, *_, last = await ann.rest()
+        assert first.startswith(":*.triochat 471 * #room :the room is full")
+        assert last == "ERROR :Closing link: not let in"
 
 
 async def test_a_full_room(autojump_clock: trio.testing.MockClock) -> None:
@@ -739,7 +753,9 @@ def test_many_names_in_a_line() -> None:
     assert len(replies) == 5
     assert size_of(replies) < 5 * 512
     assert len(asked(f"PRIVMSG {','.join(['Bob'] * 900)} :hi")) == 5
-    assert len(asked("MODE #room " + "+b" * 2000)) <= 8
+    [*_, notice] = asked("MODE #room " + "+b" * 2000)
+    assert notice == Notice("at most 4 modes at once; the others stay as they are")
+    assert len(asked("MODE #room " + "+b" * 2000)) == 5
 
 
 def test_many_questions() -> None:

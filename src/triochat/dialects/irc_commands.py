@@ -133,12 +133,15 @@ def _mode(here: Here, parameters: list[str]) -> Asked:
         return _answer(here.numeric("324", here.channel, "+nt"))
     changes, *names = more
     asked: list[AnyRequest | Question] = []
-    is_on = True
-    for letter in changes[: 2 * TARGETS]:
+    is_on, left = True, TARGETS
+    for letter in changes:
         if letter in "+-":
             is_on = letter == "+"
-        else:
+        elif left:
             asked += _change(here, letter, is_on, names)
+            left -= 1
+        else:
+            return [*asked, Notice(f"at most {TARGETS} modes at once; the others stay as they are")]
     return asked
 
 
