@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -14,7 +14,7 @@ from typing import ClassVar, TypeVar
 import pytest
 
 from real import PATIENCE, TRIOCHAT
-from screen_reader import ENTER, TICK, Reader
+from screen_reader import CTRL_U, ENTER, TICK, Reader
 
 SIZE = (60, 150)
 """Rows and columns of a screen: nothing of a short talk scrolls away, and no line is folded."""
@@ -38,10 +38,11 @@ class Guest:
     """
 
     program: ClassVar[str] = ""
-    lines: Sequence[str] = ()
 
     def __init__(self, home: Path, port: int, handle: str = "Jimmy", password: str = "") -> None:
         self.home, self.port, self.handle, self.password = home, port, handle, password
+        self.lines: list[str] = []
+        self._read: dict[Path, int] = {}
         self.enter()
 
     def enter(self) -> None:
@@ -65,18 +66,32 @@ class Guest:
         self.type(f"\\nick {handle}")
 
     def look(self) -> None:
-        """Take in what is shown, for as long as a tick."""
+        """Take in what is shown by now, or in a moment."""
         raise NotImplementedError
 
-    def wait(self, *words: str) -> None:
-        """Look until one of the lines has these words, in this order."""
-        pattern = re.compile(".*".join(re.escape(word) for word in words))
-        self.wait_until(lambda: any(pattern.search(line) for line in self.lines), repr(words))
+    def new_lines(self, pattern: str) -> list[str]:
+        """The whole lines that are new in these files of its home."""
+        new: list[str] = []
+        for path in sorted(self.home.glob(pattern)):
+            read, text = self._read.get(path, 0), path.read_bytes()
+            self._read[path] = text.rfind(b"\n") + 1
+            new += map(self.clean, text[read : self._read[path]].decode().splitlines())
+        return new
+
+    def clean(self, line: str) -> str:
+        """A line of such a file without its time."""
+        return line
+
+    def wait(self, pattern: str, start: int = 0) -> None:
+        """Look until there is such a line, the first ones left out."""
+        found = re.compile(pattern).search
+        self.wait_until(lambda: any(map(found, self.lines[start:])), pattern)
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
         """Look until this is so."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
+            time.sleep(TICK / 5)
             self.look()
             if time.monotonic() > deadline:
                 shown = "\n".join(self.lines)
@@ -125,20 +140,12 @@ class AtTerminal(Guest):
 
 
 class Running(Guest):
-    """One whose program only prints, into files that grow.
+    """One whose program only prints."""
 
-    Attributes:
-        outputs: the pattern of their names.
-    """
-
-    outputs: ClassVar[str] = "out"
     process: "subprocess.Popen[bytes]"
-    lines: list[str]
 
     def enter(self) -> None:
         """Begin."""
-        self.lines = []
-        self._seen: dict[Path, int] = {}
         with (self.home / "out").open("wb") as output:
             self.process = subprocess.Popen(
                 self.command(),
@@ -159,16 +166,8 @@ class Running(Guest):
         self.process.stdin.flush()
 
     def look(self) -> None:
-        """Take in the whole lines that are new."""
-        time.sleep(TICK)
-        for path in sorted(self.home.glob(self.outputs)):
-            seen, text = self._seen.get(path, 0), path.read_bytes()
-            self._seen[path] = text.rfind(b"\n") + 1
-            self.lines += map(self.clean, text[seen : self._seen[path]].decode().splitlines())
-
-    def clean(self, line: str) -> str:
-        """A line without its time."""
-        return line
+        """Take in what it has printed."""
+        self.lines += self.new_lines("out")
 
     def close(self) -> None:
         """End it."""
@@ -186,6 +185,10 @@ class Client(AtTerminal):
     def is_in(self) -> object:
         """It lets them type."""
         return self.reader.line(f"{self.handle}> ")
+
+    def type(self, line: str) -> None:
+        """Without what was refused, which stands there again."""
+        super().type(CTRL_U + line)
 
     def rename(self, handle: str) -> None:
         """The prompt will change as well."""

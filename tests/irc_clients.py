@@ -22,7 +22,7 @@ class IrcClient(Guest):
 
 
 class Irssi(IrcClient, AtTerminal):
-    """What everybody says and whispers stands in one window."""
+    """All that comes once it is in stands in one window."""
 
     program = "irssi"
 
@@ -31,7 +31,8 @@ class Irssi(IrcClient, AtTerminal):
         where = f"127.0.0.1 {self.port} {self.password or '-'} {self.handle}"
         (self.home / "startup").write_text(
             "/set autocreate_query_level DCCMSGS\n"
-            "/set window_auto_change ON\n/set window_default_level MSGS\n"
+            "/set paste_verify_line_count 0\n/set cmd_queue_speed 10msecs\n"
+            "/set window_auto_change ON\n/set window_default_level ALL\n/window level NONE\n"
             f"/connect {self.options()} {where}\n"
         )
         return [self.program, f"--home={self.home}", "-n", self.handle, "--noconnect"]
@@ -41,8 +42,9 @@ class Irssi(IrcClient, AtTerminal):
         return ""
 
     def is_in(self) -> bool:
-        """The bar names the room."""
-        return f"/{ROOM}]" in self.reader.rows[-2]
+        """The bar names the room, of which it knows all by now."""
+        is_known = any("was synced" in line for line in self.lines)
+        return is_known and f"/{ROOM}" in self.reader.rows[-2]
 
     def window(self) -> list[str]:
         """Between the bars."""
@@ -53,7 +55,6 @@ class WeeChat(IrcClient, Running):
     """Without its screen: it is told by a pipe what to type, and logs at once what it shows."""
 
     program = "weechat-headless"
-    outputs = "logs/irc.*.weechatlog"
 
     def command(self) -> list[str]:
         """It does at its start what stands in an argument."""
@@ -63,6 +64,7 @@ class WeeChat(IrcClient, Running):
         )
         secret = f"-password={self.password}" if self.password else ""
         options = f"{self.options()} -nicks={self.handle} {secret}"
+        options += " -anti_flood_prio_high=0 -anti_flood_prio_low=0"
         orders = f"/server add local 127.0.0.1/{self.port} {options};/connect local"
         return [self.program, "--dir", str(self.home), "--stdout", "-r", orders]
 
@@ -75,8 +77,15 @@ class WeeChat(IrcClient, Running):
         return (self.home / "logs" / f"irc.local.{ROOM}.weechatlog").exists()
 
     def type(self, line: str) -> None:
-        """Into the room's buffer."""
+        """Into the room's window."""
         _write(self.home / "fifo", f"irc.local.{ROOM} *{line}")
+
+    def look(self) -> None:
+        """What it says of the connection counts once it knows the room."""
+        self.lines += self.new_lines("logs/irc.local.*.weechatlog")
+        others = self.new_lines("logs/irc.server.*.weechatlog")
+        if any(f"Channel {ROOM}" in line for line in self.lines):
+            self.lines += others
 
     def clean(self, line: str) -> str:
         """As on its screen: a bar behind the name."""
@@ -87,7 +96,6 @@ class Ii(IrcClient, Running):
     """It has no screen at all: a folder for each conversation, with a pipe in and a file out."""
 
     program = "ii"
-    outputs = "127.0.0.1/**/out"
 
     def command(self) -> list[str]:
         """The password comes in the environment."""
@@ -118,6 +126,10 @@ class Ii(IrcClient, Running):
         """Its own command."""
         _write(self.home / "127.0.0.1" / "in", f"/n {handle}")
 
+    def look(self) -> None:
+        """Take in what stands in all folders."""
+        self.lines += self.new_lines("127.0.0.1/**/out")
+
     def clean(self, line: str) -> str:
         """Without the seconds."""
         return line.split(" ", 1)[1]
@@ -136,7 +148,7 @@ class Sic(IrcClient, Running):
 
     def is_in(self) -> bool:
         """It says so."""
-        return any(f"JOIN (): {ROOM}" in line for line in self.lines)
+        return any(f"JOIN ({ROOM})" in line for line in self.lines)
 
     def type(self, line: str) -> None:
         """It must be said each time to whom."""
@@ -159,6 +171,7 @@ class Catgirl(IrcClient, AtTerminal):
     """It speaks TLS alone, and trusts the one certificate that it is given."""
 
     program = "catgirl"
+    _has_window = False
 
     def command(self) -> list[str]:
         """It fetches the certificate itself, which nobody else may do for real."""
@@ -166,15 +179,23 @@ class Catgirl(IrcClient, AtTerminal):
         where = ["-h", "127.0.0.1", "-p", str(self.port)]
         certificate.write_bytes(subprocess.check_output([self.program, "-o", *where]))
         secret = ["-w", self.password] if self.password else []
-        return [self.program, *where, "-t", str(certificate), "-n", self.handle, *secret]
+        return [self.program, *where, "-l", "-t", str(certificate), "-n", self.handle, *secret]
 
     def is_in(self) -> bool:
-        """The bar names the room."""
-        return ROOM in self.reader.rows[0]
+        """It knows the room, and is in its window, which takes a key."""
+        if not self._has_window and any("arrive" in row for row in self.reader.rows):
+            self.reader.type("\x1b1")
+            self._has_window = True
+        return self._has_window and self.reader.rows[-1].startswith(f"<{self.handle}>")
 
-    def window(self) -> list[str]:
-        """Below the bar."""
-        return self.reader.rows[1:-1]
+    def look(self) -> None:
+        """It logs what it shows in all windows."""
+        self.reader.look()
+        self.lines += self.new_lines("catgirl/log/**/*.log")
+
+    def clean(self, line: str) -> str:
+        """Without the time."""
+        return line.split(" ", 1)[1]
 
 
 def _write(fifo: Path, line: str) -> None:
