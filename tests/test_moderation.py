@@ -8,16 +8,23 @@ from triochat.messages import (
     Ban,
     Bans,
     Join,
+    Kick,
+    Left,
     Moderated,
     Mute,
     Notice,
     Quiet,
+    Quit,
     Refused,
     Rename,
+    Roster,
     Say,
     Topic,
+    Typed,
     Welcome,
+    Who,
 )
+from triochat.order import AnyRequest, Gone
 from triochat.room import Room
 from triochat.sanctions import MOST
 
@@ -754,3 +761,109 @@ def test_what_is_not_kept_changes_nothing_that_is() -> None:
     for line, version in (("op Ann", 0), ("deop Ann", 0), ("topic tea", 1), ("ban Ann", 2)):
         stage.play(f"boss: \\{line}")
         assert stage.room.rulings.version == version
+
+
+# ---- what programs are told
+
+
+@pytest.mark.parametrize(
+    ("typed", "deed", "what"),
+    [
+        ("op ann", "op", "Ann"),
+        ("topic tea  time", "topic", "tea  time"),
+        ("quiet on", "quiet", "on"),
+        ("mute ANN 5", "mute", "Ann"),
+        ("ban ann 5 loud", "ban", "Ann"),
+        ("ban 10.9.0.1", "ban", "an address"),
+    ],
+)
+def test_programs_need_not_read_what_operators_do(typed: str, deed: str, what: str) -> None:
+    """Beside the words stands which request it was, and what about; nobody's address is told."""
+    stage = staffed("ann", "bob")
+    told = stage.ask("boss", Typed(f"\\{typed}"))[0]
+    assert isinstance(told.event, Moderated)
+    assert (told.event.deed, told.event.what, told.event.by) == (deed, what, "Server")
+    assert told.audience == ("boss", "ann", "bob")
+
+
+@pytest.mark.parametrize(
+    ("before", "typed", "what"),
+    [
+        ("op Ann", "deop ann", "Ann"),
+        ("mute Ann", "unmute ann", "Ann"),
+        ("ban Eve", "unban eve", "Eve"),
+        ("topic tea", "topic -", ""),
+        ("quiet on", "quiet off", "off"),
+        ("ban 10.9.0.1", "unban 10.9.0.1", "an address"),
+    ],
+)
+def test_so_they_know_what_is_lifted(before: str, typed: str, what: str) -> None:
+    """What an operator takes back is told in the same way."""
+    stage = staffed("ann")
+    stage.play(f"boss: \\{before}")
+    told = stage.ask("boss", Typed(f"\\{typed}"))[0].event
+    assert isinstance(told, Moderated)
+    assert (told.deed, told.what) == (typed.split(maxsplit=1)[0], what)
+
+
+def test_a_warning_is_no_deed() -> None:
+    """What the server itself tells one, or what becomes of who waits, has none."""
+    stage = staffed("ann", max_clients=1)
+    stage.ask("bob", Join("Bob"))
+    [*_, told] = stage.ask("boss", Typed("\\mute Ann"))
+    assert told.audience == ("boss",)
+    assert isinstance(told.event, Moderated)
+    assert (told.event.deed, told.event.what, told.event.by) == ("", "", "")
+    [out] = [
+        heard.event
+        for heard in stage.ask("boss", Typed("\\kick Bob"))
+        if heard.audience == ("boss",)
+    ]
+    assert out == Moderated("Bob is out of the line", by="Server")
+
+
+def test_who_was_put_out_was_so_by_somebody() -> None:
+    """``left`` says by which operator; who goes itself, or is lost, has gone by nobody."""
+    stage = staffed("ann", "bob", "cid", "dan")
+    stage.play("boss: \\op Ann")
+
+    def left(who: str, *requests: AnyRequest) -> list[Left]:
+        return [one.event for one in stage.ask(who, *requests) if isinstance(one.event, Left)]
+
+    assert left("ann", Kick("Bob", "loud")) == [Left("Bob", "kicked: loud", by="Ann")]
+    assert left("ann", Ban("Cid")) == [Left("Cid", "banned", by="Ann")]
+    assert left("dan", Gone("connection lost")) == [Left("Dan", "connection lost")]
+    assert left("ann", Quit()) == [Left("Ann", "quit")]
+
+
+def test_operators_are_known_to_all() -> None:
+    """The welcome and the roster name them, as they are called now, as long as they are here."""
+    stage = staffed("ann", "bob")
+    token = "t" * 22
+
+    def operators() -> tuple[str, ...]:
+        [heard] = stage.ask("bob", Who())
+        assert isinstance(heard.event, Roster)
+        assert heard.event.server in ("", "Server")
+        return heard.event.operators
+
+    assert operators() == ("Server",)
+    stage.ask("eve", Join("Eve", token=token))
+    for line, known in (
+        ("boss: \\op Ann", ("Ann", "Server")),
+        ("boss: \\op Eve", ("Ann", "Eve", "Server")),
+        ("eve: \\nick zoe", ("Ann", "Server", "zoe")),
+        ("boss: \\deop Ann", ("Server", "zoe")),
+        ("(eve is cut off)", ("Server", "zoe")),
+        ("(boss is cut off)", ("zoe",)),
+    ):
+        stage.play(line)
+        assert operators() == known
+    heard = stage.ask("back", Join("Eve", token=token))
+    [welcome] = [one.event for one in heard if isinstance(one.event, Welcome)]
+    assert (welcome.handle, welcome.resumed, welcome.operators) == ("zoe", True, ("zoe",))
+    [*_, told] = stage.ask("fay", Join("Fay"))
+    assert isinstance(told.event, Welcome)
+    assert told.event.operators == ("zoe",)
+    stage.ask("back", Quit())
+    assert operators() == ()

@@ -50,7 +50,9 @@ from triochat.order import Asked, Peer
 from triochat.room import Room
 from triochat.stay import Stay, is_answer
 from triochat.telling import Recalls, Reports, Told
+from triochat.text import clean
 
+TOKEN = "t" * 22
 WELCOME = Welcome("Bob", "Server", ("Ann", "Bob"))
 NO = Refused("handle-taken", "no")
 DONE = Moderated("it was done by Bob", by="Bob")
@@ -86,6 +88,13 @@ ANSWERS: list[tuple[Request, Event]] = [
     (Typed("hi"), Said(1, "", "Bob", "hi")),
     (Typed("?"), Roster(("Ann", "Bob"))),
     (Typed("\\help"), Notice(help_text())),
+    (Typed("psst > ann"), Whispered(1, "", "Bob", "Ann", "psst")),
+    (Typed("/nick Rob"), Renamed("Bob", "Rob")),
+    (Typed("\\mute Ann 5"), DONE),
+    (Typed("\\topic"), Notice("Topic: tea")),
+    (Typed("\\find tea"), Recalled(())),
+    (Typed("\\say psst > ann"), NO),
+    (Typed("\\msg ann"), Refused("usage", "the command is \\msg NAME TEXT; nothing was sent")),
 ]
 """Bob's requests, and what answers them."""
 
@@ -153,6 +162,9 @@ def test_each_request_has_its_answer(request_: Request, event: Event) -> None:
         (Ban("Ann"), Left("Ann", "banned")),
         (Say("hi"), Notice("hello")),
         (Say("hi"), Pong()),
+        (Typed("hi"), Said(1, "", "Ann", "hi")),
+        (Typed("\\help"), Notice("you are number 1 in line")),
+        (Typed("\\foo"), Refused("slow-down", "that was fast")),
     ],
 )
 def test_what_others_do_answers_nothing(request_: Request, event: Event) -> None:
@@ -160,6 +172,32 @@ def test_what_others_do_answers_nothing(request_: Request, event: Event) -> None
     stay = a_stay(request_)
     assert stay.hear(event) is None
     assert list(stay.unanswered) == [request_]
+
+
+@pytest.mark.parametrize("line", ["", " \t", "\u200b"])
+def test_a_blank_line_asks_for_nothing(line: str) -> None:
+    """Nothing answers it, so nobody waits for that, and what follows is answered."""
+    stay = a_stay(Typed(line), Say("hi"))
+    said = Said(1, "", "Bob", "hi")
+    assert stay.hear(said) == Say("hi")
+    room, me = Room(), Peer("me")
+    assert room.apply(Asked(me, [Join("Bob"), Typed(line), Ping()], 0.0))[-1] == Told(
+        [Pong()], (me,)
+    )
+    assert len(room.apply(Asked(me, [Typed(line)], 0.0))) == 0
+
+
+def test_what_was_typed_is_answered_after_coming_back() -> None:
+    """A line is confirmed by what was missed, as its meaning is; what is asked again waits."""
+    stay = Stay()
+    stay.hear(replace(WELCOME, token=TOKEN, last=4))
+    for line in ("?", "hi", "\\help", "psst > Ann"):
+        stay.ask(Typed(line))
+    stay.reconnect()
+    stay.hear(replace(WELCOME, token=TOKEN, last=7, resumed=True))
+    assert stay.hear(Said(5, "", "Bob", "hi")) == Typed("hi")
+    assert stay.hear(Refused("no-such-handle", "nobody", 6)) == Typed("psst > Ann")
+    assert [*stay.unsent] == [Typed("?"), Typed("\\help")]
 
 
 def test_who_waits_in_line_is_answered() -> None:
@@ -246,7 +284,8 @@ def test_nothing_is_answered_that_was_not_asked(happened: list[Request | Event])
     for item in happened:
         if isinstance(item, Request):
             stay.ask(item)
-            asked.append(item)
+            if not (isinstance(item, Typed) and not clean(item.line).strip()):
+                asked.append(item)
         elif (answered := stay.hear(item)) is not None:
             assert answered is asked.pop(0)
     assert list(stay.unanswered) == asked

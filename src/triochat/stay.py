@@ -14,7 +14,7 @@ from collections import deque
 from itertools import chain
 
 from triochat import messages
-from triochat.grammar import parse
+from triochat.grammar import Local, parse
 from triochat.text import clean, handle_key, normalise_handle
 
 MANY = 100_000
@@ -100,8 +100,9 @@ class Stay:
         self.unsent.append(request)
 
     def ask(self, request: messages.Request) -> None:
-        """Note a request that is sent."""
-        self.unanswered.append(request)
+        """Note a request that is sent. A blank line is none: nothing answers it."""
+        if _meaning_of(request) is not None:
+            self.unanswered.append(request)
 
     def is_past(self, event: messages.Event) -> bool:
         """Whether it happened before we came in, or back in."""
@@ -208,10 +209,18 @@ def _id_of(event: messages.Event) -> int:
     return getattr(event, "id", 0)
 
 
+def _meaning_of(
+    request: messages.Request,
+) -> messages.Request | messages.Answer | Local | None:
+    """What it asks for as a member, also where it was typed; None if nothing."""
+    return parse(request.line) if isinstance(request, messages.Typed) else request
+
+
 def _is_told_once(request: messages.Request) -> bool:
     """Whether its answer has no id, but where it is refused: so it is not told again."""
     again = messages.Who, messages.Ping, messages.Recall, messages.Bans, messages.Stats
-    return isinstance(request, again) or request == messages.Topic()
+    meant = _meaning_of(request)
+    return isinstance(meant, (*again, messages.Notice)) or meant == messages.Topic()
 
 
 def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> bool:
@@ -221,7 +230,7 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
     welcome, come unasked then, and to join once more can only be refused.
     """
     if isinstance(request, messages.Typed):
-        meant = parse(request.line)
+        meant = _meaning_of(request)
         if isinstance(meant, messages.Answer):
             return event == meant
         return isinstance(meant, messages.Message) and is_answer(event, meant, stay)
