@@ -193,12 +193,28 @@ async def test_a_server_counts() -> None:
         told = {"welcomes": 3, "joined": 1 + 2, "said": 2, "to Ann": 2, "to Dan": 1}
         assert (counts.lines, counts.deliveries) == (4 + 4, sum(told.values()))
         report = await report_of(house)
-        assert report["members"] == "4 (2 ndjson, 2 plain); 1 not encrypted"
+        assert report["members"] == "4 (1 console, 1 ndjson, 2 plain); 1 not encrypted"
         assert (report["in line"], report["strangers"]) == ("1", "1")
         assert report["lines"].startswith("10; ")
         assert report["refusals"] == "1 (1 unknown-command)"
         assert report["version"] == __version__
         assert await cid.line() == "* Server joined"
+
+
+async def test_members_are_counted_by_door() -> None:
+    """However each has come in; who is away has no door, and is counted apart."""
+    async with open_house() as house:
+        await house.plain("Ann")
+        bob, _ = await house.ndjson("Bob"), await house.ndjson("Cid")
+        for handle in ("Dan", "Eve"):
+            irc = await house.connect()
+            await irc.type(f"NICK {handle}", f"USER {handle} 0 * :{handle}")
+            await irc.until(":")
+        await bob.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        report = await report_of(house)
+        assert report["members"] == "5 (1 console, 2 irc, 1 ndjson, 1 plain); 0 not encrypted"
+        assert report["away"] == "1 who may come back"
 
 
 async def test_stats_keep_their_place() -> None:

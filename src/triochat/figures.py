@@ -11,7 +11,7 @@ class Figures(NamedTuple):
     Attributes:
         version: which one it is.
         uptime: seconds since it began.
-        members: how many are in the room, by dialect.
+        members: how many are in the room, by door: those who are away are not counted.
         exposed: members whose connections cross a network unencrypted.
         away: those whose connection is lost, and who may come back.
         queue: peers that wait for a place.

@@ -105,8 +105,8 @@ class Hub(Feed):
 
     def figures(self) -> Figures:
         """How the server does now."""
-        counts, state, links = self.counts, self.room, self.fan_out.links
-        here = Counter(links[peer].speaker.dialect.name for peer in state.members if peer in links)
+        counts, state = self.counts, self.room
+        here = Counter(state.doors[peer] for peer in state.members if peer in state.doors)
         line_rate, delivery_rate = counts.rates
         return Figures(
             version=__version__,

@@ -44,7 +44,7 @@ TOTALS = {
 """What only grows."""
 
 LABELLED = {
-    "members": (GaugeMetricFamily, "members", "People in the room.", "dialect"),
+    "members": (GaugeMetricFamily, "members", "People in the room, by door.", "dialect"),
     "refusals": (CounterMetricFamily, "refusals", "Requests that were refused.", "code"),
     "evictions": (CounterMetricFamily, "evictions", "Members that were put out.", "reason"),
 }
