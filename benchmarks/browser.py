@@ -19,7 +19,7 @@ from typing import Any
 from generator import Result, generate
 from goals import percentile
 from lineup import DOORS, run_server
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import CDPSession, Locator, Page, sync_playwright
 from run import allow_many_files
 
 SWITCHES = (
@@ -29,8 +29,8 @@ SWITCHES = (
 KEYS = 60
 """Pressed while nothing is said, and as often as there is time while all is."""
 
-WATCH = r"""
-const said = new Map(), watch = window.watch = {joined: 0};
+WATCH = r"""{
+const said = new Map(), watch = window.measured = {joined: 0};
 watch.begin = () => Object.assign(watch, {
   lags: [], frames: [], tasks: [], keys: [], heard: 0, began: performance.now()});
 watch.begin();
@@ -86,10 +86,14 @@ document.addEventListener("keydown", event => {
 document.addEventListener("DOMContentLoaded", () => {
   new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
 });
-"""
+}"""
 """In the page: when it has joined; how late what is said is shown; frames, long tasks and keys."""
 
-SUMS = "() => ({...window.watch, now: performance.now()})"
+ROWS = 'log => Math.max(...[log, ...log.querySelectorAll("*")].map(one => one.childElementCount))'
+KINDS = ("task", "script", "layout", "recalcstyle")
+"""What Chromium tells of the page's work; the first is all of it."""
+
+SUMS = "() => ({...window.measured, now: performance.now()})"
 
 
 def main() -> int:
@@ -107,25 +111,26 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES.split())
         page = browser.new_page()
         page.on("pageerror", lambda error: print(f"error in the page: {error}"))
-        if options.slower > 1:
-            session = page.context.new_cdp_session(page)
-            session.send("Emulation.setCPUThrottlingRate", {"rate": options.slower})
+        tools = page.context.new_cdp_session(page)
+        tools.send("Performance.enable")
+        tools.send("Emulation.setCPUThrottlingRate", {"rate": options.slower})
         page.add_init_script(WATCH)
         _tell_loading(page, f"http://127.0.0.1:{port}/")
         message = page.get_by_role("textbox", name="message")
-        page.evaluate("watch.begin()")
+        before = _begin(page, tools)
         _type(message, KEYS, time.monotonic() + 60)
-        _tell("nothing is said", page)
+        _tell("nothing is said", page, tools, before)
         load = threading.Thread(
             target=_load, args=(Path(name), port, pid, options, results := list[Result]())
         )
         load.start()
         _wait_busy(page, options.rate)
-        page.evaluate("watch.begin()")
+        before = _begin(page, tools)
         _type(message, 1000, time.monotonic() + options.seconds - 2)
-        _tell(f"{options.members:,} members say {options.rate:.0f} messages a second", page)
+        title = f"{options.members:,} members say {options.rate:.0f} messages a second"
+        _tell(title, page, tools, before)
         load.join()
-        print(f"  rows kept: {page.get_by_role('log').evaluate('log => log.childElementCount')}")
+        print(f"  rows kept: {page.get_by_role('log').evaluate(ROWS)}")
         _tell_members(results[0])
         browser.close()
     return 0
@@ -160,10 +165,22 @@ def _tell_loading(page: Page, url: str) -> None:
     handle = page.get_by_role("textbox", name="handle")
     handle.fill("me")
     handle.press("Enter")
-    while not (joined := page.evaluate("watch.joined")):
+    while not (joined := page.evaluate("measured.joined")):
         time.sleep(0.01)
     loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
     print(f"loaded after {loaded:.0f} ms, joined after {joined:.0f} ms (a handle typed in between)")
+
+
+def _begin(page: Page, tools: CDPSession) -> dict[str, float]:
+    """Measure from here on; what Chromium has done until now."""
+    page.evaluate("measured.begin()")
+    return _work(tools)
+
+
+def _work(tools: CDPSession) -> dict[str, float]:
+    """Seconds that the page has worked so far, by kind."""
+    told = tools.send("Performance.getMetrics")["metrics"]
+    return {one["name"].removesuffix("Duration").lower(): one["value"] for one in told}
 
 
 def _type(message: Locator, most: int, until: float) -> None:
@@ -180,22 +197,27 @@ def _type(message: Locator, most: int, until: float) -> None:
 def _wait_busy(page: Page, rate: float) -> None:
     """Wait until so much is heard in a second."""
     while True:
-        before = page.evaluate("watch.heard")
+        before = page.evaluate("measured.heard")
         time.sleep(1)
-        if page.evaluate("watch.heard") - before > rate / 2:
+        if page.evaluate("measured.heard") - before > rate / 2:
             return
 
 
 # ---- telling
 
 
-def _tell(title: str, page: Page) -> None:
+def _tell(title: str, page: Page, tools: CDPSession, before: dict[str, float]) -> None:
+    after = _work(tools)
     sums: dict[str, Any] = page.evaluate(SUMS)
     seconds, tasks = (sums["now"] - sums["began"]) / 1000, sums["tasks"]
     frames, keys, lags = map(_in_ms, (sums["frames"], sums["keys"], sums["lags"]))
     print(f"{title} ({seconds:.0f} s):")
     print(f"  {len(sums['frames']) / seconds:.0f} frames a second; between two: {frames}")
-    print(f"  {len(tasks)} long tasks, the longest {max(tasks, default=0):.0f} ms")
+    kinds = {kind: (after[kind] - before[kind]) / seconds for kind in KINDS}
+    print(
+        f"  at work: {', '.join(f'{kind} {share:.0%}' for kind, share in kinds.items())};", end=" "
+    )
+    print(f"{len(tasks)} long tasks, the longest {max(tasks, default=0):.0f} ms")
     print(f"  from key to painted: {keys}")
     if heard := sums["heard"]:
         print(f"  heard {heard}, shown {len(sums['lags'])}, from said to painted: {lags}")
