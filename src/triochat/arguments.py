@@ -106,6 +106,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     _add_room(parser)
     _add_limits(parser)
     _add_tls(parser)
+    _add_web(parser)
     _add_password(parser, "nobody joins without the password in the first line of FILE")
     add("--headless", action="store_true", help="only show and forward; no operator")
     text = f"tell Prometheus at http://{HOME}:PORT/metrics how the server does; 0 for any free port"
@@ -233,6 +234,21 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
         "--require-tls", action="store_true", help="from other machines only encrypted: no nc"
     )
     how.add_argument("--no-tls", action="store_true", help="nothing is encrypted")
+
+
+def _add_web(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--no-web", action="store_true", help="no page and no WebSocket for browsers")
+    add(
+        "--web-name",
+        metavar="NAME",
+        dest="web_names",
+        action="append",
+        default=[],
+        type=values.host,
+        help="a name by which browsers find this machine, beside its addresses and its own name; "
+        "may be given again",
+    )
 
 
 def _add_file(parser: argparse.ArgumentParser, name: str, text: str) -> None:

@@ -3,10 +3,12 @@
 import argparse
 import logging
 import os
+import platform
 import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -63,6 +65,7 @@ async def run_server(options: argparse.Namespace) -> int:
     if history:
         room.restore(history.seats, time.time())
     hub = Hub(room, history, limits=limits, tls=tls)
+    hub.setting = replace(hub.setting, hosts=_names(options), has_page=not options.no_web)
     async with trio.open_nursery() as nursery:
         if metrics is not None:
             nursery.start_soon(metrics, hub)
@@ -89,6 +92,13 @@ def _room(options: argparse.Namespace, port: int, password: str) -> Room:
         grace=options.grace,
         hold=options.hold,
     )
+
+
+def _names(options: argparse.Namespace) -> frozenset[str]:
+    """By what browsers may call this machine, beside its addresses."""
+    own = platform.node().lower()
+    short = own.partition(".")[0]
+    return frozenset({options.host.lower(), own, short, f"{short}.local", *options.web_names}) - {""}
 
 
 def _open_state(file: str) -> Rulings:

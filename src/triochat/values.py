@@ -12,6 +12,7 @@ from triochat.addresses import HOME, any_port_of
 from triochat.durations import parse_duration
 
 _LONGEST = 100  # characters in the name of a room
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _DIGITS = 10  # nothing that is counted has as many
 
 
@@ -28,6 +29,14 @@ def endpoint(text: str) -> tuple[str, int]:
     """A host, this machine if left out, and a port."""
     host, _, port = text.rpartition(":")
     return host.removeprefix("[").removesuffix("]") or HOME, any_port_of(port)
+
+
+def host(text: str) -> str:
+    """The name of a machine, as names are compared."""
+    name = text.lower().removesuffix(".")
+    if not _HOST.fullmatch(name):
+        raise ArgumentTypeError(f'"{text}" is no name of a machine; write it as chat.example.org')
+    return name
 
 
 def duration(text: str, *, unit: str = "s", least: float = math.ulp(0.0)) -> float:
