@@ -166,18 +166,19 @@ class Link:
             self._first = None
             self.speaker = speaker
             self._write_through()
-            return [*self._begin(), *speaker.hear(data)]
+            return self._begin(data)
         return self.speaker.hear(data)
 
-    def _begin(self) -> list[AnyRequest]:
-        """What is asked for, now that it is known who speaks, before all that it says."""
+    def _begin(self, data: bytes | bytearray) -> list[AnyRequest]:
+        """What is asked for with these bytes, and before, now that it is known who speaks."""
         setting = self._setting
         if self._codec:
             setting = replace(setting, is_sealed=True)
         begun = self.speaker.begin(setting)
         if self._must_seal and not setting.is_sealed:
             return [Expired(UNENCRYPTED, may_return=False)]
-        return [Exposed(), *begun] if setting.is_exposed else [*begun]
+        first = [Exposed()] if setting.is_exposed else []
+        return [*first, *begun, *self.speaker.hear(data)]
 
     def tell(self, events: list[Event], me: str = "") -> None:
         """Tell this peer alone this, now; ``me`` is its handle."""

@@ -98,7 +98,9 @@ def _names(options: argparse.Namespace) -> frozenset[str]:
     """By what browsers may call this machine, beside its addresses."""
     own = platform.node().lower()
     short = own.partition(".")[0]
-    return frozenset({options.host.lower(), own, short, f"{short}.local", *options.web_names}) - {""}
+    return frozenset({options.host.lower(), own, short, f"{short}.local", *options.web_names}) - {
+        ""
+    }
 
 
 def _open_state(file: str) -> Rulings:

@@ -218,7 +218,9 @@ def _is_here(host: str, names: frozenset[str]) -> bool:
 
 
 def _takes_gzip(accepted: Sequence[str]) -> bool:
-    words = [word.partition(";q=") for word in ",".join(accepted).replace(" ", "").split(",")]
+    words = [
+        word.partition(";q=") for word in ",".join(accepted).lower().replace(" ", "").split(",")
+    ]
     return any(word == "gzip" and not (sign and not q.strip("0.")) for word, sign, q in words)
 
 
