@@ -1,13 +1,15 @@
 """A client of IRC in the room: what it says, and all that it is told, line by line."""
 
 import re
+from typing import Unpack
 
 import pytest
+import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from house import House, Peer, open_house
+from house import House, Peer, Rules, open_house
 from strategies import any_text, events
 from triochat import rules
 from triochat.dialects.base import Setting
@@ -37,7 +39,10 @@ from triochat.messages import (
     Whisper,
     Who,
 )
-from triochat.order import AnyRequest, Reply
+from triochat.order import AnyRequest, Asked, Reply
+from triochat.order import Peer as Peer_
+from triochat.room import Room
+from triochat.telling import Told
 
 IN = ":*.triochat 366"
 """How the last line begins that tells a client that it is in."""
@@ -287,6 +292,19 @@ async def test_who_is_banned(autojump_clock: trio.testing.MockClock) -> None:
         first, *_, last = await ann.rest()
         assert first == ":*.triochat 465 * :you are banned here: loud"
         assert last == "ERROR :Closing link: banned"
+
+
+async def test_who_does_not_come_in(autojump_clock: trio.testing.MockClock) -> None:
+    """Within twenty seconds is told so, whatever else it says."""
+    async with open_house() as house:
+        ann = await house.connect()
+        await ann.type("CAP LS")
+        for _ in range(19):
+            await trio.sleep(1)
+            await ann.type("PING :x")
+        assert not [line for line in await ann.heard_by_now() if "ERROR" in line]
+        await trio.sleep(1)
+        assert (await ann.rest())[-1] == "ERROR :Closing link: not joined within 20 seconds"
 
 
 async def test_a_full_line(
@@ -582,7 +600,11 @@ async def test_the_server_stops(autojump_clock: trio.testing.MockClock) -> None:
         ("ISON Cid", ["303 Ann :"]),
         (
             "LIST",
-            ["321 Ann Channel :Users  Name", "322 Ann #room 3", "323 Ann :End of list"],
+            [
+                "321 Ann Channel :Users  Name",
+                "322 Ann #room 3 :the one channel",
+                "323 Ann :End of list",
+            ],
         ),
         (
             "LUSERS",
@@ -837,6 +859,45 @@ def test_a_refusal_before_it_is_in_leaves_it_where_it_was() -> None:
     refused = Refused("not-utf8", "that line is not UTF-8 text; nothing was sent")
     assert speaker.tell([refused]).startswith(b":*.triochat NOTICE Ann :! that line")
     assert b" 001 Ann " in speaker.tell([Welcome("Ann", "Server", ("Ann",))], "Ann")
+
+
+class Stage:
+    """A room, and clients of IRC that are told what each alone is told; no stream and no time."""
+
+    def __init__(self, **rules: Unpack[Rules]) -> None:
+        self.room = Room(**rules)
+        self.speakers = {name: speaker_of() for name in ("ann", "bob", "cid")}
+
+    def hear(self, name: str, data: bytes) -> None:
+        """Let one of them send this."""
+        told = self.room.apply(Asked(Peer_(name), self.speakers[name].hear(data), 0))
+        for telling in told:
+            if isinstance(telling, Told) and telling.to is not None:
+                for peer in telling.to:
+                    me = self.room.members.get(peer, "")
+                    self.speakers[peer.id].tell(telling.events, me)
+
+
+chunks = st.lists(spoken, max_size=4).map(lambda lines: "\r\n".join([*lines, ""]))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["ann", "bob", "cid"]), chunks), max_size=20),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_no_question_is_left(
+    story: list[tuple[str, str]], max_clients: int, is_registered: bool
+) -> None:
+    """Whatever they say, and however much at once, each question got its own answer."""
+    stage = Stage(max_clients=max_clients)
+    if is_registered:
+        for one in stage.speakers:
+            stage.hear(one, f"NICK {one}\r\nUSER a 0 * :a\r\n".encode())
+    for one, said in story:
+        stage.hear(one, said.encode(errors="ignore"))
+        has_ended = Peer_(one) in stage.room.ended
+        assert has_ended or not stage.speakers[one]._questions
 
 
 def test_typed_recall() -> None:

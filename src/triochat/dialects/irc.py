@@ -6,7 +6,7 @@ all who can do the same are told by one dialect.
 """
 
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import Enum, auto
 from typing import ClassVar
 
 from triochat.dialects.base import Dialect, Setting, Speaker
@@ -47,6 +47,7 @@ COMMANDS = (b"CAP", b"NICK", b"USER", b"PASS")
 MOST = 1000
 """Questions about who is here whose answers are still to come; no more are asked."""
 
+_WAY_OUT = "; TLS is spoken on the same port"
 _HOW = "/quote back N shows the newest N"
 _WHY_NOT = (
     "handle-invalid",
@@ -64,13 +65,13 @@ def _reply(*lines: str) -> Reply:
     return Reply(written(*lines))
 
 
-class Stage(IntEnum):
+class Stage(Enum):
     """How far a client has come."""
 
-    NEW = 0
-    ASKED = 1
-    WAITING = 2
-    IN = 3
+    NEW = auto()
+    ASKED = auto()
+    WAITING = auto()
+    IN = auto()
 
 
 class IrcSpeaker(Speaker):
@@ -102,6 +103,7 @@ class IrcSpeaker(Speaker):
         self.heard = 0
         self.dialect: Dialect
         self._style: Style
+        self.dialect, self._style = dialect_of("#room")
         self._stage = Stage.NEW
         self._setting = Setting()
         self._me = "*"
@@ -109,17 +111,14 @@ class IrcSpeaker(Speaker):
         self._has_user = self._is_asking = False
         self._asked_for: tuple[str, ...] = ()
         self._questions: list[Question] = []
-        self.begin(self._setting)
 
     def begin(self, setting: Setting) -> Sequence[AnyRequest]:
         """Know where that is; say what a person should know before it says more."""
         self._setting = setting
-        self.dialect, self._style = dialect_of(channel_of(setting.room), self._asked_for)
-        return [Reply(self._style.notices(EXPOSED, "*"))] if setting.is_exposed else ()
-
-    @property
-    def _is_in(self) -> bool:
-        return self._stage is Stage.IN
+        self.dialect, self._style = dialect_of(channel_of(setting.room))
+        if not setting.is_exposed:
+            return ()
+        return [Reply(self._style.notices(EXPOSED + _WAY_OUT * setting.has_tls, "*"))]
 
     @property
     def _here(self) -> Here:
@@ -265,7 +264,8 @@ class IrcSpeaker(Speaker):
 
     def _notice(self, text: str) -> bytes:
         """In the channel, as soon as it is there: people look at that."""
-        return self._style.notices(text, self._style.channel if self._is_in else self._me)
+        is_in = self._stage is Stage.IN
+        return self._style.notices(text, self._style.channel if is_in else self._me)
 
     def _refuse(self, refused: Refused) -> bytes:
         if refused.code == "not-joined" and not refused.id and self._questions:

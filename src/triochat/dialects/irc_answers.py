@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from triochat.dialects.irc_events import EXPOSED
-from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, word
+from triochat.dialects.irc_events import host_of
+from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, source, word
 from triochat.messages import Refused, Roster, Welcome
 
 TARGETS = 4
@@ -15,7 +15,7 @@ LISTED = 1000
 """So many are told of one by one; in a larger room they are more than a client shows."""
 
 _NAMED = re.compile(r'"([^"]+)"')
-_QUITE_OTHER = "nothing was sent"
+_UNSENT = "nothing was sent"
 
 _NICK_NUMBERS = {
     "handle-invalid": "432",
@@ -80,7 +80,7 @@ def refusal(here: Here, refused: Refused) -> str | None:
     """The number that says this, with the room's own sentence; None if none does."""
     code, text = refused.code, refused.text
     meant = name(found[1]) if (found := _NAMED.search(text)) else "*"
-    if text.endswith(_QUITE_OTHER) and code in ("not-allowed", "slow-down"):
+    if text.endswith(_UNSENT) and code in ("not-allowed", "slow-down"):
         return here.numeric("404", here.channel, text=text)
     if number := _NICK_NUMBERS.get(code):
         return here.numeric(number, meant, text=text)
@@ -126,15 +126,10 @@ def no_motd(here: Here) -> list[str]:
 
 def enter(here: Here, welcome: Welcome) -> list[str]:
     """That it is in, though it did not ask for the channel; what that is about, and who is here."""
-    topic = [topic_line(here, welcome.topic)] if welcome.topic else []
+    topic = [here.numeric("332", here.channel, text=welcome.topic)] if welcome.topic else []
     who = Roster(welcome.roster, welcome.unencrypted, welcome.operators)
-    nick = name(welcome.handle)
-    return [f":{nick}!{nick}@triochat JOIN {here.channel}", *topic, *names(here, who, [])]
-
-
-def topic_line(here: Here, topic: str) -> str:
-    """What the room is about."""
-    return here.numeric("332", here.channel, text=topic)
+    me = source(welcome.handle, _host(who, welcome.handle))
+    return [f"{me} JOIN {here.channel}", *topic, *names(here, who, [])]
 
 
 # ---- who is here
@@ -215,12 +210,11 @@ def ison(here: Here, roster: Roster, words: list[str]) -> list[str]:
 def channels(here: Here, roster: Roster, _: list[str]) -> list[str]:
     """The one channel, and how many are in it."""
     count = str(len(roster.handles))
-    listed = here.numeric("322", here.channel, count, text="")
-    return [here.numeric("321", "Channel", text="Users  Name"), listed, _end_of_list(here)]
-
-
-def _end_of_list(here: Here) -> str:
-    return here.numeric("323", text="End of list")
+    return [
+        here.numeric("321", "Channel", text="Users  Name"),
+        here.numeric("322", here.channel, count, text="the one channel"),
+        here.numeric("323", text="End of list"),
+    ]
 
 
 def users(here: Here, roster: Roster, _: list[str]) -> list[str]:
@@ -241,4 +235,4 @@ def _found(roster: Roster, wanted: list[str]) -> list[str]:
 
 
 def _host(roster: Roster, handle: str) -> str:
-    return EXPOSED if handle in roster.unencrypted else "triochat"
+    return host_of(is_exposed=handle in roster.unencrypted)

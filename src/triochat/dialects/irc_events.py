@@ -8,6 +8,7 @@ from typing import NamedTuple
 from triochat import messages
 from triochat.dialects.base import Dialect
 from triochat.dialects.irc_words import (
+    HOST,
     LENGTH,
     SERVER,
     cut,
@@ -23,9 +24,6 @@ from triochat.words import past_line_of, words_of
 ECHO, TIME, TAGS = "echo-message", "server-time", "message-tags"
 CAPABILITIES = (ECHO, TAGS, TIME)
 """What a client may ask for: to hear its own words, their ids, and when something was said."""
-
-EXPOSED = "plain.triochat"
-"""The host of those who can be overheard; all others come from `triochat`."""
 
 _TIME = re.compile(r"[0-9T:.Z-]+")
 _MODES = {"op": "+o", "deop": "-o"}
@@ -91,8 +89,7 @@ class Style(NamedTuple):
             case Whispered(handle=handle, to=to, text=text):
                 return spread(f"{source(handle)} PRIVMSG {name(to)} :", text)
             case messages.Joined(handle=handle, unencrypted=is_exposed):
-                who = source(handle, EXPOSED) if is_exposed else source(handle)
-                return [f"{who} JOIN {channel}"]
+                return [f"{source(handle, host_of(is_exposed=is_exposed))} JOIN {channel}"]
             case messages.Left(handle=handle, reason=reason, by=by) if by:
                 return [cut(f"{source(by)} KICK {channel} {name(handle)} :{clean(reason)}")]
             case messages.Left(handle=handle, reason=reason):
@@ -120,6 +117,11 @@ class Style(NamedTuple):
                 [whole, *more] = spread(f"{by} TOPIC {channel} :", what)
                 return [whole, *(notice if more else [])]
         return notice
+
+
+def host_of(*, is_exposed: bool) -> str:
+    """Where somebody comes from, as far as that is anybody's business: who can be overheard."""
+    return "plain.triochat" if is_exposed else HOST
 
 
 @lru_cache(64)

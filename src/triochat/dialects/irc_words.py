@@ -11,6 +11,9 @@ from triochat.text import HANDLE_LIMIT, clean, could_be_handle, normalise_handle
 SERVER = "*.triochat"
 """What the server calls itself. No handle looks like that."""
 
+HOST = "triochat"
+"""Where everybody comes from: nobody is told an address."""
+
 LENGTH = 510
 """The most bytes in a line to a client, without its ending and its tags. (One takes the rest of a
 longer line for another line: whoever was quoted in it would have spoken as the server.)"""
@@ -89,7 +92,7 @@ def word(text: str) -> str:
 
 
 @lru_cache(4096)
-def source(handle: str, host: str = "triochat") -> str:
+def source(handle: str, host: str = HOST) -> str:
     """How a line begins that this member says."""
     nick = name(handle)
     return f":{nick}!{nick}@{host}"
