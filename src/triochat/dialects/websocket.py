@@ -1,8 +1,10 @@
 """WebSocket: NDJSON in messages, for browsers, which can speak no other way.
 
-`websockets` reads the frames, and answers those that are about the connection. What all are told
-is wrapped in one frame: a browser takes many times as much in one as in many, and a server's frame
-is the same for everybody. Nothing is compressed: that could not be shared.
+`websockets` reads the frames, and answers those that are about the connection. But it takes 5 us
+for each, and nearly all are whole short texts: what comes before any other frame is read here, all
+that was read at once together. What all are told is wrapped in one frame: a browser takes many
+times as much in one as in many, and a server's frame is the same for everybody. Nothing is
+compressed: that could not be shared.
 """
 
 import logging
@@ -46,6 +48,31 @@ def text_frame(text: bytes) -> bytes:
     return head + text
 
 
+def whole_texts(data: bytes, most: int) -> tuple[list[bytes], bytes, bool]:
+    """The messages of at most so many bytes that come first, each in one frame as browsers send it.
+
+    Returns:
+        The messages, the bytes after them, and whether these may be the beginning of another one.
+    """
+    texts: list[bytes] = []
+    place = 0
+    while len(data) > place + 1:
+        start, size = place + 6, data[place + 1] - 0x80
+        if data[place] != 0x81 or not 0 <= size < 127:
+            return texts, data[place:], False
+        if size == 126:
+            start, size = place + 8, int.from_bytes(data[place + 2 : place + 4])
+        if size > most:
+            return texts, data[place:], False
+        if start + size > len(data):
+            break
+        mask = (data[start - 4 : start] * (size // 4 + 1))[:size]
+        text = int.from_bytes(data[start : start + size]) ^ int.from_bytes(mask)
+        texts.append(text.to_bytes(size))
+        place = start + size
+    return texts, data[place:], True
+
+
 WEBSOCKET = Dialect("web", echoes=True, encode=NDJSON.encode, wrap=text_frame)
 """The dialect of browsers: NDJSON, and what is told at once is one message."""
 
@@ -53,13 +80,14 @@ WEBSOCKET = Dialect("web", echoes=True, encode=NDJSON.encode, wrap=text_frame)
 class WebSocketSpeaker(NdjsonSpeaker):
     """A browser, or a program that speaks like one. One that ends without a word has died."""
 
-    __slots__ = ("_frames", "_last", "_message")
+    __slots__ = ("_beginning", "_frames", "_last", "_message")
 
     dialect = WEBSOCKET
 
     def __init__(self) -> None:
         super().__init__()
         self._frames = ServerProtocol(state=OPEN, max_size=self.line_length, logger=_silent)
+        self._beginning: bytes | None = b""  # of a text; None once the library reads
         self._message = bytearray()  # what has come of it until now
         self._last = b""
 
@@ -73,8 +101,12 @@ class WebSocketSpeaker(NdjsonSpeaker):
         frames = self._frames
         if frames.state is not OPEN:
             return []
-        frames.receive_data(data)
         requests: list[AnyRequest] = []
+        if self._beginning is not None:
+            requests, data = self._read_texts(self._beginning + data)
+            if self._beginning is not None:
+                return requests
+        frames.receive_data(data)
         leaves = False
         for frame in cast("list[Frame]", frames.events_received()):
             read = self._read_frame(frame)
@@ -89,6 +121,18 @@ class WebSocketSpeaker(NdjsonSpeaker):
             return [*requests, Reply(sent)] if sent else requests
         self._last = sent
         return [*requests, Quit() if leaves else Gone(self.parting)]
+
+    def _read_texts(self, data: bytes) -> tuple[list[AnyRequest], bytes]:
+        """What the first messages ask for, and what is left to the library."""
+        texts, rest, may_go_on = whole_texts(data, self._frames.max_message_size or MESSAGE)
+        whole = b"\n".join([*texts, b""])
+        try:
+            whole.decode()
+        except UnicodeDecodeError:
+            self._beginning = None
+            return [], data
+        self._beginning = rest if may_go_on else None
+        return self._read([line for line in self._lines.feed(whole) if line]), rest
 
     def _read_frame(self, frame: Frame) -> list[AnyRequest] | CloseCode:
         """What it asks for, if a message is whole with it; or why it must not be sent."""
