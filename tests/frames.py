@@ -6,6 +6,7 @@ import trio
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
+from websockets.protocol import CONNECTING, OPEN
 from websockets.uri import parse_uri
 
 WHERE = "ws://localhost:9999/ws"
@@ -55,6 +56,8 @@ class Frames(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send the lines that are whole with this, in one message."""
+        if self._protocol.state not in (OPEN, CONNECTING):
+            raise trio.BrokenResourceError("closed")
         whole, end, self._unsent = (self._unsent + bytes(data)).rpartition(b"\n")
         if self.response is not None:
             self._say(whole + end)
@@ -81,9 +84,12 @@ class Frames(trio.abc.HalfCloseableStream):
         return data
 
     async def leave(self, code: int = 1000) -> None:
-        """Say good-bye."""
-        self._protocol.send_close(code)
-        await self._write()
+        """Say good-bye; as good as that can be done."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(code)
+            await self._write()
+        else:
+            await self.aclose()
 
     async def send_eof(self) -> None:
         """Break off, without a word."""
@@ -105,7 +111,7 @@ class Frames(trio.abc.HalfCloseableStream):
                 self._heard += event.body or b""
                 return
             whole, end, self._unsent = self._unsent.rpartition(b"\n")
-            self._say(whole + end)
+            self._say(whole + end)  # with what was sent before the answer
         elif isinstance(event, Frame):
             if event.opcode is Opcode.TEXT:
                 assert event.fin, "a message is one frame"

@@ -121,6 +121,11 @@ async def suffer(attack: Attack, before: bytes = b"") -> bytes:
         return bytes(eve.heard)
 
 
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost:9999\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
 # ---- IRC
 
 REGISTERED = b"NICK Eve\r\nUSER e 0 * :e\r\n"
@@ -176,3 +181,143 @@ async def test_a_stranger_at_irc(attack: Attack) -> None:
 async def test_a_member_at_irc(attack: Attack) -> None:
     """It is heard at the rate at which anybody is."""
     await suffer(attack, REGISTERED)
+
+
+# ---- HTTP
+
+GET = b"GET / HTTP/1.1\r\n"
+HOST = b"Host: localhost:9999\r\n"
+
+HEADS = [
+    Attack("half a head", iter([GET + HOST]), (b"HTTP/1.1 408 ", b"10 seconds"), 13),
+    Attack("a method", iter([b"GET "]), (b"HTTP/1.1 408 ",), 13),
+    Attack("100 kB of a head", repeat(b"Cookie: " + b"x" * 1000, 100), (), 62),
+    Attack("a head of 100 kB", chain([GET], repeat(b"x" * 1000, 100)), (b"HTTP/1.1 431 ",), 13),
+    Attack(
+        "a head of many fields",
+        chain([GET, HOST], repeat(b"a: b\r\n", 20_000)),
+        (b"HTTP/1.1 431 ",),
+        13,
+    ),
+    Attack("an address of 100 kB", chain([b"GET /"], repeat(b"x" * 1000, 100)), (b" 431 ",), 13),
+    Attack(
+        "a body of 100 kB",
+        chain([b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100000\r\n\r\n"], repeat(b"x", 9)),
+        (b"HTTP/1.1 405 ",),
+        13,
+    ),
+    Attack("HTTP/2", iter([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]), (b"HTTP/1.1 400 ",), 13),
+    Attack("requests in a row", repeat(GET + HOST + b"\r\n", 1000), (b"HTTP/1.1 200 ",), 13),
+    Attack(
+        "another name",
+        iter([GET + b"Host: evil.example\r\n\r\n"]),
+        (b"HTTP/1.1 421 ", b"--web-name"),
+        13,
+    ),
+    Attack(
+        "a page from elsewhere",
+        iter([UPGRADE.replace(b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n")]),
+        (b"HTTP/1.1 403 ",),
+        13,
+    ),
+    Attack("a WebSocket, and then nothing", iter([UPGRADE]), (b" 101 ", b"\x88"), 25),
+]
+
+
+@pytest.mark.parametrize("attack", HEADS, ids=lambda attack: attack.name)
+async def test_a_browser_that_is_none(attack: Attack) -> None:
+    """It has one answer, which says why, and then the connection ends."""
+    heard = await suffer(attack)
+    assert heard.count(b"HTTP/1.1 ") <= 1
+
+
+async def test_a_head_that_comes_a_byte_a_second() -> None:
+    """It is waited for no longer than for one that does not come."""
+    async with open_house() as house:
+        eve = Attacker(await house.connect())
+
+        async def drip() -> None:
+            for byte in GET + HOST * 10:
+                await eve.send(iter([bytes([byte])]))
+                await trio.sleep(1)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drip)
+            await eve.read()
+            nursery.cancel_scope.cancel()
+        assert eve.heard.startswith(b"HTTP/1.1 408 ")
+        assert eve.ended == pytest.approx(10, abs=3.1)
+
+
+# ---- WebSocket
+
+
+def frame(
+    first: int, text: bytes = b"", *, size: int | None = None, is_masked: bool = True
+) -> bytes:
+    """A frame as a browser sends it, of which perhaps more is announced than comes."""
+    size = len(text) if size is None else size
+    mask = 0x80 * is_masked
+    if size < 126:
+        head = bytes((first, mask | size))
+    elif size < 1 << 16:
+        head = bytes((first, mask | 126)) + size.to_bytes(2)
+    else:
+        head = bytes((first, mask | 127)) + size.to_bytes(8)
+    return head + bytes(4 * is_masked) + text
+
+
+TEXT, BINARY, CLOSE, PING, PONG, MORE, END = 0x81, 0x82, 0x88, 0x89, 0x8A, 0x00, 0x80
+JOIN = frame(TEXT, b'{"type":"join","handle":"Eve"}')
+SAY = b'{"type":"say","text":"spam"}'
+
+
+def closed(code: int) -> bytes:
+    """How a close frame of the server's goes on behind its length."""
+    return code.to_bytes(2)
+
+
+FRAMES = [
+    Attack("no mask", iter([frame(TEXT, SAY, is_masked=False)]), (closed(1002),), 13),
+    Attack("1 GB announced", iter([frame(TEXT, b"x" * 1000, size=1 << 30)]), (closed(1009),), 13),
+    Attack("2^63 bytes announced", iter([frame(TEXT, size=(1 << 63) - 1)]), (closed(1009),), 13),
+    Attack("more than may be", iter([frame(TEXT, b"x" * (1 << 16) + b"x")]), (closed(1009),), 13),
+    Attack(
+        "fragments without end",
+        chain([frame(1, b"x" * 100)], repeat(frame(MORE, b"x" * 100), 10_000)),
+        (closed(1009),),
+        62,
+    ),
+    Attack("empty fragments", chain([frame(1)], repeat(frame(MORE), 10_000)), ()),
+    Attack("pings", repeat(frame(PING, b"there?"), 10_000), (b"\x8a\x06there?",)),
+    Attack("large pings", repeat(frame(PING, b"x" * 125), 3_000), (b"\x8a\x7dxxx",)),
+    Attack("pongs", repeat(frame(PONG, b"x" * 125), 3_000), ()),
+    Attack("a ping too large", iter([frame(PING, b"x" * 126)]), (closed(1002),), 13),
+    Attack("a ping in pieces", iter([frame(0x09, b"x")]), (closed(1002),), 13),
+    Attack("bytes", iter([frame(BINARY, SAY)]), (closed(1003),), 13),
+    Attack("no text", iter([frame(TEXT, b"\xff\xfe")]), (closed(1007),), 13),
+    Attack("a kind that is none", iter([frame(0x83)]), (closed(1002),), 13),
+    Attack("compressed", iter([frame(0xC1, SAY)]), (closed(1002),), 13),
+    Attack("an end of nothing", iter([frame(END, SAY)]), (closed(1002),), 13),
+    Attack("a message in a message", iter([frame(1, b"x"), frame(TEXT, SAY)]), (closed(1002),), 13),
+    Attack("half a frame", iter([frame(TEXT, SAY)[:9]]), ()),
+    Attack("half a message", iter([frame(1, SAY)]), ()),
+    Attack("lines without end", repeat(frame(TEXT, b"\n" * 60_000), 20), ()),
+    Attack("a line too long", repeat(frame(TEXT, b"x" * 9000), 20), (b"line-too-long",)),
+    Attack("no JSON", repeat(frame(TEXT, b"spam"), 10_000), (b"bad-request",)),
+    Attack("a close of one byte", iter([frame(CLOSE, b"x")]), (closed(1002),), 13),
+    Attack("closes", repeat(frame(CLOSE, closed(1000)), 1000), (b"\x88\x02" + closed(1000),), 13),
+    Attack("a head again", repeat(UPGRADE, 1000), (closed(1002),), 13),
+]
+
+
+@pytest.mark.parametrize("attack", FRAMES, ids=lambda attack: attack.name)
+async def test_a_member_by_websocket(attack: Attack) -> None:
+    """Whatever breaks the rules of WebSocket is told by its number, and ends the connection."""
+    await suffer(attack, UPGRADE + JOIN)
+
+
+async def test_a_stranger_s_message_is_as_long_as_a_line() -> None:
+    """Nobody who has not joined makes a server keep 64 KiB."""
+    sent = iter([UPGRADE, frame(TEXT, b"x" * 9000)])
+    await suffer(Attack("", sent, (closed(1009),), 13))

@@ -19,6 +19,11 @@ REST = {
     "ndjson": (
         b'{"type":"join","handle":"Ann"}\r\n\n{"type":"typed","line":"hi"}\n{]\n{"type":"quit"}\n'
     ),
+    "irc": (
+        b"CAP LS 302\r\nNICK Ann\r\nUSER a 0 * :A\r\nCAP REQ :server-time\r\nCAP END\r\n"
+        b"PRIVMSG #room :hi \x02there\r\nPING 1\r\n\xff\r\n@a=b :x WHO #room\r\nNICK Bob\r\nTOPIC"
+    ),
+    "irc, a line feed alone": b"nick Ann\nuser a a a a\nprivmsg #room hi\nQUIT :bye\n",
     "hello": b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\n{\n",
 }
 """What somebody says at each door, from the first byte on."""

@@ -1,6 +1,7 @@
 """Whatever is cut, and wherever: all that was said is in everybody's list once, in one order."""
 
-from functools import partial
+import random
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faults import Road
+from frames import Frames
 from house import House, in_virtual_time, open_house
 from triochat.messages import (
     Event,
@@ -44,9 +46,19 @@ ASKED: list[Request] = [
 
 SHOWN = (Said, Whispered, Renamed)
 
+Way = Callable[[trio.abc.HalfCloseableStream], trio.abc.HalfCloseableStream]
 
-WHOLE = 2262
-"""Bytes of all this, both ways together, and about as many where it comes in other pieces."""
+
+def in_frames(stream: trio.abc.HalfCloseableStream) -> Frames:
+    """By WebSocket, in messages of any fragments."""
+    return Frames(stream, random.Random(1))  # noqa: S311  no secret
+
+
+WAYS: dict[str, tuple[Way, int]] = {
+    "ndjson": (lambda stream: stream, 2262),
+    "web": (in_frames, 2900),
+}
+"""How Bob speaks, and the bytes of all this, both ways together: about, in whatever pieces."""
 
 
 class Told(NamedTuple):
@@ -62,9 +74,12 @@ async def listen(client: Client, heard: list[Event]) -> None:
         heard.append(await client.receive())
 
 
-async def talk(house: House, road: Road) -> Told:
+async def talk(house: House, road: Road, way: Way) -> Told:
     """Bob, whose connections are cut, and Ann, whose is not, say all that is to be said."""
-    connect = partial(road.connect, house.listener)
+
+    async def connect() -> trio.abc.Stream:
+        return way(await road.connect(house.listener))
+
     told = Told([], [])
     async with (
         join(await house.listener.connect(), "Ann") as ann,
@@ -103,24 +118,26 @@ def hold(told: Told) -> None:
     assert sum(isinstance(event, Joined) for event in told.ann) <= 1
 
 
-async def cut_after(*lengths: int) -> None:
+async def cut_after(how: str, *lengths: int) -> None:
     """Hold this where the first connections are cut after so many bytes, both ways together."""
+    way, whole = WAYS[how]
     road = Road(sum(lengths))
     road.lengths = [*lengths]
     async with open_house(grace=300) as house:  # four cuts in a row take longer than the usual one
-        hold(await talk(house, road))
-    assert len(road.streams) > 1 or lengths[0] > WHOLE - 300, "it was cut"
+        hold(await talk(house, road, way))
+    assert len(road.streams) > 1 or lengths[0] > whole - 300, "it was cut"
 
 
 @pytest.mark.parametrize("first", range(4))
-def test_a_cut_anywhere_loses_nothing_and_doubles_nothing(first: int) -> None:
-    """Wherever a connection ends, also in the middle of a line, or of the welcome."""
-    for length in range(1 + 31 * first, WHOLE, 124):
-        in_virtual_time(cut_after)(length)
+@pytest.mark.parametrize("how", WAYS)
+def test_a_cut_anywhere_loses_nothing_and_doubles_nothing(how: str, first: int) -> None:
+    """Wherever a connection ends, also in the middle of a line, of a frame, or of the welcome."""
+    for length in range(1 + 31 * first, WAYS[how][1], 124):
+        in_virtual_time(cut_after)(how, length)
 
 
-@given(st.lists(st.integers(1, 3000), min_size=2, max_size=4))
-@settings(max_examples=15)
-def test_many_cuts_lose_nothing_either(lengths: list[int]) -> None:
+@given(st.sampled_from([*WAYS]), st.lists(st.integers(1, 3000), min_size=2, max_size=4))
+@settings(max_examples=25)
+def test_many_cuts_lose_nothing_either(how: str, lengths: list[int]) -> None:
     """Also where who comes back is cut off while being told what was missed."""
-    in_virtual_time(cut_after)(*lengths)
+    in_virtual_time(cut_after)(how, *lengths)

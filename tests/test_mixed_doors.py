@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from faults import Road
@@ -26,7 +26,7 @@ from triochat.order import Peer
 from triochat.session import Session
 from triochat.telling import Telling, Told
 from triochat.text import clean
-from visitors import Fact, Irc, Lines, Program, Visitor, merged
+from visitors import Browser, Fact, Irc, Lines, Program, Typing, Visitor, merged
 
 CAPABILITIES = ("server-time", "echo-message", "message-tags")
 HANDLES = ("Ann", "Bob", "Cid", "Dee")
@@ -88,6 +88,8 @@ Door = Callable[[trio.abc.HalfCloseableStream, random.Random], Visitor]
 DOORS: dict[str, Door] = {
     "plain": lambda stream, _: Lines(stream),
     "ndjson": lambda stream, _: Program(stream),
+    "web": Browser,
+    "typed": Typing,
     "irc": lambda stream, _: Irc(stream),
     "irc+": lambda stream, chance: Irc(
         stream, tuple(one for one in CAPABILITIES if chance.random() < 0.6)
@@ -285,7 +287,7 @@ async def live(doors: list[str], story: list[Step], seed: int, *, is_sealed: boo
     st.integers(0, 1000),
     st.integers(0, 9).map(lambda chance: chance == 0),
 )
-@settings(max_examples=100)
+@settings(max_examples=100, phases=[Phase.generate])
 @in_virtual_time
 async def test_what_one_door_says_every_other_shows(
     doors: list[str], story: list[Step], seed: int, is_sealed: bool

@@ -259,6 +259,7 @@ class Lines(Visitor):
     """Plain lines, for people."""
 
     echoes = False
+    _is_new = False
     _NO_LINE = re.compile(r"[\r\n]")
     _SAID = re.compile(r"(\S+)> (.*)")
     _WHISPERED = re.compile(r"\[(\S+) -> you\] (.*)")
@@ -272,7 +273,10 @@ class Lines(Visitor):
         if line.startswith("! "):
             self.refusals.append(line)
         elif welcome := re.match(r"\* \S+ connected\. You are (\S+)\. ", line):
-            self.handle = welcome[1]
+            self.handle, self._is_new = welcome[1], True
+            return
+        elif line.startswith("* Topic: ") and self._is_new:
+            pass  # the second line of the welcome
         elif line.startswith("* "):
             self._hear_statement(line[2:])
         elif whispered := self._WHISPERED.fullmatch(line):
@@ -281,6 +285,7 @@ class Lines(Visitor):
             said = self._SAID.fullmatch(line)
             assert said, line
             self.facts.append(fact("said", said[1], said[2]))
+        self._is_new = False
 
     def _hear_statement(self, line: str) -> None:
         if not self.handle or line.startswith("Server closed the connection: "):
