@@ -173,6 +173,10 @@ def test_nothing_but_text_reaches_a_screen(event: Event, me: str) -> None:
         assert len(lines) == len(event.messages)
         assert all(line.startswith(PAST) for line in lines)
         assert not found.startswith(PAST)
+    elif isinstance(event, Roster):
+        _, *more = text.split("\n")
+        assert all(re.match(r"\* (operators|by door): ", line) for line in more)
+        assert len(more) <= 2
     elif not isinstance(event, Notice):
         assert "\n" not in text
 
