@@ -1,6 +1,7 @@
 """The other end of a WebSocket, as a stream of lines: `websockets` does it, and no code of ours."""
 
 import random
+from contextlib import suppress
 
 import trio
 from websockets.client import ClientProtocol
@@ -76,7 +77,8 @@ class Frames(trio.abc.HalfCloseableStream):
                 self._protocol.receive_eof()
             for event in self._protocol.events_received():
                 self._hear(event)
-            await self._write()
+            with suppress(trio.BrokenResourceError):  # who has said good-bye need not be there
+                await self._write()
             if not data:
                 return b""
         data = bytes(self._heard[:max_bytes])
