@@ -80,7 +80,7 @@ class Tab:
 
     def rows(self, text: str = "") -> Any:  # noqa: ANN401  a locator
         """The rows that have this text."""
-        return self.log.get_by_role("listitem").filter(has_text=text)
+        return self.log.locator("> *").filter(has_text=text)
 
     def said(self) -> list[str]:
         """What stands in the rows that have words, in order."""
