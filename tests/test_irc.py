@@ -14,6 +14,7 @@ from strategies import any_text, events
 from triochat import rules
 from triochat.dialects.base import Setting
 from triochat.dialects.irc import MOST, IrcSpeaker
+from triochat.dialects.irc_answers import LISTED
 from triochat.dialects.recognition import recognise
 from triochat.messages import (
     Action,
@@ -790,6 +791,15 @@ def test_many_questions() -> None:
     for _ in range(MOST):
         assert b" 315 " in speaker.tell([Roster(("Ann",))], "Ann")
     assert speaker.hear(b"WHO\r\n") == [Who()]
+
+
+def test_who_in_a_very_large_room() -> None:
+    """So many lines are told, no more; the names, all of them, took fewer."""
+    speaker = speaker_of()
+    speaker.hear(b"NICK Ann\r\nUSER a 0 * :a\r\nWHO #room\r\nNAMES\r\n")
+    roster = Roster(tuple(f"m{number}" for number in range(3000)))
+    assert speaker.tell([roster], "Ann").count(b" 352 ") == LISTED
+    assert len(speaker.tell([roster], "Ann").split(b"\r\n")) < 100
 
 
 WORDS = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import any_text, events
+from strategies import CONTROLS, any_text, events
 from triochat.dialects.irc_events import CAPABILITIES, ECHO, TAGS, TIME, dialect_of
 from triochat.dialects.irc_words import LENGTH
 from triochat.messages import (
@@ -24,6 +24,9 @@ from triochat.messages import (
 from triochat.text import clean
 
 AT = "2026-01-02T03:04:05.678Z"
+NEVER = {*CONTROLS, *"\u2028\u2029\u202a\u202b\u202d\u202e\u2066\u2067\u2069\ufeff\u200b"}
+"""What `clean` takes out wherever it stands."""
+
 long_text = st.builds(str.__mul__, any_text, st.sampled_from([1, 1, 40]))
 asked = st.lists(st.sampled_from(CAPABILITIES), unique=True).map(sorted).map(tuple)
 moderated = st.builds(
@@ -128,6 +131,16 @@ def test_who_can_do_the_same_is_told_by_one_dialect() -> None:
     assert (one.name, one.echoes, dialect_of("#tea", (ECHO,))[0].echoes) == ("irc", False, True)
 
 
+@pytest.mark.parametrize("text", ["a\r\nQUIT", "a\x01b\x07", "a\0b"])
+@pytest.mark.parametrize("action", [False, True])
+def test_nobody_speaks_as_another(text: str, action: bool) -> None:
+    """What would end a line is cleaned again, whoever let it through."""
+    [line] = told(Said(7, AT, "A\r\nnn", text, action), asked=(TIME,))
+    assert "QUIT" not in line or line.endswith(("a QUIT", "a QUIT\x01"))
+    assert line.startswith(f"@time={AT} :A_nn!A_nn@triochat PRIVMSG #tea :")
+    assert not NEVER & {*line.replace("\x01ACTION ", "").removesuffix("\x01")}
+
+
 @given(st.lists(st.one_of(events(long_text), moderated), max_size=3), asked)
 def test_no_line_can_be_another(told_at_once: list[Event], asked: tuple[str, ...]) -> None:
     """Whatever is in an event, lines fit, end where they end, and hold nothing but text."""
@@ -142,7 +155,7 @@ def test_no_line_can_be_another(told_at_once: list[Event], asked: tuple[str, ...
             assert len(untagged.encode()) <= LENGTH
             assert untagged.startswith(":")
             bare = re.sub("\x01(ACTION )?", "", untagged)
-            assert clean(bare) == bare
+            assert not NEVER & {*bare}
 
 
 @given(long_text, st.booleans())
