@@ -855,6 +855,43 @@ def test_it_is_asked_whether_it_is_there() -> None:
     assert speaker.heard == heard + 1
 
 
+async def test_who_is_silent_is_asked(autojump_clock: trio.testing.MockClock) -> None:
+    """By a `PING`; who answers stays, and who does not is gone a minute later."""
+    async with open_house() as house:
+        bob = await house.ndjson("Bob")
+        ann = await join(house, "Ann")
+        await bob.event()
+        assert await ann.line() == "PING :*.triochat"
+        await ann.type("PONG :*.triochat")
+        assert await ann.line() == "PING :*.triochat"
+        left = await bob.event()
+        assert (left["type"], left["reason"]) == ("left", "connection lost")
+        assert 240 <= trio.current_time() <= 270
+
+
+async def test_inside_tls(autojump_clock: trio.testing.MockClock) -> None:
+    """It is the same, and nobody is told that others can read it."""
+    async with open_house(is_sealed=True) as house:
+        ann = await introduce(house, "Ann", "echo-message")
+        assert (await ann.line()).startswith(":*.triochat 001 Ann :")
+        await ann.until(IN)
+        assert await told(ann, "PRIVMSG #room :hi") == [":Ann!Ann@triochat PRIVMSG #room :hi"]
+
+
+async def test_byte_by_byte(autojump_clock: trio.testing.MockClock) -> None:
+    """However slowly it types, it is told the same, once."""
+    async with open_house() as house:
+        ann = await house.connect()
+        for byte in b"NICK Ann\r\nUSER a 0 * :a\r\nCAP LIST\r\nPRIVMSG Ann\r\nMOTD\r\nQUIT\r\n":
+            await ann.stream.send_all(bytes([byte]))
+            await trio.sleep(0.01)
+        heard = [line.split()[1] for line in await ann.rest()]
+        assert heard == [
+            *("001", "002", "003", "004", "005", "422", "JOIN", "353", "366"),
+            *("CAP", "412", "422", ":Closing"),
+        ]
+
+
 def test_it_has_no_seat() -> None:
     """IRC knows no token: who is cut off has left."""
     assert not IrcSpeaker.has_seat
