@@ -44,18 +44,19 @@ class Style(NamedTuple):
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The lines for these events."""
-        said = f" PRIVMSG {self.channel} :"
-        has_tags = self.has_time or self.has_ids
-        written = []
+        channel, has_time, has_ids = self
+        text = ""
         for event in events:
             if type(event) is Said and not event.action:  # most events
-                text = event.text
-                line = f"{source(event.handle)}{said}{text}\r\n"
-                if len(line) <= LENGTH and line.isascii() and text.isprintable():
-                    written.append(self._tags(event) + line if has_tags else line)
+                said = event.text
+                line = f"{_said_by(event.handle, channel)}{said}\r\n"
+                if len(line) <= LENGTH and line.isascii() and said.isprintable():
+                    if has_time or has_ids:
+                        text += _tags(event.at, event.id, has_time, has_ids)
+                    text += line
                     continue
-            written += self._tagged(event, self.lines_of(event))
-        return "".join(written).encode()
+            text += self._tagged(event, self.lines_of(event))
+        return text.encode()
 
     def encode_past(self, events: Sequence[Event]) -> bytes:
         """The same for what is told again: it says when that was, in words if need be."""
@@ -68,16 +69,14 @@ class Style(NamedTuple):
         head = f":{SERVER} NOTICE {to} :"
         return written(*(line for text in text.split("\n") for line in spread(head, text)))
 
-    def _tagged(self, event: Event, lines: list[str]) -> list[str]:
-        tags = self._tags(event)
-        later = self._tags(event, has_id=False)  # two lines with one id would be one
-        return [f"{later if number else tags}{line}\r\n" for number, line in enumerate(lines)]
-
-    def _tags(self, event: Event, *, has_id: bool = True) -> str:
-        time = _time_tag(getattr(event, "at", "")) if self.has_time else ""
-        if has_id and self.has_ids and (number := getattr(event, "id", 0)):
-            return f"@{time}msgid={number} "
-        return f"@{time.rstrip(';')} " if time else ""
+    def _tagged(self, event: Event, lines: list[str]) -> str:
+        """Of several lines only the first has the id: two with one would be taken for one."""
+        at, number = getattr(event, "at", ""), getattr(event, "id", 0)
+        first = _tags(at, number, self.has_time, self.has_ids)
+        later = _tags(at, 0, self.has_time, self.has_ids)
+        return "".join(
+            [f"{later if place else first}{line}\r\n" for place, line in enumerate(lines)]
+        )
 
     def lines_of(self, event: Event) -> list[str]:
         """The lines for this event, without tags and endings."""
@@ -122,6 +121,18 @@ class Style(NamedTuple):
 def host_of(*, is_exposed: bool) -> str:
     """Where somebody comes from, as far as that is anybody's business: who can be overheard."""
     return "plain.triochat" if is_exposed else HOST
+
+
+@lru_cache(4096)
+def _said_by(handle: str, channel: str) -> str:
+    return f"{source(handle)} PRIVMSG {channel} :"
+
+
+def _tags(at: str, number: int, has_time: bool, has_ids: bool) -> str:
+    time = _time_tag(at) if has_time else ""
+    if has_ids and number:
+        return f"@{time}msgid={number} "
+    return f"@{time[:-1]} " if time else ""
 
 
 @lru_cache(64)
