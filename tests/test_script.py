@@ -295,6 +295,11 @@ async def test_tail_writes_what_operators_do(as_json: bool) -> None:
         await trio.testing.wait_all_tasks_blocked()
         if as_json:
             assert [json.loads(line) for line in log.paper.lines] == heard
+            assert (heard[0]["deed"], heard[0]["what"], heard[0]["by"]) == (
+                "topic",
+                "tea",
+                "Server",
+            )
         else:
             assert log.paper.lines == ["* the topic was set by Server: tea", "* Server nods"]
         assert log.result == (Outcome.DONE, "")

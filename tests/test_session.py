@@ -41,6 +41,24 @@ async def test_plain_and_ndjson_share_one_room(is_sealed: bool) -> None:
         assert await timmy.heard_nothing()
 
 
+async def test_a_program_may_pass_on_what_a_person_types() -> None:
+    """A typed line is answered as what it means; so is a page's, which knows no grammar."""
+    async with open_house() as house:
+        ann, bob = await house.ndjson("Ann"), await house.plain("Bob")
+        assert (await ann.event())["type"] == "joined"
+        lines = "hello", "psst > bob", "?", "\\me waves", "\\nick Anna", "", "\\kcik Bob", "\\help"
+        await ann.ask(*({"type": "typed", "line": line} for line in lines))
+        told = [await ann.event() for _ in range(7)]
+        assert [event["type"] for event in told] == [
+            "said", "whispered", "roster", "said", "renamed", "refused", "notice"
+        ]  # fmt: skip
+        assert "did you mean \\kick?" in told[5]["text"]
+        assert await ann.heard_nothing()
+        assert await bob.hear(4) == [
+            "Ann> hello", "[Ann -> you] psst", "* Ann waves", "* Ann is now Anna"
+        ]  # fmt: skip
+
+
 @over_both
 async def test_who_says_nothing_is_greeted_once(is_sealed: bool) -> None:
     """A peer that is silent for 0.5 s is greeted with a whole line, one that speaks is not."""
