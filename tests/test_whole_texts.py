@@ -33,7 +33,7 @@ def heard(pieces: list[bytes], *, by_library: bool) -> list[AnyRequest]:
     """What these bytes ask for, and how the connection is let go."""
     speaker = WebSocketSpeaker()
     if by_library:
-        speaker._beginning = None
+        speaker._hand_over()
     return [request for piece in pieces for request in speaker.hear(piece)]
 
 

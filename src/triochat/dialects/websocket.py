@@ -80,32 +80,31 @@ WEBSOCKET = Dialect("web", echoes=True, encode=NDJSON.encode, wrap=text_frame)
 class WebSocketSpeaker(NdjsonSpeaker):
     """A browser, or a program that speaks like one. One that ends without a word has died."""
 
-    __slots__ = ("_beginning", "_frames", "_last", "_message")
+    __slots__ = ("_beginning", "_frames", "_last", "_message", "_most")
 
     dialect = WEBSOCKET
 
     def __init__(self) -> None:
         super().__init__()
-        self._frames = ServerProtocol(state=OPEN, max_size=self.line_length, logger=_silent)
-        self._beginning: bytes | None = b""  # of a text; None once the library reads
+        self._most = self.line_length  # bytes in a message
+        self._beginning = b""  # of a text, as long as it is read here
+        self._frames: ServerProtocol | None = None  # from then on; it takes 1.6 kB
         self._message = bytearray()  # what has come of it until now
         self._last = b""
 
     def open(self, headers: Iterable[tuple[str, str]]) -> bytes:
         """The response to a request with these headers; empty if it asks for no WebSocket."""
-        response = self._frames.accept(Opening("/ws", Headers([*headers])))
+        response = ServerProtocol(logger=_silent).accept(Opening("/ws", Headers([*headers])))
         return response.serialize() if response.status_code == 101 else b""
 
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:
         """What its messages ask for. Whatever ends them but a good close may be an accident."""
-        frames = self._frames
-        if frames.state is not OPEN:
-            return []
         requests: list[AnyRequest] = []
-        if self._beginning is not None:
+        if self._frames is None:
             requests, data = self._read_texts(self._beginning + data)
-            if self._beginning is not None:
-                return requests
+        frames = self._frames
+        if frames is None or frames.state is not OPEN:
+            return requests
         frames.receive_data(data)
         leaves = False
         for frame in cast("list[Frame]", frames.events_received()):
@@ -124,15 +123,23 @@ class WebSocketSpeaker(NdjsonSpeaker):
 
     def _read_texts(self, data: bytes) -> tuple[list[AnyRequest], bytes]:
         """What the first messages ask for, and what is left to the library."""
-        texts, rest, may_go_on = whole_texts(data, self._frames.max_message_size or MESSAGE)
+        texts, rest, may_go_on = whole_texts(data, self._most)
         whole = b"\n".join([*texts, b""])
         try:
             whole.decode()
         except UnicodeDecodeError:
-            self._beginning = None
+            self._hand_over()
             return [], data
-        self._beginning = rest if may_go_on else None
+        self._beginning = rest
+        if not may_go_on:
+            self._hand_over()
         return self._read([line for line in self._lines.feed(whole) if line]), rest
+
+    def _hand_over(self) -> ServerProtocol:
+        """From here on the library reads, and answers."""
+        self._beginning = b""
+        self._frames = ServerProtocol(state=OPEN, max_size=self._most, logger=_silent)
+        return self._frames
 
     def _read_frame(self, frame: Frame) -> list[AnyRequest] | CloseCode:
         """What it asks for, if a message is whole with it; or why it must not be sent."""
@@ -153,12 +160,14 @@ class WebSocketSpeaker(NdjsonSpeaker):
     def tell(self, events: list[Event], me: str = "") -> bytes:
         """What it alone is told. Who has a handle may say more at once."""
         if me:
-            self._frames.max_message_size = MESSAGE
+            self._most = MESSAGE
+            if self._frames is not None:
+                self._frames.max_message_size = MESSAGE
         return super().tell(events, me)
 
     def part(self, reason: str) -> bytes:
         """A close frame: the answer to its own, or the first."""
-        frames = self._frames
+        frames = self._frames or self._hand_over()
         if frames.state is OPEN:
             code = CloseCode.NORMAL_CLOSURE if reason == "quit" else CloseCode.GOING_AWAY
             frames.send_close(code, reason.encode()[:_REASON].decode(errors="ignore"))
