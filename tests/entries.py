@@ -6,6 +6,7 @@ Each raises nothing, whatever the bytes, but for an `AssertionError` that says w
 
 import gc
 import logging
+import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -62,12 +63,12 @@ def hear_cut(data: bytes) -> None:
     """However bytes are cut, a link understands the same, up to the end, and keeps little."""
     whole, cut = _link(), _link()
     pieces = [*pieces_of(data)]
-    expected = _until_quit(whole.hear(b"".join(pieces)) if pieces else [])
+    expected = whole.hear(b"".join(pieces)) if pieces else []
     asked: list[AnyRequest] = []
     for piece in pieces:
         asked += cut.hear(piece)
         assert len(cut._first or b"") + weight(cut.speaker) <= MOST, "a link keeps little"
-    assert _meant(_until_quit(asked)) == _meant(expected), "the cut means nothing"
+    assert _meant(asked, cut.speaker) == _meant(expected, whole.speaker), "the cut means nothing"
     assert type(whole.speaker) is type(cut.speaker)
     assert whole.end() == cut.end()
 
@@ -88,13 +89,17 @@ def weight(speaker: Speaker) -> int:
     return total
 
 
-def _meant(asked: list[AnyRequest]) -> tuple[list[AnyRequest], bytes]:
-    """What the room is asked for, and what is answered without it.
+def _meant(asked: list[AnyRequest], speaker: Speaker) -> tuple[list[AnyRequest], bytes]:
+    """What the room is asked for, as far as it hears that, and what is answered without it.
 
     Of a reply only the bytes count: how many there are, and of a pong also where, is the cut's.
     """
+    asked = _until_quit(asked)
     replies = b"".join(one.data for one in asked if isinstance(one, Reply))
-    return [one for one in asked if not isinstance(one, Reply)], replies
+    if asked and isinstance(asked[-1], Quit | Gone):
+        replies += speaker.part("quit")
+    heard = [one for one in asked if not isinstance(one, Reply)]
+    return heard, re.sub(rb"\r\nDate: [^\r]*", b"", replies)
 
 
 def _link() -> Link:
@@ -102,8 +107,9 @@ def _link() -> Link:
 
 
 def _until_quit(asked: list[AnyRequest]) -> list[AnyRequest]:
-    """What the room hears of it: nothing after the first `Quit`."""
-    return asked[: asked.index(Quit()) + 1] if Quit() in asked else asked
+    """What the room hears of it: nothing after what ends it."""
+    ends = [place for place, one in enumerate(asked) if isinstance(one, Quit | Gone)]
+    return asked[: ends[0] + 1] if ends else asked
 
 
 def ask_room(data: bytes) -> None:

@@ -22,7 +22,7 @@ SEEDS = (
         b"\x0bGET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         b'\x01\x8f\0\0\0\0{"type":"join",\x89\x82\0\0\0\0hi\x80\x8f\0\0\0\0"handle":"Ann"}'
-        b'\x81\x9d\0\0\0\0{"type":"typed","line":"hello"}\x88\x82\0\0\0\0\x03\xe8'
+        b'\x81\x9f\0\0\0\0{"type":"typed","line":"hello"}\x88\x82\0\0\0\0\x03\xe8'
     ),
     (
         b"\x0dCAP LS 302\r\nNICK Ann\r\nUSER a 0 * :A\r\nCAP REQ :server-time echo-message\r\n"

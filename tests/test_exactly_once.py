@@ -132,7 +132,7 @@ async def cut_after(how: str, *lengths: int) -> None:
 @pytest.mark.parametrize("how", WAYS)
 def test_a_cut_anywhere_loses_nothing_and_doubles_nothing(how: str, first: int) -> None:
     """Wherever a connection ends, also in the middle of a line, of a frame, or of the welcome."""
-    for length in range(1 + 31 * first, WAYS[how][1], 124):
+    for length in range(1 + 62 * first, WAYS[how][1], 248):
         in_virtual_time(cut_after)(how, length)
 
 

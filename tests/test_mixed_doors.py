@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 import trio
 import trio.testing
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faults import Road
@@ -287,7 +287,7 @@ async def live(doors: list[str], story: list[Step], seed: int, *, is_sealed: boo
     st.integers(0, 1000),
     st.integers(0, 9).map(lambda chance: chance == 0),
 )
-@settings(max_examples=100, phases=[Phase.generate])
+@settings(max_examples=100)
 @in_virtual_time
 async def test_what_one_door_says_every_other_shows(
     doors: list[str], story: list[Step], seed: int, is_sealed: bool
