@@ -98,7 +98,7 @@ def _meant(asked: list[AnyRequest], speaker: Speaker) -> tuple[list[AnyRequest],
     replies = b"".join(one.data for one in asked if isinstance(one, Reply))
     if asked and isinstance(asked[-1], Quit | Gone):
         replies += speaker.part("quit")
-    heard = [one for one in asked if not isinstance(one, Reply)]
+    heard: list[AnyRequest] = [one for one in asked if not isinstance(one, Reply)]
     return heard, re.sub(rb"\r\nDate: [^\r]*", b"", replies)
 
 
