@@ -203,6 +203,21 @@ async def test_who_comes_back_to_a_stay_that_it_does_not_know_begins_anew(
         assert not welcome["resumed"]
 
 
+async def test_who_was_let_in_twice_and_has_seen_nothing_is_where_it_was() -> None:
+    """Its first welcome was lost, and all after the second: nothing seen is no other stay."""
+    async with open_house() as house:
+        bob = await house.plain("Bob")
+        ann, _ = await join(house, "Ann", token=TOKEN)
+        await cut(ann)
+        ann, welcome = await join(house, "Ann", token=TOKEN)
+        assert welcome["resumed"]
+        await cut(ann)
+        ann, welcome = await join(house, "Ann", token=TOKEN, after=0)
+        assert welcome["resumed"]
+        assert await bob.line() == "* Ann joined"
+        assert await bob.heard_nothing()
+
+
 async def test_who_is_put_out_does_not_come_back(autojump_clock: trio.testing.MockClock) -> None:
     """Who was kicked while it was away is somebody new; so is who may not come in."""
     async with open_house() as house:

@@ -117,15 +117,17 @@ class Entrance:
         """What it asks for, as the room is to hear it: who can come back by a token has one.
 
         Where not all is kept any more that it has missed it has to begin anew; so it has where it
-        knows another stay than this, of which it has not heard that it began.
+        knows another stay than this, of which it has not heard that it began. (Who has seen nothing
+        yet knows no other.)
         """
         if not isinstance(request, Join) or not self._link.speaker.has_seat:
             return request
         hub, key = self._hub, key_of(request.token)
         seat = hub.room.seats.get(key)
         if request.after is not None and request.token and seat:
-            is_of_stay = seat.began <= request.after <= hub.room.last_id
-            if not (is_of_stay and hub.history.reaches(key, request.after)):
+            after = request.after or seat.began
+            is_of_stay = seat.began <= after <= hub.room.last_id
+            if not (is_of_stay and hub.history.reaches(key, after)):
                 hub.ask(HOUSE, (Vacate(key),))
         return request if request.token else replace(request, token=token_urlsafe(16))
 
