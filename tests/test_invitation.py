@@ -3,6 +3,7 @@ import ipaddress
 import os
 import socket
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from triochat.invitation import (
     picture,
     program,
 )
+from triochat.terminals.standard import screen_of
 from triochat.tls import Tls
 
 
@@ -174,6 +176,33 @@ def test_a_picture_is_for_phones_and_must_fit(
     assert drawn == (picture("https://10.0.0.7:9999") if is_drawn else [])
     assert all(line.endswith(AS_BEFORE) for line in drawn)
     assert lines[-1] == "Ctrl-C stops the server."
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "can_draw"),
+    [
+        ({}, {"TERM": "xterm"}, True),
+        ({"plain": True}, {"TERM": "xterm"}, False),
+        ({"no_color": True}, {"TERM": "xterm"}, False),
+        ({}, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({}, {"TERM": "dumb"}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_picture_needs_colours(
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, bool],
+    environment: dict[str, str],
+    can_draw: bool,
+) -> None:
+    """Without them nobody knows what is dark; and a screen reader has nothing of it."""
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("os.get_terminal_size", {1: LARGE}.__getitem__)
+    options = Namespace(**{"plain": False, "no_color": False, **given})
+    assert screen_of(options) == (LARGE if can_draw else None)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
