@@ -57,15 +57,14 @@ def test_nc_is_enough(server: Server) -> None:
     ann.close()
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
-def test_a_browser_is_sent_away(server: Server, method: str) -> None:
-    """A client that speaks HTTP gets a whole response, which says what this is."""
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 405), ("HEAD", 200)])
+def test_a_browser_only_reads(server: Server, method: str, status: int) -> None:
+    """A client that speaks HTTP gets a whole response, and what it sends is not obeyed."""
     browser = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     browser.request(method, "/", body="Eve\nhello\n", headers={"Content-Type": "text/plain"})
     with browser.getresponse() as response:
-        assert (response.status, response.getheader("Connection")) == (400, "close")
-        page = response.read().decode()
-    assert page.startswith("! this is a triochat room" if method != "HEAD" else "")
+        assert (response.status, response.getheader("Connection")) == (status, "close")
+        assert bool(response.read()) == (method != "HEAD")
     browser.close()
     ann = member(server.port, "Ann")
     ann.close()

@@ -143,6 +143,13 @@ def test_pings() -> None:
     assert asked == [Reply(b"\x8a\x00" + b"\x8a\x7d" + b"x" * 125)]
 
 
+def test_pings_come_first() -> None:
+    """A ping between the fragments of a message is answered before what that asks for."""
+    first, last = frame(PING[:5], fin=False), frame(PING[5:], CONT)
+    asked = opened().hear(first + frame(b"?", ASK) + last)
+    assert asked == [Reply(b"\x8a\x01?"), Ping()]
+
+
 stories = st.lists(
     st.sampled_from(
         [

@@ -6,6 +6,7 @@ then read what is said), and its *Origin*, if it has one, is that very host.
 """
 
 import gzip
+import re
 from collections.abc import Sequence
 from functools import cache
 from ipaddress import ip_address
@@ -218,10 +219,8 @@ def _is_here(host: str, names: frozenset[str]) -> bool:
 
 
 def _takes_gzip(accepted: Sequence[str]) -> bool:
-    words = [
-        word.partition(";q=") for word in ",".join(accepted).lower().replace(" ", "").split(",")
-    ]
-    return any(word == "gzip" and not (sign and not q.strip("0.")) for word, sign, q in words)
+    words = "".join(",".join(accepted).lower().split()).split(",")
+    return any(re.fullmatch(r"gzip(;q=(?![0.]*$).*)?", word) for word in words)
 
 
 @cache

@@ -117,7 +117,7 @@ class WebSocketSpeaker(NdjsonSpeaker):
             leaves = frame.opcode is Opcode.CLOSE and frame.data[:2] == _LEAVES
         sent = b"".join(frames.data_to_send())
         if frames.state is OPEN:
-            return [*requests, Reply(sent)] if sent else requests
+            return [Reply(sent), *requests] if sent else requests
         self._last = sent
         return [*requests, Quit() if leaves else Gone(self.parting)]
 
