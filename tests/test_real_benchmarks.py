@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -39,3 +40,21 @@ def test_what_a_history_costs_a_message_can_be_measured() -> None:
     rows = [line for line in told.splitlines() if line.startswith("triochat --history ")]
     assert len(rows) == 2, told
     assert "%" in rows[0]
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_what_a_browser_feels_of_a_busy_room_can_be_measured() -> None:
+    """A page joins, keys are pressed, and all that is said while they are is shown."""
+    told = measure("browser.py", "--members", "5", "--rate", "20", "--seconds", "4")
+    assert "5 members say 20 messages a second" in told
+    counts = re.search(r"heard (\d+), shown (\d+),", told)
+    assert counts, told
+    assert int(counts[2]) > int(counts[1]) / 2 > 0
+    assert "until a member has a message" in told
+
+
+def test_the_load_generator_is_not_fooled() -> None:
+    """Servers that lose, double, change or reorder a message are found out; also in frames."""
+    told = measure("check_generator.py")
+    assert "no fault in frames" in told
+    assert "FOOLED" not in told

@@ -495,8 +495,8 @@ def test_hostile_texts_are_shown_as_text(server: Server, at: Open) -> None:
     assert jimmy.page.evaluate("window.wasHacked") is None
 
 
-def test_the_newest_thousand_rows_are_kept(at: Open) -> None:
-    """However much is said, a thousand rows are kept, and the last of them is seen."""
+def test_the_newest_rows_are_kept(at: Open) -> None:
+    """However much is said, 900 to 1,000 rows are kept, and the last of them is seen."""
     with running_server("--rate", "0") as server:
         ann = program(server.port, "Ann")
         jimmy = at(server.port).join("Jimmy")
@@ -504,8 +504,9 @@ def test_the_newest_thousand_rows_are_kept(at: Open) -> None:
             asked = ({"type": "say", "text": f"<{n}>"} for n in range(start, start + 100))
             ann.socket.sendall("".join(json.dumps(one) + "\n" for one in asked).encode())
         expect(jimmy.rows("<2499>")).to_be_in_viewport()
-        assert jimmy.rows().count() == 1000
-        assert [f"<{n}>" for n in range(1500, 2500)] == [one.split()[1] for one in jimmy.said()]
+        said = [one.split()[1] for one in jimmy.said()]
+        assert 900 <= len(said) == jimmy.rows().count() <= 1000
+        assert said == [f"<{n}>" for n in range(2500 - len(said), 2500)]
 
 
 def test_who_reads_back_is_not_moved(at: Open) -> None:
