@@ -1,13 +1,13 @@
-import io
+import atexit
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +34,9 @@ from triochat.page import PAGE
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 Open = Callable[..., Tab]
+
+PACKAGES = ("axe-core", "puppeteer-core")
+"""What tests need that no Python package brings; fetched by npm where nobody has done so."""
 
 
 @pytest.fixture(scope="module")
@@ -452,8 +455,21 @@ def test_operators_are_marked_and_what_they_remove_goes(at: Open) -> None:
     jimmy.sees("rubbish")
     jimmy.say("\\forget Ann")
     jimmy.sees("rubbish", 0)
+    bot = program(port, "Bot")
+    console.send("\\op Bot\r")
+    jimmy.sees("Bot was made an operator")
+    jimmy.hide()  # it draws seldom now, so both are drawn at once
+    bot.ask({"type": "say", "text": "never seen"})
+    while bot.event().get("text") != "never seen":
+        pass
+    bot.ask({"type": "forget", "handle": "Bot"})
+    while bot.event()["type"] != "removed":
+        pass
     jimmy.say("\\topic tea")
     expect(jimmy.page.get_by_role("banner")).to_contain_text("tea")
+    jimmy.sees("1 message of Bot was removed")
+    jimmy.sees("never seen", 0)
+    bot.close()
     ann.close()
     console.sendcontrol("c")
     jimmy.sees("Server closed the connection: shutting down")
@@ -627,29 +643,26 @@ def test_it_is_as_dark_as_one_likes(server: Server, at: Open) -> None:
 
 
 @cache
-def axe() -> str:
-    """The script of axe-core: from the folder that TRIOCHAT_AXE names, or fetched."""
-    if folder := os.environ.get("TRIOCHAT_AXE"):
-        return (Path(folder) / "axe.min.js").read_text(encoding="utf-8")
+def node_modules() -> Path:
+    """Where axe-core and puppeteer-core are: the folder that TRIOCHAT_NODE names, or fetched."""
+    if folder := os.environ.get("TRIOCHAT_NODE"):
+        return Path(folder)
     if not shutil.which("npm"):
-        pytest.skip("neither TRIOCHAT_AXE nor npm is there")
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["npm", "pack", "--silent", "axe-core"]
-        got = subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=False)
-        if got.returncode:
-            pytest.skip("axe-core cannot be fetched")
-        [packed] = Path(folder).glob("*.tgz")
-        with tarfile.open(fileobj=io.BytesIO(packed.read_bytes())) as archive:
-            script = archive.extractfile("package/axe.min.js")
-            assert script
-            return script.read().decode()
+        pytest.skip("neither TRIOCHAT_NODE nor npm is there")
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES]
+    with suppress(subprocess.SubprocessError):
+        subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=True)
+        return Path(folder) / "node_modules"
+    pytest.skip("axe-core and puppeteer-core cannot be fetched")
 
 
 @pytest.mark.parametrize("width", [1280, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(server: Server, at: Open, scheme: str, width: int) -> None:
     """The checker of accessibility finds no fault: coming in, refused, talking, whispering."""
-    script = axe()
+    script = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     ann = member(server.port, "Ann")
     jimmy = at(
         server.port,
@@ -684,3 +697,23 @@ def test_axe_finds_nothing(server: Server, at: Open, scheme: str, width: int) ->
     jimmy.say("\\quit")
     expect(jimmy.page.get_by_role("button", name="Reconnect?")).to_be_visible()
     check()
+
+
+def test_firefox_is_as_good(server: Server) -> None:
+    """Firefox comes in, talks, and is back where it was after a reload."""
+    node, firefox = shutil.which("node"), shutil.which("firefox-esr") or shutil.which("firefox")
+    if not node or not firefox:
+        pytest.skip("node or Firefox is not installed")
+    ann = member(server.port, "Ann")
+    script = str(Path(__file__).with_name("firefox.mjs"))
+    address = f"http://127.0.0.1:{server.port}/"
+    arguments = [node, script, str(node_modules()), firefox, address]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        ann.wait_line("Jimmy> hi from afar")
+        ann.type("welcome, Jimmy")
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Jimmy> hi from afar" in output
+    assert "Ann> welcome, Jimmy" in output
+    assert "error:" not in output
+    ann.close()
