@@ -1,11 +1,11 @@
 """What a client of IRC is told by numbers: that it is in, who is here, and what cannot be."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from triochat.dialects.irc_events import host_of
-from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, source, word
+from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, source, split, word
 from triochat.messages import Refused, Roster, Welcome
 
 TARGETS = 4
@@ -15,6 +15,7 @@ LISTED = 1000
 """So many are told of one by one; in a larger room they are more than a client shows."""
 
 _NAMED = re.compile(r'"([^"]+)"')
+_USUAL = re.compile(r"[A-Za-z0-9_. -]*")
 _UNSENT = "nothing was sent"
 
 _NICK_NUMBERS = {
@@ -141,20 +142,21 @@ def names(here: Here, roster: Roster, words: list[str]) -> list[str]:
     lines = []
     if here.means(asked):
         head = f":{SERVER} 353 {here.me} = {here.channel} :"
-        room, line = LENGTH - len(head.encode()), ""
-        for each in _marked(roster):
-            if line and len(line.encode()) + 1 + len(each.encode()) > room:
-                lines.append(head + line)
-                line = ""
-            line += f" {each}" if line else each
-        lines.append(head + line)
+        room = LENGTH - len(head.encode())
+        lines = [head + piece.rstrip(" ") for piece in split(_marked(roster), room)]
     return [*lines, here.numeric("366", word(asked), text="End of names")]
 
 
-def _marked(roster: Roster) -> Iterator[str]:
-    """The names, operators with a mark."""
-    operators = {*roster.operators}
-    return ("@" * (one in operators) + name(one) for one in roster.handles)
+def _marked(roster: Roster) -> str:
+    """The names, operators with a mark. Most are as they stand, and all looked at at once."""
+    handles = roster.handles
+    called = " ".join(handles)
+    if not _USUAL.fullmatch(called) or called.count(" ") != len(handles) - 1:
+        called = " ".join(map(name, handles))
+    if not roster.operators:
+        return called
+    marks = {name(one): f"@{name(one)}" for one in roster.operators}
+    return " ".join([marks.get(one, one) for one in called.split(" ")])
 
 
 def who(here: Here, roster: Roster, words: list[str]) -> list[str]:

@@ -62,6 +62,8 @@ def _answer(*lines: str) -> list[AnyRequest]:
 
 
 def _speak(here: Here, parameters: list[str]) -> Asked:
+    if not parameters:
+        return _answer(here.numeric("411", text="No recipient given"))
     if len(parameters) < 2 or not parameters[1]:
         return _answer(here.numeric("412", text="No text to send"))
     targets, text = parameters[0].split(","), parameters[1]
@@ -181,8 +183,8 @@ def _nick(here: Here, parameters: list[str]) -> Asked:
     return [Rename(parameters[0]), Ping()]
 
 
-def _ask(answer: Callable[..., list[str]]) -> Command:
-    return Command(lambda _, parameters: [Question(answer, parameters)])
+def _ask(answer: Callable[..., list[str]], least: int = 0) -> Command:
+    return Command(lambda _, parameters: [Question(answer, parameters)], least)
 
 
 def _names(here: Here, parameters: list[str]) -> Asked:
@@ -240,8 +242,8 @@ COMMANDS = {
     "WHO": _ask(answers.who),
     "WHOIS": Command(_whois),
     "WHOWAS": Command(_whowas, 1),
-    "USERHOST": Command(_ask(answers.userhost).act, 1),
-    "ISON": Command(_ask(answers.ison).act, 1),
+    "USERHOST": _ask(answers.userhost, 1),
+    "ISON": _ask(answers.ison, 1),
     "LIST": _ask(answers.channels),
     "LUSERS": _ask(answers.users),
     "HELP": Command(lambda _here, _: [Notice(_HOW), Typed("\\help")]),

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from triochat.invisible import HIDDEN
+from triochat.lookalikes import mixture
 from triochat.text import HANDLE_LIMIT, clean, could_be_handle, normalise_handle
 
 SERVER = "*.triochat"
@@ -24,6 +25,7 @@ PARAMETERS = 15
 _WORD = 64  # characters of a word that is repeated
 _CHANNEL = 50  # bytes
 _BLANK = re.compile(r"[\s:,!@*#]+")
+_USUAL = re.compile(f"[A-Za-z0-9_.-]{{1,{HANDLE_LIMIT}}}")
 _FORMATS = re.compile(
     r"\x03(\d{1,2}(,\d{1,2})?)?|\x04([0-9A-Fa-f]{6}(,[0-9A-Fa-f]{6})?)?|[\x02\x0f\x11\x16\x1d-\x1f]"
 )
@@ -82,6 +84,8 @@ def nick_of(wanted: str, length: int) -> str:
     name = normalise_handle(wanted[: 2 * HANDLE_LIMIT])
     if not could_be_handle("_" + name):
         name = "".join(letter if could_be_handle("_" + letter) else "_" for letter in name)
+    if mixture(name):  # of alphabets
+        name = name.encode("ascii", "ignore").decode()
     name = name.lstrip(".-")[:length]
     return name if could_be_handle(name) else f"_{name}"[:length]
 
@@ -100,7 +104,7 @@ def source(handle: str, host: str = HOST) -> str:
 
 def name(handle: str) -> str:
     """A handle as it stands in a line. Those that a room takes stand there as they are."""
-    if handle.isalnum() and len(handle) <= HANDLE_LIMIT and handle.isascii():  # most
+    if _USUAL.fullmatch(handle):  # most
         return handle
     return _BLANK.sub("_", clean(handle[:HANDLE_LIMIT])) or "*"
 
