@@ -44,7 +44,7 @@ class Frames(trio.abc.HalfCloseableStream):
         self._chance = chance
         self._protocol = ClientProtocol(parse_uri(where), max_size=None)
         self._writing = trio.Lock()
-        self._has_asked = False
+        self._has_asked = self._says_no_more = False
         self._unsent = b""
         self._heard = bytearray()
 
@@ -96,6 +96,7 @@ class Frames(trio.abc.HalfCloseableStream):
     async def send_eof(self) -> None:
         """Break off, without a word."""
         async with self._writing:
+            self._says_no_more = True
             await self._stream.send_eof()
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -143,5 +144,5 @@ class Frames(trio.abc.HalfCloseableStream):
     async def _write(self) -> None:
         async with self._writing:
             for data in self._protocol.data_to_send():
-                if data:
+                if data and not self._says_no_more:
                     await self._stream.send_all(data)

@@ -89,7 +89,7 @@ DOORS: dict[str, Door] = {
     "plain": lambda stream, _: Lines(stream),
     "ndjson": lambda stream, _: Program(stream),
     "web": Browser,
-    "typed": Typing,
+    "typed": lambda stream, _: Typing(stream),
     "irc": lambda stream, _: Irc(stream),
     "irc+": lambda stream, chance: Irc(
         stream, tuple(one for one in CAPABILITIES if chance.random() < 0.6)
@@ -104,6 +104,7 @@ steps = st.builds(
     st.integers(0, BOSS),
     st.sampled_from(
         ["say"] * 5
+        + ["paste"] * 3
         + ["whisper"] * 3
         + ["act", "act", "rename", "rename", "topic", "op", "kick", "quit", "cut", "come", "ctcp"]
     ),
@@ -178,6 +179,9 @@ class World:
             case "say" | "act":
                 self.sent.append((number, text))
                 await getattr(visitor, step.deed)(text)
+            case "paste":
+                for _ in range(4):
+                    await self._act(number, visitor, step._replace(deed="say"))
             case "whisper":
                 self.sent.append((number, text))
                 await visitor.whisper(other, text)
@@ -283,7 +287,7 @@ async def live(doors: list[str], story: list[Step], seed: int, *, is_sealed: boo
 
 @given(
     st.lists(st.sampled_from([*DOORS]), min_size=2, max_size=len(HANDLES)),
-    st.lists(steps, max_size=15),
+    st.lists(steps, min_size=3, max_size=20),
     st.integers(0, 1000),
     st.integers(0, 9).map(lambda chance: chance == 0),
 )
@@ -294,3 +298,43 @@ async def test_what_one_door_says_every_other_shows(
 ) -> None:
     """Once, in one order, and nothing else; to two alone, what is for two."""
     await live(doors, story, seed, is_sealed=is_sealed)
+
+
+@pytest.mark.parametrize("door", ["irc", "irc echo", "plain", "ndjson", "web"])
+async def test_whose_connection_is_lost(door: str) -> None:
+    """Who knows no token has left at once, and its handle is free; of others nobody hears yet."""
+    async with open_house(replay=0) as house, trio.open_nursery() as nursery:
+        ann = await house.plain("Ann")
+        bob = DOORS[door]((await house.connect()).stream, random.Random(1))  # noqa: S311
+        nursery.start_soon(bob.live)
+        await bob.join("Bob")
+        assert await ann.line() == "* Bob joined"
+        began = trio.current_time()
+        await bob.cut()
+        assert (await ann.line()).startswith("* Bob left")
+        left_at_once = trio.current_time() - began < 1
+        assert left_at_once is (door not in ("ndjson", "web"))
+        assert len(house.room.seats) == (door in ("ndjson", "web"))
+        again = await house.connect()
+        await again.type("Bob")
+        kept = await again.line()
+        assert kept.startswith("* Server connected" if left_at_once else "! handle")
+        nursery.cancel_scope.cancel()
+
+
+async def test_leaving_by_each_door() -> None:
+    """Who says good-bye as its door has it has left at once, and by that word; nothing is kept."""
+    async with open_house(replay=0) as house, trio.open_nursery() as nursery:
+        ann = await house.plain("Ann")
+        for door, open_door in DOORS.items():
+            bob = open_door((await house.connect()).stream, random.Random(1))  # noqa: S311
+            nursery.start_soon(bob.live)
+            await bob.join("Bob")
+            assert await ann.line() == "* Bob joined", door
+            await trio.testing.wait_all_tasks_blocked()
+            await bob.quit()
+            assert await ann.line() == "* Bob left", door
+            await trio.testing.wait_all_tasks_blocked()
+            assert bob.ended, door
+            assert not house.room.seats, door
+        nursery.cancel_scope.cancel()

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from faults import Road, Rough, run_story
+from frames import Frames
 from house import EPOCH
 from triochat.dialects.ndjson import decode_event, encode
 from triochat.framing import Lines
@@ -66,6 +67,9 @@ SLOW = 30.0
 
 NAMES = ("Ann", "Bob", "Cid", "Dee")
 MORE = ("Eve", "Fay", "Ann", "Bob")
+BROWSERS = 0.3
+"""How many of the connections are WebSockets: a token is good at either door."""
+
 WAITS = (0.0, 0.71, 3.13, 13.37, 41.3, 107.9)
 
 Public = Joined | Left | Renamed | Said
@@ -297,9 +301,12 @@ class World:
         return [event for event in self.console.events if isinstance(event, Public)]
 
     async def connect(self, length: int = 0) -> Line:
-        """A connection, which is lost after so many bytes, if that is not 0."""
+        """A connection, which is lost after so many bytes, perhaps a WebSocket."""
         self._road.lengths = [length] if length else []
-        line = Line(await self._road.connect(self._listener), self._road.streams[-1])
+        stream = await self._road.connect(self._listener)
+        if self._chance.random() < BROWSERS:
+            stream = Frames(stream, self._chance)
+        line = Line(stream, self._road.streams[-1])
         self._nursery.start_soon(line.live)
         return line
 

@@ -231,9 +231,11 @@ class Program(Visitor):
 
 
 class Browser(Program):
-    """NDJSON over a WebSocket, in any fragments."""
+    """NDJSON over a WebSocket, in any fragments; without chance, in whole texts."""
 
-    def __init__(self, stream: trio.abc.HalfCloseableStream, chance: random.Random) -> None:
+    def __init__(
+        self, stream: trio.abc.HalfCloseableStream, chance: random.Random | None = None
+    ) -> None:
         self.frames = Frames(stream, chance)
         super().__init__(self.frames)
 
