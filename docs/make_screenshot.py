@@ -130,6 +130,23 @@ def _colour(name: str) -> str | None:
     return {"brown": "yellow"}.get(name, name.replace("bright", "bright_"))
 
 
+def save(title: str, lines: list[Text], name: str) -> None:
+    """Write the picture of these lines under this name."""
+    console = Console(
+        file=StringIO(),
+        record=True,
+        width=COLUMNS,
+        force_terminal=True,
+        color_system="truecolor",
+        highlight=False,
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    svg = console.export_svg(title=title, theme=THEME)
+    fonts = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)  # a picture must fetch nothing
+    (DOCS / name).write_text(fonts.sub("", svg), encoding="utf-8")
+
+
 def main() -> None:
     """Take the picture."""
     with tempfile.TemporaryDirectory() as folder:
@@ -143,19 +160,7 @@ def main() -> None:
                 timmy.wait_line("Timmy> ", "")
                 play(timmy, server, int(found[1]))
                 lines = photograph(timmy)
-    console = Console(
-        file=StringIO(),
-        record=True,
-        width=COLUMNS,
-        force_terminal=True,
-        color_system="truecolor",
-        highlight=False,
-    )
-    for line in lines:
-        console.print(line, soft_wrap=True)
-    svg = console.export_svg(title="triochat client", theme=THEME)
-    fonts = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)  # a picture must fetch nothing
-    (DOCS / "session.svg").write_text(fonts.sub("", svg), encoding="utf-8")
+    save("triochat client", lines, "session.svg")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import pytest
 from real import PATIENCE, TRIOCHAT
 from screen_reader import CTRL_U, ENTER, TICK, Reader
 
-SIZE = (60, 150)
+SIZE = (120, 150)
 """Rows and columns of a screen: nothing of a short talk scrolls away, and no line is folded."""
 
 TIME = re.compile(r"^\d\d:\d\d(:\d\d)?(?=│)|^\d\d:\d\d(:\d\d)? ")
@@ -187,8 +187,10 @@ class Client(AtTerminal):
         return self.reader.line(f"{self.handle}> ")
 
     def type(self, line: str) -> None:
-        """Without what was refused, which stands there again."""
-        super().type(CTRL_U + line)
+        """Without what was refused, which stands there again; many keys at once are a paste."""
+        self.reader.type(CTRL_U + line)
+        self.reader.wait(lambda: self.reader.rows[self.reader.cursor[0]].endswith(f"> {line}"))
+        self.reader.type(ENTER)
 
     def rename(self, handle: str) -> None:
         """The prompt will change as well."""

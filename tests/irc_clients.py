@@ -1,6 +1,8 @@
 """Clients of IRC as people use them, run for real."""
 
+import hashlib
 import re
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -33,6 +35,7 @@ class Irssi(IrcClient, AtTerminal):
             "/set autocreate_query_level DCCMSGS\n"
             "/set paste_verify_line_count 0\n/set cmd_queue_speed 10msecs\n"
             "/set window_auto_change ON\n/set window_default_level ALL\n/window level NONE\n"
+            "/set -clear usermode\n"
             f"/connect {self.options()} {where}\n"
         )
         return [self.program, f"--home={self.home}", "-n", self.handle, "--noconnect"]
@@ -70,7 +73,7 @@ class WeeChat(IrcClient, Running):
 
     def options(self) -> str:
         """Of `/server add`."""
-        return "-notls"
+        return ""
 
     def is_in(self) -> bool:
         """There is something of the room."""
@@ -81,15 +84,39 @@ class WeeChat(IrcClient, Running):
         _write(self.home / "fifo", f"irc.local.{ROOM} *{line}")
 
     def look(self) -> None:
-        """What it says of the connection counts once it knows the room."""
+        """What it says of the server counts once it knows the room, or is not let in."""
+        is_known = any(f"Channel {ROOM}" in line for line in self.lines)
         self.lines += self.new_lines("logs/irc.local.*.weechatlog")
         others = self.new_lines("logs/irc.server.*.weechatlog")
-        if any(f"Channel {ROOM}" in line for line in self.lines):
-            self.lines += others
+        self.lines += [line for line in others if is_known or line.startswith("=!=")]
 
     def clean(self, line: str) -> str:
         """As on its screen: a bar behind the name."""
         return " │ ".join(line.removeprefix("\t").split("\t", 1))
+
+
+class PinnedIrssi(Irssi):
+    """Over TLS, to the one certificate that it is told."""
+
+    def options(self) -> str:
+        """With the certificate's hash; without the colons it is another one to irssi."""
+        return f"-tls -tls_pinned_cert {bytes.fromhex(pin_of(self.port)).hex(':')}"
+
+
+class PinnedWeeChat(WeeChat):
+    """The same."""
+
+    def options(self) -> str:
+        """What was `ssl` is `tls` from version 4 on."""
+        version = subprocess.check_output([self.program, "--version"], text=True)
+        name = "tls" if int(version.split(".")[0]) >= 4 else "ssl"
+        return f"-{name} -{name}_fingerprint={pin_of(self.port)}"
+
+
+def pin_of(port: int) -> str:
+    """The SHA-256 of a server's certificate, in hexadecimal, as these clients want it."""
+    certificate = ssl.get_server_certificate(("127.0.0.1", port))
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
 
 
 class Ii(IrcClient, Running):
@@ -189,8 +216,9 @@ class Catgirl(IrcClient, AtTerminal):
         return self._has_window and self.reader.rows[-1].startswith(f"<{self.handle}>")
 
     def look(self) -> None:
-        """It logs what it shows in all windows."""
-        self.reader.look()
+        """It logs what it shows in all windows; at its end it says why."""
+        if not self.reader.look():
+            self.lines += self.reader.rows
         self.lines += self.new_lines("catgirl/log/**/*.log")
 
     def clean(self, line: str) -> str:
