@@ -1,3 +1,5 @@
+from argparse import ArgumentTypeError
+
 import pytest
 
 import triochat
@@ -8,6 +10,7 @@ from triochat.ratelimit import Limits
 from triochat.state import MAX_CLIENTS
 from triochat.terminal import View
 from triochat.text import HANDLE_LENGTH
+from triochat.values import host
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,18 @@ def test_the_defaults_are_those_of_the_room() -> None:
     assert options.max_clients == MAX_CLIENTS
     assert options.handle_length == HANDLE_LENGTH
     assert View().handle_length == Welcome("", "", ()).handle_length == HANDLE_LENGTH
+
+
+@pytest.mark.parametrize("name", ["chat.example.org", "Chat.Example.ORG.", "box", "a_b-1"])
+def test_names_by_which_browsers_come(name: str) -> None:
+    """They are compared in small letters, without a dot at the end; there may be several."""
+    options = parse(["server", "1", "--web-name", name, "--web-name", "x.local"])
+    assert options.web_names == [name.lower().removesuffix("."), "x.local"]
+    assert parse(["server", "1"]).web_names == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "http://x", "x:80", "x y", "[::1]", "a..b", "b\xfcro"])
+def test_what_is_no_name_of_a_machine(name: str) -> None:
+    """It is refused with the form that is meant."""
+    with pytest.raises(ArgumentTypeError, match=r"write it as chat\.example\.org"):
+        host(name)

@@ -167,3 +167,15 @@ def test_the_ground_runs_without_trio() -> None:
         [sys.executable, "-c", program], check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_clients_load_nothing_of_the_doors() -> None:
+    """What reads HTTP and WebSocket, and the page, are the server's alone."""
+    program = (
+        "import triochat.commands, triochat.chat, triochat.program, triochat.script, sys;"
+        "print(sorted({'h11', 'websockets', 'triochat.page'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
