@@ -3,7 +3,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strategies import any_text, events
@@ -312,6 +312,7 @@ def test_the_clock_is_that_of_this_machine() -> None:
     assert stamp_of(now.isoformat()).endswith(f"{now:%H:%M}")
 
 
+@example(" \r\n\r\n  ", "a" * 32, False)
 @given(forgeries | any_text, st.sampled_from(["Ann", "B\xf6b", "a" * 32]), st.booleans())
 def test_nothing_new_looks_past(text: str, handle: str, action: bool) -> None:
     """A line is told again if it begins so, and only then; and then it is one line."""

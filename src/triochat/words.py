@@ -77,12 +77,12 @@ def line_of(event: messages.Event, head: str = "") -> str:
         return "\n".join([*lines, f"* {found_of(event, BACK)}"])
     else:
         return line
-    text = event.text
-    if text.isascii() and ">" not in text and "    " not in text:  # most texts
-        return line
     is_action = isinstance(event, messages.Said) and event.action
     start = 0 if is_action else words.find("> " if isinstance(event, messages.Said) else "] ") + 2
-    return head + words[:start] + _HEAD.sub(r" \g<0>", _GAP.sub("   ", words[start:]))
+    text = words[start:]
+    if text.isascii() and ">" not in text and "    " not in text:  # most texts
+        return line
+    return head + words[:start] + _HEAD.sub(r" \g<0>", _GAP.sub("   ", text))
 
 
 def past_line_of(event: messages.Event, now: datetime | None = None) -> str:
