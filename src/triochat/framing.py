@@ -51,8 +51,11 @@ class Lines:
         return Refused("line-unfinished", "the last line has no line end; nothing was sent")
 
     def _read_all(self, whole: bytes | bytearray) -> list[str | Refused]:
-        if whole.isascii() and b"\r" not in whole and not self._skipping:  # most lines, at once
-            texts = whole.decode().split("\n")
+        if whole.isascii() and not self._skipping:  # most lines, at once
+            text = whole.decode()
+            if "\r" in text:
+                text = (text + "\n").replace("\r\n", "\n")[:-1]
+            texts = text.split("\n")
             if len(whole) <= self._limit or max(map(len, texts)) <= self._limit:
                 return [*texts]
         lines = whole.split(b"\n")

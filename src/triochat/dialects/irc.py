@@ -33,6 +33,7 @@ from triochat.messages import (
     Recalled,
     Refused,
     Roster,
+    Say,
     Welcome,
     Who,
 )
@@ -133,9 +134,13 @@ class IrcSpeaker(Speaker):
 
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         asked: list[AnyRequest] = []
+        said_here = f"PRIVMSG {self._style.channel} :" if self._stage is Stage.IN else "\n"
+        size = len(said_here)
         for line in lines:
             if isinstance(line, Refused):
                 asked.append(line)
+            elif line.startswith(said_here) and line.isprintable() and len(line) > size:
+                asked.append(Say(line[size:]))  # most lines
             elif (said := parse(line)).command:
                 asked += map(self._ask, self._obey(said))
         return asked
