@@ -29,8 +29,8 @@ class Browser(Guest):
     def look(self) -> None:
         """Take in the rows of the log; the script of the page goes on meanwhile."""
         self._tab.page.wait_for_timeout(1000 * TICK)
-        rows = self._tab.log.get_by_role("listitem").all_inner_texts()
-        self.lines = [TIME.sub("", " ".join(row.split())) for row in rows]
+        rows = self._tab.rows().all_inner_texts()
+        self.lines = [TIME.sub("", " ".join(row.split())) for row in rows if row.strip()]
 
     def close(self) -> None:
         """End it."""
