@@ -177,7 +177,7 @@ def _encode(events: list[Event]) -> bytes:
     return "".join(lines).encode()
 
 
-BOXES = Dialect("boxes", echoes=True, encode=_encode, wrap=box)
+BOXES = Dialect("boxes", echoes=True, encode=_encode, frame=box)
 """A dialect that wraps what is told at once, and has no words for who joins."""
 
 

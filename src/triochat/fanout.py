@@ -123,7 +123,7 @@ class FanOut:
         edited = {edit.link.outbox for edit in edits}
         size = 0
         for dialect, followers in self._followers.items():
-            if common and followers and (blob := _wrapped(dialect, texts[dialect].blob)):
+            if common and followers and (blob := dialect.wrap(texts[dialect].blob)):
                 size = max(size, len(blob))
                 if edits:
                     put_all([outbox for outbox in followers.values() if outbox not in edited], blob)
@@ -253,6 +253,7 @@ class _Text:
     def edit(self, edit: Edit) -> bytes:
         """The blob for one peer: with what it alone is told, without what it is not."""
         starts, blob, speaker = self._starts, self.blob, edit.link.speaker
+        wrap = speaker.dialect.wrap
         done, text = [], []
         for piece in edit.pieces:
             if isinstance(piece, tuple):
@@ -260,14 +261,9 @@ class _Text:
             elif isinstance(piece, list):
                 text.append(speaker.tell(piece, edit.me))
             else:
-                done += [_wrapped(speaker.dialect, b"".join(text)), piece]
+                done += [wrap(b"".join(text)), piece]
                 text = []
-        return b"".join([*done, _wrapped(speaker.dialect, b"".join(text))])
-
-
-def _wrapped(dialect: Dialect, text: bytes) -> bytes:
-    """What is sent of a text; nothing of none, since some doors have no words for some events."""
-    return dialect.wrap(text) if text else b""
+        return b"".join([*done, wrap(b"".join(text))])
 
 
 class _Texts(dict[Dialect, _Text]):

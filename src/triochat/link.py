@@ -1,7 +1,7 @@
 """A link: one connection at the server, and who speaks at its other end.
 
-Who that is tells the first bytes. Those of TLS tell only that what comes is sealed; who speaks
-tell the first ones inside. Whoever has said nothing yet is taken for a person; but then
+The first bytes tell who that is. Those of TLS tell only that what comes is sealed; the first ones
+inside tell who speaks. Whoever has said nothing yet is taken for a person; but then
 nothing is written past the queue, since what the first bytes are may change what must be sent.
 """
 
@@ -186,8 +186,8 @@ class Link:
 
     def put(self, text: bytes) -> None:
         """Send what its speaker has written, if that is anything."""
-        if text:
-            self.outbox.put(self.speaker.dialect.wrap(text))
+        if sent := self.speaker.dialect.wrap(text):
+            self.outbox.put(sent)
 
     def close(self, reason: str) -> None:
         """Take no more, for this reason; what is queued is still sent, and a last word."""

@@ -54,9 +54,7 @@ class Stranger:
     def __init__(self, now: float, *, may_guess: bool = False) -> None:
         self.delay = GREETING_DELAY
         self.tries = 0
-        self._silent = (
-            now  # since when it could have said who it is; infinite: it has, or was asked
-        )
+        self._silent = now  # since then it could have said who it is; infinite: has, or was asked
         self._asked = now
         self._began = math.inf  # as a program
         self._hurry = PROGRAM

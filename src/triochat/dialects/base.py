@@ -46,11 +46,6 @@ class Setting:
         return self.is_remote and not self.is_sealed
 
 
-def as_it_is(text: bytes) -> bytes:
-    """What wraps nothing."""
-    return text
-
-
 @dataclass(frozen=True, eq=False)
 class Dialect:
     """How events are written that many are told: once for all who speak alike.
@@ -60,13 +55,20 @@ class Dialect:
         echoes: members hear their own messages; if not, their own screen has shown them.
         encode: writes the events, one after the other, each with its line end. (A list: what
             writes JSON leaks an object for each other sequence.)
-        wrap: makes of all that is told at once, and was written by this, what is sent.
+        frame: what goes around all that is told at once, if anything does.
     """
 
     name: str
     echoes: bool
     encode: Callable[[list[Event]], bytes]
-    wrap: Callable[[bytes], bytes] = as_it_is
+    frame: Callable[[bytes], bytes] | None = None
+
+    def wrap(self, text: bytes) -> bytes:
+        """What is sent of all that is told at once, and was written by this.
+
+        Nothing of nothing: some doors have no words for some events.
+        """
+        return self.frame(text) if self.frame and text else text
 
 
 class Speaker:

@@ -30,10 +30,7 @@ def recognise(first: bytes | bytearray) -> Speaker | None:
     """
     for beginning, speaker in BEGINNINGS.items():
         size = len(beginning)
-        if _as_compared(first[:size], speaker) == beginning[: len(first)]:
+        start = first[:size].upper() if speaker is IrcSpeaker else first[:size]
+        if start == beginning[: len(first)]:
             return speaker() if len(first) >= size else None
     return PlainSpeaker()
-
-
-def _as_compared(first: bytes | bytearray, speaker: type[Speaker]) -> bytes | bytearray:
-    return first.upper() if speaker is IrcSpeaker else first

@@ -73,7 +73,7 @@ def whole_texts(data: bytes, most: int) -> tuple[list[bytes], bytes, bool]:
     return texts, data[place:], True
 
 
-WEBSOCKET = Dialect("web", echoes=True, encode=NDJSON.encode, wrap=text_frame)
+WEBSOCKET = Dialect("web", echoes=True, encode=NDJSON.encode, frame=text_frame)
 """The dialect of browsers: NDJSON, and what is told at once is one message."""
 
 
@@ -124,16 +124,14 @@ class WebSocketSpeaker(NdjsonSpeaker):
     def _read_texts(self, data: bytes) -> tuple[list[AnyRequest], bytes]:
         """What the first messages ask for, and what is left to the library."""
         texts, rest, may_go_on = whole_texts(data, self._most)
-        whole = b"\n".join([*texts, b""])
-        try:
-            whole.decode()
-        except UnicodeDecodeError:
+        requests = self._read_whole(b"\n".join([*texts, b""]))
+        if requests is None:
             self._hand_over()
             return [], data
         self._beginning = rest
         if not may_go_on:
             self._hand_over()
-        return self._read([line for line in self._lines.feed(whole) if line]), rest
+        return requests, rest
 
     def _hand_over(self) -> ServerProtocol:
         """From here on the library reads, and answers."""
@@ -151,11 +149,16 @@ class WebSocketSpeaker(NdjsonSpeaker):
         if not frame.fin:
             return []
         message, self._message = self._message, bytearray()
+        requests = self._read_whole(message + b"\n")
+        return CloseCode.INVALID_DATA if requests is None else requests
+
+    def _read_whole(self, messages: bytes | bytearray) -> list[AnyRequest] | None:
+        """What these messages ask for, each with a line end; None if that is not UTF-8."""
         try:
-            message.decode()
+            messages.decode()
         except UnicodeDecodeError:
-            return CloseCode.INVALID_DATA
-        return self._read([line for line in self._lines.feed(message + b"\n") if line])
+            return None
+        return self._read([line for line in self._lines.feed(messages) if line])
 
     def tell(self, events: list[Event], me: str = "") -> bytes:
         """What it alone is told. Who has a handle may say more at once."""
