@@ -13,6 +13,7 @@ from triochat.presence import LOOK, PATIENCE
 class Asked(PlainSpeaker):
     """Plain lines, of somebody who can be asked; whatever is said counts, but asks for nothing."""
 
+    parting = "connection lost"
     silence = 90.0
 
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:

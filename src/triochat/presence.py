@@ -41,5 +41,5 @@ async def ask_silent(hub: Hub) -> None:
                 asked.add(peer)
                 hub.ask(peer, (Reply(link.speaker.ask_presence()),))
             elif now - since >= link.speaker.silence + PATIENCE:
-                hub.ask(peer, (Gone("connection lost"),))
+                hub.ask(peer, (Gone(link.speaker.parting),))
         hub.flush()

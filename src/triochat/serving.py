@@ -98,9 +98,8 @@ def _names(options: argparse.Namespace) -> frozenset[str]:
     """By what browsers may call this machine, beside its addresses."""
     own = platform.node().lower()
     short = own.partition(".")[0]
-    return frozenset({options.host.lower(), own, short, f"{short}.local", *options.web_names}) - {
-        ""
-    }
+    names = (options.host.lower(), own, short, f"{short}.local", *options.web_names)
+    return frozenset(filter(None, names))
 
 
 def _open_state(file: str) -> Rulings:

@@ -135,19 +135,19 @@ class HttpSpeaker(Speaker):
         try:
             head = self._reader.next_event()
         except h11.RemoteProtocolError as error:
-            return self._answer(_TOO_LONG if error.error_status_hint == 431 else _BAD)
+            return self._end(_TOO_LONG if error.error_status_hint == 431 else _BAD)
         if not isinstance(head, h11.Request):
             return []
         rest, _ = self._reader.trailing_data
         if self._size - len(rest) > HEAD:
-            return self._answer(_TOO_LONG)
+            return self._end(_TOO_LONG)
         fields = _fields_of(head)
-        answer = _answer(head, fields, self._setting)
+        answer = _response_to(head, fields, self._setting)
         if answer is None:
             return self._open(fields, rest)
-        return self._answer(answer if head.method != b"HEAD" else _without_body(answer))
+        return self._end(answer if head.method != b"HEAD" else _without_body(answer))
 
-    def _answer(self, answer: bytes) -> list[AnyRequest]:
+    def _end(self, answer: bytes) -> list[AnyRequest]:
         self._reader = None
         return [Reply(answer), Quit()]
 
@@ -156,7 +156,7 @@ class HttpSpeaker(Speaker):
         web = WebSocketSpeaker()
         opening = web.open((name, value) for name, values in fields.items() for value in values)
         if not opening or "content-length" in fields or "transfer-encoding" in fields:
-            return self._answer(_NO_SOCKET)
+            return self._end(_NO_SOCKET)
         self._reader, self._web = None, web
         self.dialect, self.has_seat, self.patience = web.dialect, web.has_seat, web.patience
         return [Reply(opening), *web.hear(rest)]
@@ -180,7 +180,7 @@ def _fields_of(head: h11.Request) -> _Fields:
     return fields
 
 
-def _answer(head: h11.Request, fields: _Fields, setting: Setting) -> bytes | None:
+def _response_to(head: h11.Request, fields: _Fields, setting: Setting) -> bytes | None:
     """The response to a request with this head; None if it may have the WebSocket."""
     [host] = fields.get("host", [""])
     if not setting.has_page:

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from triochat.dialects.base import Dialect, Setting, Speaker
-from triochat.dialects.irc_answers import Here, Question, enter, greet, names, refusal
+from triochat.dialects.irc_answers import Here, Question, enter, greet, names, refusal, reply
 from triochat.dialects.irc_commands import obey
 from triochat.dialects.irc_events import CAPABILITIES, Style, dialect_of
 from triochat.dialects.irc_words import (
@@ -50,7 +50,7 @@ MOST = 1000
 
 _WAY_OUT = "; TLS is spoken on the same port"
 _HOW = "/quote back N shows the newest N"
-_WHY_NOT = (
+_NOT_IN = (
     "handle-invalid",
     "handle-taken",
     "handle-confusable",
@@ -60,10 +60,7 @@ _WHY_NOT = (
     "banned",
     "queue-full",
 )
-
-
-def _reply(*lines: str) -> Reply:
-    return Reply(written(*lines))
+"""Codes of refusals of who asks to come in: it may say another nick then."""
 
 
 class Stage(Enum):
@@ -157,7 +154,7 @@ class IrcSpeaker(Speaker):
         if not isinstance(question, Question):
             return question
         if len(self._questions) >= MOST:
-            return _reply(self._here.numeric("263", "WHO", text="Too many at once; again"))
+            return reply(self._here.numeric("263", "WHO", text="Too many at once; again"))
         self._questions.append(question)
         return Who()
 
@@ -167,19 +164,19 @@ class IrcSpeaker(Speaker):
         here, parameters = self._here, said.parameters
         match said.command:
             case "NICK" if not parameters or not parameters[0]:
-                return [_reply(here.numeric("431", text="No nickname given"))]
+                return [reply(here.numeric("431", text="No nickname given"))]
             case "NICK":
                 self._call(parameters[0])
             case "USER" if len(parameters) < 4:
-                return [_reply(here.numeric("461", "USER", text="Not enough parameters"))]
+                return [reply(here.numeric("461", "USER", text="Not enough parameters"))]
             case "USER":
                 self._has_user = True
             case "PASS" if not parameters:
-                return [_reply(here.numeric("461", "PASS", text="Not enough parameters"))]
+                return [reply(here.numeric("461", "PASS", text="Not enough parameters"))]
             case "PASS":
                 self._password = parameters[0][: PASSWORD_LENGTH + 1]
             case _:
-                return [_reply(here.numeric("451", text="Say NICK and USER first"))]
+                return [reply(here.numeric("451", text="Say NICK and USER first"))]
         return self._join()
 
     def _call(self, wanted: str) -> None:
@@ -204,9 +201,9 @@ class IrcSpeaker(Speaker):
         match command.upper():
             case "LS":
                 self._is_asking = is_new
-                return [_reply(f":{SERVER} CAP {me} LS :{' '.join(CAPABILITIES)}")]
+                return [reply(f":{SERVER} CAP {me} LS :{' '.join(CAPABILITIES)}")]
             case "LIST":
-                return [_reply(f":{SERVER} CAP {me} LIST :{' '.join(self._asked_for)}")]
+                return [reply(f":{SERVER} CAP {me} LIST :{' '.join(self._asked_for)}")]
             case "REQ":
                 self._is_asking = is_new
                 wanted = more[0].split()
@@ -216,11 +213,11 @@ class IrcSpeaker(Speaker):
                     had = dict.fromkeys(self._asked_for, True) | changed
                     self._asked_for = tuple(sorted(one for one in had if had[one]))
                 how = "ACK" if known and is_new else "NAK"
-                return [_reply(cut(f":{SERVER} CAP {me} {how} :{' '.join(map(word, wanted))}"))]
+                return [reply(cut(f":{SERVER} CAP {me} {how} :{' '.join(map(word, wanted))}"))]
             case "END":
                 self._is_asking = False
                 return self._join() if is_new else ()
-        return [_reply(self._here.numeric("410", word(command), text="No such command"))]
+        return [reply(self._here.numeric("410", word(command), text="No such command"))]
 
     # ---- what it alone is told
 
@@ -251,13 +248,12 @@ class IrcSpeaker(Speaker):
         return self._style.encode([event])
 
     def _let_in(self, welcome: Welcome) -> bytes:
-        burst = [] if self._stage is Stage.WAITING else self._greeting(welcome.handle)
-        self._stage = Stage.IN
-        self._me, self._password = name(welcome.handle), ""
+        self._learn(welcome.handle)
+        burst = [] if self._stage is Stage.WAITING else self._greeting()
+        self._stage, self._password = Stage.IN, ""
         return written(*burst, *enter(self._here, welcome))
 
-    def _greeting(self, me: str) -> list[str]:
-        self._me = name(me)
+    def _greeting(self) -> list[str]:
         return greet(self._here, self._setting.room, self._setting.handle_length)
 
     def _wait(self) -> bytes:
@@ -265,7 +261,7 @@ class IrcSpeaker(Speaker):
         if self._stage is not Stage.ASKED:
             return b""
         self._stage = Stage.WAITING
-        return written(*self._greeting(self._nick))
+        return written(*self._greeting())
 
     def _notice(self, text: str) -> bytes:
         """In the channel, as soon as it is there: people look at that."""
@@ -275,7 +271,7 @@ class IrcSpeaker(Speaker):
     def _refuse(self, refused: Refused) -> bytes:
         if refused.code == "not-joined" and not refused.id and self._questions:
             self._questions.pop(0)
-        if self._stage is Stage.ASKED and refused.code in _WHY_NOT:
+        if self._stage is Stage.ASKED and refused.code in _NOT_IN:
             self._stage, self._me = Stage.NEW, "*"
             self._nick, self._refused = "", self._nick
         line = refusal(self._here, refused)

@@ -5,14 +5,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from triochat.dialects.irc_events import host_of
-from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, source, split, word
+from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, source, split, word, written
 from triochat.messages import Refused, Roster, Welcome
+from triochat.order import Reply
 
 TARGETS = 4
 """So many names may stand in one line that asks for something of each."""
 
 LISTED = 1000
 """So many are told of one by one; in a larger room they are more than a client shows."""
+
+HOSTS, LOOKED_FOR = 5, 32
+"""So many may be asked for in a `USERHOST` (as IRC has it), and in an `ISON`."""
 
 _NAMED = re.compile(r'"([^"]+)"')
 _USUAL = re.compile(r"[A-Za-z0-9_. -]*")
@@ -75,6 +79,11 @@ class Question(NamedTuple):
 
     answer: Callable[[Here, Roster, list[str]], list[str]]
     words: list[str]
+
+
+def reply(*lines: str) -> Reply:
+    """What is told without the room."""
+    return Reply(written(*lines))
 
 
 def refusal(here: Here, refused: Refused) -> str | None:
@@ -198,14 +207,14 @@ def whois(here: Here, roster: Roster, words: list[str]) -> list[str]:
 
 def userhost(here: Here, roster: Roster, words: list[str]) -> list[str]:
     """From where some are."""
-    found = _found(roster, words[: TARGETS + 1])
+    found = _found(roster, words[:HOSTS])
     told = [f"{name(one)}=+{name(one)}@{_host(roster, one)}" for one in found]
     return [here.numeric("302", text=" ".join(told) or " ")]
 
 
 def ison(here: Here, roster: Roster, words: list[str]) -> list[str]:
     """Which of some are here."""
-    found = _found(roster, " ".join(words).split()[:32])
+    found = _found(roster, " ".join(words).split()[:LOOKED_FOR])
     return [here.numeric("303", text=" ".join(map(name, found)) or " ")]
 
 

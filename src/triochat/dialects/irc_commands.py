@@ -5,8 +5,8 @@ from typing import NamedTuple, TypeAlias
 
 from triochat import grammar
 from triochat.dialects import irc_answers as answers
-from triochat.dialects.irc_answers import TARGETS, Here, Question
-from triochat.dialects.irc_words import SERVER, Line, spread, unformatted, word, written
+from triochat.dialects.irc_answers import TARGETS, Here, Question, reply
+from triochat.dialects.irc_words import SERVER, Line, spread, unformatted, word
 from triochat.messages import (
     Action,
     Ban,
@@ -24,7 +24,7 @@ from triochat.messages import (
     Unban,
     Whisper,
 )
-from triochat.order import AnyRequest, Reply
+from triochat.order import AnyRequest
 from triochat.sanctions import as_network
 
 Asked: TypeAlias = Sequence[AnyRequest | Question]
@@ -47,15 +47,10 @@ def obey(here: Here, line: Line) -> Asked:
         known = grammar.COMMANDS.get(line.command.lower())
         if known and known.place is grammar.Place.LINE:
             return [Typed(f"\\{line.command} {line.rest.strip().removeprefix(':')}")]
-        return _answer(here.numeric("421", word(line.command), text="There is no such command"))
+        return [reply(here.numeric("421", word(line.command), text="There is no such command"))]
     if len(line.parameters) < command.least:
-        return _answer(here.numeric("461", line.command, text="Not enough parameters"))
+        return [reply(here.numeric("461", line.command, text="Not enough parameters"))]
     return command.act(here, line.parameters)
-
-
-def _answer(*lines: str) -> list[AnyRequest]:
-    """What is told without the room."""
-    return [Reply(written(*lines))]
 
 
 # ---- what is said
@@ -63,9 +58,9 @@ def _answer(*lines: str) -> list[AnyRequest]:
 
 def _speak(here: Here, parameters: list[str]) -> Asked:
     if not parameters:
-        return _answer(here.numeric("411", text="No recipient given"))
+        return [reply(here.numeric("411", text="No recipient given"))]
     if len(parameters) < 2 or not parameters[1]:
-        return _answer(here.numeric("412", text="No text to send"))
+        return [reply(here.numeric("412", text="No text to send"))]
     targets, text = parameters[0].split(","), parameters[1]
     asked = [one for to in targets[:TARGETS] for one in _speak_to(here, to, text)]
     return [*asked, *_too_many(here, targets)]
@@ -90,7 +85,7 @@ def _too_many(here: Here, targets: list[str]) -> Asked:
     if len(targets) <= TARGETS:
         return []
     text = f"At most {TARGETS} at once; nothing was done about the others"
-    return _answer(here.numeric("407", word(targets[TARGETS]), text=text))
+    return [reply(here.numeric("407", word(targets[TARGETS]), text=text))]
 
 
 # ---- the channel
@@ -105,7 +100,7 @@ def _join(here: Here, parameters: list[str]) -> Asked:
 
 def _no_channel(here: Here, channel: str) -> Asked:
     text = f"There is no such channel; this room is {here.channel}"
-    return _answer(here.numeric("403", word(channel), text=text))
+    return [reply(here.numeric("403", word(channel), text=text))]
 
 
 def _part(here: Here, _: list[str]) -> Asked:
@@ -130,9 +125,9 @@ def _mode(here: Here, parameters: list[str]) -> Asked:
     if not here.means(target):
         if target.startswith("#"):
             return _no_channel(here, target)
-        return _answer(here.numeric("221", "+"))
+        return [reply(here.numeric("221", "+"))]
     if not more:
-        return _answer(here.numeric("324", here.channel, "+nt"))
+        return [reply(here.numeric("324", here.channel, "+nt"))]
     changes, *names = more
     asked: list[AnyRequest | Question] = []
     is_on, left = True, TARGETS
@@ -153,15 +148,15 @@ def _change(here: Here, letter: str, is_on: bool, names: list[str]) -> Asked:
         return [Quiet(is_on)]
     if letter == "b" and not names:
         text = "End of bans; operators see them by /quote bans"
-        return _answer(here.numeric("368", here.channel, text=text))
+        return [reply(here.numeric("368", here.channel, text=text))]
     if letter in "bo":
         if not names:
-            return _answer(here.numeric("461", "MODE", text="Not enough parameters"))
+            return [reply(here.numeric("461", "MODE", text="Not enough parameters"))]
         whom = names.pop(0)
         if letter == "o":
             return [Op(whom) if is_on else Deop(whom)]
         return [Ban(_banned(whom)) if is_on else Unban(_banned(whom))]
-    return _answer(here.numeric("472", word(letter), text="There is no such mode here"))
+    return [reply(here.numeric("472", word(letter), text="There is no such mode here"))]
 
 
 def _banned(mask: str) -> str:
@@ -179,7 +174,7 @@ def _banned(mask: str) -> str:
 def _nick(here: Here, parameters: list[str]) -> Asked:
     """The ping is answered when it is known by what name it is told so."""
     if not parameters or not parameters[0]:
-        return _answer(here.numeric("431", text="No nickname given"))
+        return [reply(here.numeric("431", text="No nickname given"))]
     return [Rename(parameters[0]), Ping()]
 
 
@@ -194,28 +189,28 @@ def _names(here: Here, parameters: list[str]) -> Asked:
 
 def _whois(here: Here, parameters: list[str]) -> Asked:
     if not parameters:
-        return _answer(here.numeric("431", text="No nickname given"))
+        return [reply(here.numeric("431", text="No nickname given"))]
     return [Question(answers.whois, [parameters[-1].split(",")[0]])]
 
 
 def _whowas(here: Here, parameters: list[str]) -> Asked:
     nick = word(parameters[0])
     nobody = here.numeric("406", nick, text="It is not remembered who that was")
-    return _answer(nobody, here.numeric("369", nick, text="End of whowas"))
+    return [reply(nobody, here.numeric("369", nick, text="End of whowas"))]
 
 
 def _away(here: Here, _: list[str]) -> Asked:
-    return _answer(here.numeric("305", text="Nobody is marked as being away here"))
+    return [reply(here.numeric("305", text="Nobody is marked as being away here"))]
 
 
 def _pong(here: Here, parameters: list[str]) -> Asked:
     if not parameters:
-        return _answer(here.numeric("409", text="No origin given"))
-    return _answer(*spread(f":{SERVER} PONG {SERVER} :", parameters[0])[:1])
+        return [reply(here.numeric("409", text="No origin given"))]
+    return [reply(*spread(f":{SERVER} PONG {SERVER} :", parameters[0])[:1])]
 
 
 def _again(here: Here, _: list[str]) -> Asked:
-    return _answer(here.numeric("462", text="You are registered already"))
+    return [reply(here.numeric("462", text="You are registered already"))]
 
 
 COMMANDS = {
@@ -234,9 +229,9 @@ COMMANDS = {
     "PONG": Command(lambda _here, _: []),
     "QUIT": Command(lambda _here, _: [Quit()]),
     "AWAY": Command(_away),
-    "MOTD": Command(lambda here, _: _answer(*answers.no_motd(here))),
+    "MOTD": Command(lambda here, _: [reply(*answers.no_motd(here))]),
     "VERSION": Command(
-        lambda here, _: _answer(here.numeric("351", "triochat", SERVER, text="one room, one port"))
+        lambda here, _: [reply(here.numeric("351", "triochat", SERVER, text="one room, one port"))]
     ),
     "NAMES": Command(_names),
     "WHO": _ask(answers.who),
