@@ -57,14 +57,7 @@ def invitation(
     names = [*dict.fromkeys(found)]
     outside = [name for name in names if not is_loopback(name)]
     lines = [f"Listening on {host} port {port}. To join, run either of:"]
-    for name in names:
-        how, may_be_plain = "", True
-        if name in outside:
-            how = f" --fingerprint {tls.identity.fingerprint}" if tls else " --insecure"
-            may_be_plain = not (tls and tls.is_required)
-        lines.append(f"  {program()} client {name} {port}{how}")
-        if may_be_plain:
-            lines.append(f"  nc {name} {port}")
+    lines += [f"  {how}" for name in names for how in commands(name, port, tls)]
     if has_page:
         pages = [page_at(name, port, is_sealed=bool(tls) and name in outside) for name in names]
         lines += ["Or open in a browser:", *(f"  {page}" for page in pages)]
@@ -73,6 +66,17 @@ def invitation(
     how = "-tls " if tls and outside else ""
     lines += ["Or type in an IRC client:", f"  /connect {how}{names[0]} {port}"]
     return "\n".join([*lines, "Ctrl-C stops the server."])
+
+
+def commands(name: str, port: int, tls: Tls | None) -> Iterator[str]:
+    """What to type to join there."""
+    how, may_be_plain = "", True
+    if not is_loopback(name):
+        how = f" --fingerprint {tls.identity.fingerprint}" if tls else " --insecure"
+        may_be_plain = not (tls and tls.is_required)
+    yield f"{program()} client {name} {port}{how}"
+    if may_be_plain:
+        yield f"nc {name} {port}"
 
 
 def page_at(name: str, port: int, *, is_sealed: bool) -> str:
