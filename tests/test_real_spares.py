@@ -1,24 +1,16 @@
 """Pages in a browser that opens more connections than it needs, and uses them later."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from playwright.sync_api import sync_playwright
+
+from browser import ARGUMENTS, CHROMIUM
 from real import PATIENCE, running_server
 
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
-
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 RELOADS = 6
 PAUSE = 1.2  # seconds: a silent connection of nobody's browser would be greeted in them
 
@@ -31,9 +23,9 @@ def test_a_page_can_be_loaded_again_and_again(tmp_path: Path) -> None:
     """
     with (
         running_server() as server,
-        playwright.sync_playwright() as started,
+        sync_playwright() as started,
         started.chromium.launch_persistent_context(
-            tmp_path, executable_path=CHROMIUM, args=ARGUMENTS
+            tmp_path, executable_path=CHROMIUM, args=[*ARGUMENTS]
         ) as browser,
     ):
         page = browser.new_page()
@@ -42,4 +34,5 @@ def test_a_page_can_be_loaded_again_and_again(tmp_path: Path) -> None:
         for _ in range(RELOADS):
             page.wait_for_timeout(PAUSE * 1000)
             answer = page.reload()
+            assert answer
             assert (answer.status, page.get_by_role("textbox").count() > 0) == (200, True)

@@ -92,7 +92,7 @@ class Visitor:
         echoes: it is told its own words.
     """
 
-    echoes: ClassVar[bool] = True
+    echoes: bool = True
 
     def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
         self.stream: trio.abc.HalfCloseableStream = stream
@@ -362,7 +362,7 @@ class Irc(Visitor):
     ) -> None:
         super().__init__(stream)
         self.capabilities = capabilities
-        self.echoes = "echo-message" in capabilities  # type: ignore[misc]
+        self.echoes = "echo-message" in capabilities
         self.channel = "#room"
         self.numerics: list[tuple[str, list[str]]] = []
         self._nick = ""
@@ -401,8 +401,6 @@ class Irc(Visitor):
                 self._see("topic", who, text)
             case "MODE", [self.channel, mode, *whom]:
                 self._hear_mode(mode, who, *whom)
-            case (("PRIVMSG" | "NOTICE"), [to, text]):
-                self._hear_words(command, who, to, text)
             case _ if command.isdecimal():
                 self._hear_numeric(command, parameters)
 
