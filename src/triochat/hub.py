@@ -79,12 +79,7 @@ class Hub(Feed):
         self.returns = Comings(*RETURNS)
         self.handshakes = Handshakes()
         self.spares = Spares()
-        self.setting = Setting(
-            room.name,
-            room.members.server,
-            room.members.handle_length,
-            has_tls=tls is not None,
-        )
+        self.setting = Setting(room.name, room.members.handle_length, has_tls=tls is not None)
         self._lacked: dict[str, float] = {}
         self.fan_out.report = lambda: words_of(self.figures())
 

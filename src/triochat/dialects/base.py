@@ -22,7 +22,6 @@ class Setting:
 
     Attributes:
         room: what the room is called.
-        server: the server's handle.
         handle_length: the most characters in a handle.
         hosts: names of this machine, by which a browser may have come; small letters.
         has_page: browsers are served.
@@ -32,7 +31,6 @@ class Setting:
     """
 
     room: str = "room"
-    server: str = "Server"
     handle_length: int = 10
     hosts: frozenset[str] = frozenset()
     has_page: bool = True

@@ -89,6 +89,7 @@ _NO_SOCKET = _no(
     "Sec-WebSocket-Version: 13",
 )
 _WHY = {LATE.format(PATIENCE): "408 Request Timeout", UNENCRYPTED: "403 Forbidden"}
+"""The status for the reason why its connection ends; for any other it is 503."""
 
 
 def _encode(events: list[Event]) -> bytes:

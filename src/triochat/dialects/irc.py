@@ -131,13 +131,13 @@ class IrcSpeaker(Speaker):
 
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         asked: list[AnyRequest] = []
-        said_here = f"PRIVMSG {self._style.channel} :" if self._stage is Stage.IN else "\n"
+        is_in, said_here = self._stage is Stage.IN, f"PRIVMSG {self._style.channel} :"
         size = len(said_here)
         for line in lines:
             if isinstance(line, Refused):
                 asked.append(line)
-            elif line.startswith(said_here) and line.isprintable() and len(line) > size:
-                asked.append(Say(line[size:]))  # most lines
+            elif is_in and line.startswith(said_here) and line.isprintable() and len(line) > size:
+                asked.append(Say(line[size:]))  # most lines, at a glance
             elif (said := parse(line)).command:
                 asked += map(self._ask, self._obey(said))
         return asked
