@@ -28,7 +28,6 @@ from triochat.messages import (
     Ping,
     Quiet,
     Quit,
-    Recall,
     Refused,
     Rename,
     Roster,
@@ -946,8 +945,3 @@ def test_no_question_is_left(
         stage.hear(one, said.encode(errors="ignore"))
         has_ended = Peer_(one) in stage.room.ended
         assert has_ended or not stage.speakers[one]._questions
-
-
-def test_typed_recall() -> None:
-    """There is no request of IRC's own for what was said before."""
-    assert not [one for one in asked("CHATHISTORY LATEST #room * 5") if isinstance(one, Recall)]

@@ -16,7 +16,7 @@ import trio
 from triochat.backlog import Backlog
 from triochat.dialects.base import UNENCRYPTED, Setting, Speaker
 from triochat.dialects.hello import HELLO
-from triochat.dialects.plain import PLAIN, PlainSpeaker, greeting
+from triochat.dialects.plain import PlainSpeaker, greeting
 from triochat.dialects.recognition import recognise
 from triochat.messages import Event, Recall, Refused
 from triochat.order import AnyRequest, Expired, Exposed
@@ -105,7 +105,7 @@ class Link:
     def is_person(self) -> bool:
         """Whether a person may be there, as far as what was said tells."""
         is_shaking = self._codec is not None and not self._codec.is_open
-        return self.speaker.dialect is PLAIN and not is_shaking
+        return self.speaker.is_person and not is_shaking
 
     def begin_to_seal(self, data: bytes | bytearray) -> bool:
         """Whether with these bytes, the next ones that were read, TLS begins.

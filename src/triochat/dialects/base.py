@@ -79,10 +79,11 @@ class Speaker:
         dialect: in which it is told what all are told; the same from when it asks to join.
         parting: why a peer has left whose input ends without a word.
         line_length: the most bytes in a line, without its ending.
+        is_person: whoever speaks so types, and so has a person's time.
         has_seat: whoever speaks so can come back by a token.
         has_spares: whoever speaks so opens connections for later, and says nothing there.
         final: codes of refusals after which it is not asked again who it is, and let go.
-        patience: seconds in which it must have joined, from its first byte on.
+        patience: seconds in which it must have joined, from its first byte on, if it is no person.
         silence: seconds without a word after which it is asked whether it is there.
         heard: how often it has said anything, where that counts.
     """
@@ -92,6 +93,7 @@ class Speaker:
     dialect: Dialect
     parting: str
     line_length: ClassVar[int] = LINE_LENGTH
+    is_person: ClassVar[bool] = False
     has_seat: bool = False
     has_spares: ClassVar[bool] = False
     final: ClassVar[frozenset[str]] = frozenset()

@@ -42,6 +42,7 @@ class PlainSpeaker(Speaker):
     __slots__ = ()
 
     dialect = PLAIN
+    is_person = True
     parting = "quit"
 
     def begin(self, setting: Setting) -> Sequence[AnyRequest]:
