@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -109,6 +110,21 @@ def test_imports_go_down(module: str) -> None:
         name for name in others if row_of(name) <= row_of(module) and name.split(".")[0] != folder
     }
     assert upward == set()
+
+
+OUTSIDE = [name for name in MODULES if not name.startswith("dialects")]
+
+
+@pytest.mark.parametrize("module", OUTSIDE)
+def test_no_module_asks_which_door_it_is(module: str) -> None:
+    """Outside of `dialects` nobody knows those of browsers and IRC, or tells speakers apart."""
+    theirs = r"triochat\.dialects\.(?!(?:base|hello|ndjson|plain)\.)\w+\.\w*Speaker"
+    assert not [name for name in imported_by(all_nodes(module)) if re.fullmatch(theirs, name)]
+    text = FILES[module].read_text(encoding="utf-8")
+    assert not re.findall(
+        r"isinstance\([^)]*Speaker|dialect (?:is(?: not)?|==|in) [A-Z(\"]|dialect\.name (?:==|in) ",
+        text,
+    )
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] in GROUND])

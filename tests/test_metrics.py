@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from house import House, Peer, open_house
 from triochat import __version__
-from triochat.metrics import CONNECTIONS, HEAD, PATIENCE, serve_metrics
+from triochat.dialects.http import HEAD, PATIENCE
+from triochat.metrics import CONNECTIONS, serve_metrics
 from triochat.testing import MemoryListener
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"

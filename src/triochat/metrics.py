@@ -14,15 +14,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from triochat.dialects.http import METHODS, response
+from triochat.dialects.http import HEAD, METHODS, PATIENCE, response
 from triochat.hub import Hub
 from triochat.sockets import end
-
-HEAD = 1 << 13
-"""Bytes that the head of a request may have."""
-
-PATIENCE = 10.0
-"""Seconds that a request may take, with its answer."""
 
 CONNECTIONS = 8
 """Connections at once."""
@@ -85,7 +79,7 @@ async def serve_metrics(listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
     scopes: list[trio.CancelScope] = []
 
     async def serve_stream(stream: trio.abc.Stream) -> None:
-        with trio.move_on_after(PATIENCE) as scope:
+        with trio.move_on_after(PATIENCE) as scope:  # with its answer
             scopes.append(scope)
             if len(scopes) > CONNECTIONS:
                 scopes.pop(0).cancel()
