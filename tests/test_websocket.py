@@ -17,7 +17,7 @@ from house import House, Peer, open_house
 from triochat.dialects.base import Setting
 from triochat.dialects.http import HttpSpeaker
 from triochat.dialects.ndjson import NDJSON
-from triochat.dialects.websocket import MESSAGE, WEBSOCKET, text_frame
+from triochat.dialects.websocket import LINES, MESSAGE, WEBSOCKET, text_frame
 from triochat.messages import Join, Notice, Ping, Quit, Refused, Say, Typed
 from triochat.order import AnyRequest, Gone, Reply
 
@@ -262,6 +262,8 @@ ANNOUNCED = bytes.fromhex("81ff 0000000040000000 00000000")  # a gigabyte
         (message(b"\xc3", b"\n\xab"), 1007),
         (frame(b"x" * (LINE + 1)), 1009),
         (message(b"x" * LINE, b"x"), 1009),
+        (frame(b"\n" * (LINES + 1)), 1009),
+        (message(b"1\n" * LINES, b"\n"), 1009),
         (ANNOUNCED, 1009),
     ],
 )
@@ -277,19 +279,21 @@ def test_reasons_say_what_to_do() -> None:
     """Who sends what is not understood here is told what is."""
     assert last_words(frame(b"", BINARY)) == (1003, "only text is understood here")
     assert last_words(frame(b"\xff")) == (1007, "a message is UTF-8")
+    many = last_words(frame(b"\n" * (LINES + 1)))
+    assert many == (1009, "a message has at most 256 lines")
 
 
 def test_how_long_a_message_may_be() -> None:
     """A member may say 64 KiB at once; a stranger has to join before."""
-    lines = (PING + b"\n") * (MESSAGE // (len(PING) + 1))
-    lines += b"\n" * (MESSAGE - len(lines))
+    lines = (PING.ljust(255) + b"\n") * LINES
+    assert len(lines) == MESSAGE
     assert set(heard(frame(lines), is_member=True)) == {Ping()}
     assert last_words(frame(lines + b"\n"), is_member=True)[0] == 1009
     pieces = [lines[start : start + 999] for start in range(0, MESSAGE, 999)]
     assert set(heard(message(*pieces), is_member=True)) == {Ping()}
     assert last_words(message(*pieces, b"\n"), is_member=True)[0] == 1009
     assert last_words(frame(lines)[:14])[0] == 1009
-    assert heard(frame(b"\n" * LINE)) == []
+    assert heard(frame(b"\n" * LINES), is_member=True) == []
 
 
 @pytest.mark.parametrize(

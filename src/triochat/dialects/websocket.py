@@ -25,7 +25,11 @@ from triochat.order import AnyRequest, Gone, Reply
 MESSAGE = 1 << 16
 """Bytes in a message of a member. A stranger's has as many as a line."""
 
+LINES = 256
+"""Lines in a message: all that it asks for waits here as soon as it is whole."""
+
 _WHY = {
+    CloseCode.MESSAGE_TOO_BIG: f"a message has at most {LINES} lines",
     CloseCode.UNSUPPORTED_DATA: "only text is understood here",
     CloseCode.INVALID_DATA: "a message is UTF-8",
 }
@@ -124,7 +128,8 @@ class WebSocketSpeaker(NdjsonSpeaker):
     def _read_texts(self, data: bytes) -> tuple[list[AnyRequest], bytes]:
         """What the first messages ask for, and what is left to the library."""
         texts, rest, may_go_on = whole_texts(data, self._most)
-        requests = self._read_whole(b"\n".join([*texts, b""]))
+        are_short = all(text.count(b"\n") <= LINES for text in texts)
+        requests = self._read_whole(b"\n".join([*texts, b""])) if are_short else None
         if requests is None:
             self._hand_over()
             return [], data
@@ -149,6 +154,8 @@ class WebSocketSpeaker(NdjsonSpeaker):
         if not frame.fin:
             return []
         message, self._message = self._message, bytearray()
+        if message.count(b"\n") > LINES:
+            return CloseCode.MESSAGE_TOO_BIG
         requests = self._read_whole(message + b"\n")
         return CloseCode.INVALID_DATA if requests is None else requests
 
