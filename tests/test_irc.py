@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from house import House, Peer, Rules, open_house
 from strategies import any_text, events
 from triochat import rules
+from triochat.dialects import irc
 from triochat.dialects.base import Setting
 from triochat.dialects.irc import MOST, IrcSpeaker
-from triochat.dialects.irc_answers import LISTED
+from triochat.dialects.irc_answers import LISTED, Here, who
+from triochat.dialects.irc_words import nick_of
 from triochat.dialects.recognition import recognise
 from triochat.messages import (
     Action,
@@ -791,6 +793,30 @@ def test_many_questions() -> None:
     for _ in range(MOST):
         assert b" 315 " in speaker.tell([Roster(("Ann",))], "Ann")
     assert speaker.hear(b"WHO\r\n") == [Who()]
+
+
+def test_only_the_last_nick_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To make a handle of a nick takes a while, and a stranger may say many."""
+    made: list[str] = []
+
+    def note(wanted: str, length: int) -> str:
+        made.append(wanted)
+        return nick_of(wanted, length)
+
+    monkeypatch.setattr(irc, "nick_of", note)
+    speaker = speaker_of()
+    assert speaker.hear(b"NICK Ann\r\n" * 50 + b"NICK Bob\r\nUSER a 0 * :a\r\n") == [
+        Join("Bob", "", None)
+    ]
+    assert made == ["Bob"]
+
+
+def test_who_writes_what_stands_there() -> None:
+    """Whatever the room is called, and a client marks its question with."""
+    here = Here("Ann", "#{nick}")
+    asked = who(here, Roster(("Bob",)), ["*", "%tcn,{x}"])
+    assert asked[0] == ":*.triochat 354 Ann {x} #{nick} Bob"
+    assert who(here, Roster(("Bob",)), [])[0].startswith(":*.triochat 352 Ann #{nick} Bob ")
 
 
 def test_who_in_a_very_large_room() -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import any_text, wire_text
+from triochat.dialects import irc_words
 from triochat.dialects.irc_words import (
     LENGTH,
     Line,
@@ -19,7 +20,7 @@ from triochat.dialects.irc_words import (
     unformatted,
     word,
 )
-from triochat.text import accept_handle, clean
+from triochat.text import accept_handle, clean, could_be_handle
 
 any_long = st.builds(str.__mul__, wire_text, st.integers(1, 60))
 """Texts that may need several lines."""
@@ -106,6 +107,21 @@ def test_a_nick_becomes_a_handle(wanted: str, nick: str) -> None:
     """Some clients wait for ever after a refusal: so it is cut, and made valid."""
     assert nick_of(wanted, 10) == nick
     assert accept_handle(nick, 10) == nick
+
+
+def test_a_nick_is_looked_at_no_further_than_it_may_be_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One letter may become eighteen: to look at each of them would cost 3 ms a line."""
+    looked_at: list[str] = []
+
+    def note(word: str) -> bool:
+        looked_at.append(word)
+        return could_be_handle(word)
+
+    monkeypatch.setattr(irc_words, "could_be_handle", note)
+    assert nick_of("\ufdfa" * 64, 10)
+    assert len(looked_at) < 70
 
 
 @given(any_text, st.integers(1, 32))

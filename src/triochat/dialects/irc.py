@@ -87,6 +87,7 @@ class IrcSpeaker(Speaker):
         "_setting",
         "_stage",
         "_style",
+        "_wanted",
         "dialect",
         "heard",
     )
@@ -105,7 +106,7 @@ class IrcSpeaker(Speaker):
         self._stage = Stage.NEW
         self._setting = Setting()
         self._me = "*"
-        self._nick = self._refused = self._password = ""
+        self._wanted = self._nick = self._refused = self._password = ""
         self._has_user = self._is_asking = False
         self._asked_for: tuple[str, ...] = ()
         self._questions: list[Question] = []
@@ -166,7 +167,7 @@ class IrcSpeaker(Speaker):
             case "NICK" if not parameters or not parameters[0]:
                 return [reply(here.numeric("431", text="No nickname given"))]
             case "NICK":
-                self._call(parameters[0])
+                self._wanted = parameters[0]
             case "USER" if len(parameters) < 4:
                 return [reply(here.numeric("461", "USER", text="Not enough parameters"))]
             case "USER":
@@ -179,17 +180,18 @@ class IrcSpeaker(Speaker):
                 return [reply(here.numeric("451", text="Say NICK and USER first"))]
         return self._join()
 
-    def _call(self, wanted: str) -> None:
-        """Take this for a handle, as near as the room can have it; but another than before."""
-        length = self._setting.handle_length
+    def _handle(self) -> str:
+        """What it wants to be called, as near as the room can have it; but another than before."""
+        wanted, length = self._wanted, self._setting.handle_length
         nick = nick_of(wanted, length)
         if nick == self._refused and len(wanted) > length:
             nick = nick_of(nick[:-1] + wanted[-1], length)
-        self._nick = nick
+        return nick
 
     def _join(self) -> Sequence[AnyRequest]:
-        if not self._nick or not self._has_user or self._is_asking:
+        if not self._wanted or not self._has_user or self._is_asking:
             return ()
+        self._nick = self._handle()  # only now: any number of lines may say another
         self._stage, self._me = Stage.ASKED, self._nick
         self.dialect, self._style = dialect_of(self._style.channel, self._asked_for)
         return [Join(self._nick, self._password, None)]
@@ -273,7 +275,7 @@ class IrcSpeaker(Speaker):
             self._questions.pop(0)
         if self._stage is Stage.ASKED and refused.code in _NOT_IN:
             self._stage, self._me = Stage.NEW, "*"
-            self._nick, self._refused = "", self._nick
+            self._wanted, self._refused = "", self._nick
         line = refusal(self._here, refused)
         return written(line) if line else self._notice(words_of(refused))
 

@@ -5,7 +5,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from triochat.dialects.irc_events import host_of
-from triochat.dialects.irc_words import LENGTH, SERVER, name, numeric, source, split, word, written
+from triochat.dialects.irc_words import (
+    LENGTH,
+    SERVER,
+    cut,
+    name,
+    numeric,
+    source,
+    split,
+    word,
+    written,
+)
 from triochat.messages import Refused, Roster, Welcome
 from triochat.order import Reply
 
@@ -21,6 +31,7 @@ HOSTS, LOOKED_FOR = 5, 32
 _NAMED = re.compile(r'"([^"]+)"')
 _USUAL = re.compile(r"[A-Za-z0-9_. -]*")
 _UNSENT = "nothing was sent"
+_AS_TEXT = str.maketrans({"{": "{{", "}": "}}"})
 
 _NICK_NUMBERS = {
     "handle-invalid": "432",
@@ -173,20 +184,27 @@ def who(here: Here, roster: Roster, words: list[str]) -> list[str]:
     asked, fields = (words[0] if words else here.channel), (words[1] if len(words) > 1 else "")
     is_all = here.means(asked) or asked in ("*", "0")
     found = roster.handles if is_all else _found(roster, [asked])
-    lines = [_who_line(here, roster, one, fields) for one in found[:LISTED]]
+    form = _who_form(here, fields)
+    operators, exposed = {*roster.operators}, {*roster.unencrypted}
+    lines = []
+    for one in found[:LISTED]:
+        host, flags = host_of(is_exposed=one in exposed), "H@" if one in operators else "H"
+        lines.append(cut(form.format(nick=name(one), host=host, flags=flags)))
     return [*lines, here.numeric("315", word(asked), text="End of who")]
 
 
-def _who_line(here: Here, roster: Roster, handle: str, fields: str) -> str:
-    nick, host = name(handle), _host(roster, handle)
-    flags = "H@" if handle in roster.operators else "H"
-    if not fields.startswith("%"):
-        return here.numeric("352", here.channel, nick, host, SERVER, nick, flags, text=f"0 {nick}")
-    wanted, _, token = fields[1:].partition(",")
-    values = {"t": word(token[:3]), "c": here.channel, "u": nick, "i": "255.255.255.255"}
-    values |= {"h": host, "s": SERVER, "n": nick, "f": flags, "d": "0", "l": "0", "a": "0"}
-    told = [value for field, value in (values | {"o": "n/a"}).items() if field in wanted]
-    return here.numeric("354", *told, text=nick if "r" in wanted else "")
+def _who_form(here: Here, fields: str) -> str:
+    """The line for each, with gaps: there may be a thousand."""
+    nick = "{nick}"
+    me, channel = here.me.translate(_AS_TEXT), here.channel.translate(_AS_TEXT)
+    told = ["352", me, channel, nick, "{host}", SERVER, nick, "{flags}", ":0", nick]
+    if fields.startswith("%"):
+        wanted, _, token = fields[1:].partition(",")
+        values = {"t": word(token[:3]).translate(_AS_TEXT), "c": channel, "u": nick}
+        values |= {"i": "255.255.255.255", "h": "{host}", "s": SERVER, "n": nick}
+        values |= {"f": "{flags}", "d": "0", "l": "0", "a": "0", "o": "n/a", "r": f":{nick}"}
+        told = ["354", me, *(values[one] for one in values if one in wanted)]
+    return " ".join([f":{SERVER}", *told])
 
 
 def whois(here: Here, roster: Roster, words: list[str]) -> list[str]:

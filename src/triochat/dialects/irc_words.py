@@ -81,7 +81,7 @@ def nick_of(wanted: str, length: int) -> str:
 
     Some clients wait for ever after they were refused for anything but that it is taken.
     """
-    name = normalise_handle(wanted[: 2 * HANDLE_LIMIT])
+    name = normalise_handle(wanted[: 2 * HANDLE_LIMIT])[: 2 * HANDLE_LIMIT]
     if not could_be_handle("_" + name):
         name = "".join(letter if could_be_handle("_" + letter) else "_" for letter in name)
     if mixture(name):  # of alphabets
@@ -102,6 +102,7 @@ def source(handle: str, host: str = HOST) -> str:
     return f":{nick}!{nick}@{host}"
 
 
+@lru_cache(4096)
 def name(handle: str) -> str:
     """A handle as it stands in a line. Those that a room takes stand there as they are."""
     if _USUAL.fullmatch(handle):  # most
