@@ -208,6 +208,7 @@ def test_a_password_is_asked_where_there_is_one(tmp_path: Path, at: Open) -> Non
         expect(jimmy.password).to_be_hidden()
         jimmy.ask_in("Jimmy")
         expect(jimmy.password).to_be_focused()
+        expect(jimmy.problem).to_have_text("this room has a password")
         for word in ("coffee", "tea at five"):
             jimmy.password.fill(word)
             jimmy.password.press("Enter")
@@ -226,6 +227,24 @@ def test_who_waits_is_told_so(at: Open) -> None:
         expect(jimmy.page.get_by_text("you are number 1 in line")).to_be_visible()
         ann.type("\\quit")
         jimmy.sees("You are Jimmy. 1 here: Jimmy")
+        jimmy.say("at last")
+        jimmy.sees("Jimmy> at last")
+
+
+def test_who_waits_is_in_line_again_after_a_restart(at: Open) -> None:
+    """A place in line does not survive the server, but nobody has to ask for one again."""
+    port = free_port()
+    command = on_port(port, "--max-clients", "1")
+    with running_server(command=command):
+        ann = program(port, "Ann")
+        jimmy = at(port)
+        jimmy.ask_in("Jimmy")
+        expect(jimmy.page.get_by_text("you are number 1 in line")).to_be_visible()
+    expect(jimmy.page.get_by_text("Connection lost; coming back.").first).to_be_visible()
+    jimmy.page.wait_for_timeout(2000)  # more than one try
+    ann.close()
+    with running_server(command=command):
+        expect(jimmy.message).to_be_visible()
         jimmy.say("at last")
         jimmy.sees("Jimmy> at last")
 
@@ -601,6 +620,40 @@ def test_it_fits_a_narrow_screen(server: Server, at: Open) -> None:
     expect(jimmy.person("Jimmy")).to_be_in_viewport(ratio=1)
     jimmy.person("Jimmy").click()
     expect(jimmy.person("Jimmy")).to_be_hidden()
+
+
+LONG = "The long evening of the workshop in room B 2.17"
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_a_long_name_is_cut(at: Open, width: int) -> None:
+    """The room's name takes one line, beside the buttons, and is whole in its hint."""
+    with running_server("--name", LONG) as server:
+        jimmy = at(server.port, viewport={"width": width, "height": 480}).join("Jimmy")
+        name = jimmy.page.get_by_role("heading", name=LONG)
+        expect(name).to_have_attribute("title", LONG)
+        assert name.evaluate("one => one.clientHeight") < 40
+        assert name.evaluate("one => one.clientWidth") >= 80
+        buttons = jimmy.page.get_by_role("banner").get_by_role("button").all()
+        assert len({button.evaluate("one => one.offsetTop") for button in buttons}) == 1
+
+
+def test_what_grows_below_hides_nothing(server: Server, at: Open) -> None:
+    """Who reads the end goes on reading it when the chat is over."""
+    ann = member(server.port, "Ann")
+    jimmy = at(server.port, viewport={"width": 1000, "height": 650}).join("Jimmy")
+    ann.type("\n".join(f"line {n}" for n in range(60)))
+    jimmy.sees("line 59")
+    jimmy.page.wait_for_timeout(300)
+    jimmy.page.evaluate("""() => {  // what is said and done between two frames
+      show({ type: "closing", reason: "over" });
+      draw();
+      stop("over");
+    }""")
+    expect(jimmy.page.get_by_role("button", name="Reconnect?")).to_be_visible()
+    jimmy.page.wait_for_timeout(200)
+    below = "past.scrollHeight - past.scrollTop - past.clientHeight"
+    assert jimmy.page.evaluate(below) < 2
 
 
 def test_the_keyboard_is_enough(server: Server, at: Open) -> None:
