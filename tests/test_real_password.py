@@ -208,8 +208,8 @@ def test_it_is_typed_unseen(locked: Server, tmp_path: Path, options: tuple[str, 
             drawn = len(jimmy.output)
             jimmy.resize(24, 60)
             jimmy.wait(lambda: b"Password?" in jimmy.output[drawn:])
-            assert jimmy.rows[jimmy.cursor[0]] == "Password?"
-            assert jimmy.cursor[1] == len(ASK_PASSWORD)
+            jimmy.wait(lambda: jimmy.rows[jimmy.cursor[0]] == "Password?")
+            jimmy.wait(lambda: jimmy.cursor[1] == len(ASK_PASSWORD))
         jimmy.type("e" + ENTER)
         jimmy.wait_for("You are Jimmy. 1 here: Jimmy")
         jimmy.type("seen" + ENTER)
