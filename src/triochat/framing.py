@@ -1,4 +1,4 @@
-r"""Bytes to lines: the framing of both dialects, for whatever pieces the bytes come in.
+r"""Bytes to lines: the framing of all dialects of lines, for whatever pieces the bytes come in.
 
 A line ends in ``\n`` or ``\r\n``, is UTF-8, and has at most ``limit`` bytes without its ending.
 A line that is longer, or is not UTF-8, comes out as a refusal in its place: it is skipped, and
@@ -51,7 +51,7 @@ class Lines:
         return Refused("line-unfinished", "the last line has no line end; nothing was sent")
 
     def _read_all(self, whole: bytes | bytearray) -> list[str | Refused]:
-        if whole.isascii() and not self._skipping:  # most lines, at once
+        if whole.isascii() and not self._skipping:  # most lines, all at once
             text = whole.decode()
             if "\r" in text:
                 text = (text + "\n").replace("\r\n", "\n")[:-1]
