@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from faults import Road
 from house import UNLIMITED, House, in_virtual_time, open_house
+from irc_visitors import Irc
 from strategies import wire_text
 from triochat.dialects.ndjson import encode
 from triochat.messages import Refused, Whispered
@@ -26,7 +27,7 @@ from triochat.order import Peer
 from triochat.session import Session
 from triochat.telling import Telling, Told
 from triochat.text import clean
-from visitors import Browser, Fact, Irc, Lines, Program, Typing, Visitor, merged
+from visitors import Browser, Fact, Lines, Program, Typing, Visitor, merged
 
 CAPABILITIES = ("server-time", "echo-message", "message-tags")
 HANDLES = ("Ann", "Bob", "Cid", "Dee")
