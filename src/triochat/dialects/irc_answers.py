@@ -100,6 +100,8 @@ def reply(*lines: str) -> Reply:
 def refusal(here: Here, refused: Refused) -> str | None:
     """The number that says this, with the room's own sentence; None if none does."""
     code, text = refused.code, refused.text
+    if code == "password-needed":  # the room says how our programs take it
+        text = "this room has a password; connect with it as the server's password"
     meant = name(found[1]) if (found := _NAMED.search(text)) else "*"
     if text.endswith(_UNSENT) and code in ("not-allowed", "slow-down"):
         return here.numeric("404", here.channel, text=text)
