@@ -391,6 +391,21 @@ def test_who_quits_is_asked_whether_to_come_back(server: Server, at: Open) -> No
     expect(again).to_be_hidden()
 
 
+def test_who_is_refused_on_coming_back_is_outside(server: Server, at: Open) -> None:
+    """The way in is all that is there then, and another handle gets in."""
+    jimmy = at(server.port, viewport={"width": 320, "height": 480}).join("Jimmy")
+    jimmy.say("\\quit")
+    again = jimmy.page.get_by_role("button", name="Reconnect?")
+    expect(again).to_be_visible()
+    other = program(server.port, "Jimmy")
+    again.click()
+    expect(jimmy.problem).to_contain_text("taken")
+    expect(jimmy.page.get_by_role("button")).to_have_count(1)
+    jimmy.join("Jim").sees("You are Jim. 2 here: Jim, Jimmy")
+    expect(jimmy.page.get_by_role("button", name="People (2)")).to_be_visible()
+    other.close()
+
+
 def test_who_comes_back_elsewhere_is_not_fought(server: Server, at: Open) -> None:
     """The former of two tabs with one token is told, and stays away until a person decides."""
     jimmy = at(server.port).join("Jimmy")
