@@ -128,9 +128,9 @@ def test_without_a_page_no_browser_is_invited(monkeypatch: pytest.MonkeyPatch) -
     start(monkeypatch, "triochat")
     monkeypatch.setattr("triochat.invitation.addresses", lambda _: ["10.0.0.7"])
     tls = make_tls()
-    lines = invitation("0.0.0.0", 9999, [ALL_4], tls, has_page=False, screen=LARGE)  # noqa: S104
-    assert "http" not in lines
-    assert "\x1b" not in lines
+    invited = invitation("0.0.0.0", 9999, [ALL_4], tls, has_page=False, screen=LARGE)  # noqa: S104
+    assert "http" not in invited
+    assert "\x1b" not in invited
 
 
 LARGE = os.terminal_size((80, 24))
