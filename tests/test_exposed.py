@@ -11,6 +11,7 @@ from tls import client_context, make_tls
 from triochat.console import run_relay
 from triochat.dialects.plain import EXPOSED
 from triochat.session import Session
+from triochat.stranger import TRIES
 
 WARNING = f"* {EXPOSED}; triochat client HOST PORT encrypts"
 
@@ -165,3 +166,17 @@ async def test_console_and_relay_see_the_marks() -> None:
         assert (await operator.event())["unencrypted"] is True
         assert b" * Joe (plain) joined\n" in bytes(await screen.get_data())
         nursery.cancel_scope.cancel()
+
+
+async def test_the_warning_is_no_answer(autojump_clock: trio.testing.MockClock) -> None:
+    """Who is warned has said no line yet: it has no more time for that, and no try less."""
+    async with street() as far:
+        joe = await far.come()
+        await trio.sleep(50)
+        await joe.stream.send_all(b"J")
+        with trio.fail_after(20):
+            assert (await joe.rest())[-1].endswith("not joined within 60 seconds")
+        ann = await far.come()
+        await ann.type(*["a b"] * TRIES)
+        refused = [line for line in await ann.rest() if line.startswith("! ")]
+        assert len(refused) == TRIES

@@ -105,7 +105,7 @@ class Speaker:
         self._lines = Lines(self.line_length)
 
     def begin(self, setting: Setting) -> Sequence[AnyRequest]:  # noqa: ARG002  most need not know
-        """It is known now who speaks, and where; what is to be asked before all that it says."""
+        """It is known now who speaks, and where; what it is to be told before all that it says."""
         return ()
 
     def hear(self, data: bytes | bytearray) -> list[AnyRequest]:

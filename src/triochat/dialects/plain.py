@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from triochat.dialects.base import Dialect, Setting, Speaker
 from triochat.messages import Event, Notice, Refused, Typed
-from triochat.order import AnyRequest
+from triochat.order import AnyRequest, Reply
 from triochat.words import line_of, past_line_of
 
 EXPOSED = "your connection is not encrypted; others on the network can read it"
@@ -47,7 +47,10 @@ class PlainSpeaker(Speaker):
 
     def begin(self, setting: Setting) -> Sequence[AnyRequest]:
         """Say what a person should know before it says more."""
-        return [Notice(EXPOSED + _WAY_OUT * setting.has_tls)] if setting.is_exposed else ()
+        if not setting.is_exposed:
+            return ()
+        warning = Notice(EXPOSED + _WAY_OUT * setting.has_tls)
+        return [Reply(_encode([warning]))]  # it answers no line that did not let it in
 
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         return [line if isinstance(line, Refused) else Typed(line) for line in lines]
