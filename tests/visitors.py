@@ -63,15 +63,15 @@ def facts_of(event: dict[str, Any]) -> Iterable[Fact]:
 def merged(facts: Iterable[Fact]) -> list[Fact]:
     """What one says in a row as one: a door may need several lines for a text."""
     whole: list[Fact] = []
+    last = ""  # to whom was whispered last
     for one in facts:
+        to, _, text = one.text.partition(":") if one.kind == "whispered" else ("", "", one.text)
         if whole and one.kind in LONG and whole[-1][:2] == one[:2]:
-            text = one.text
-            if one.kind == "whispered":
-                to, _, text = one.text.partition(":")
-                text = text if whole[-1].text.startswith(f"{to}:") else f"|{one.text}"
-            whole[-1] = whole[-1]._replace(text=whole[-1].text + text)
+            more = text if to == last else f"|{one.text}"
+            whole[-1] = whole[-1]._replace(text=whole[-1].text + more)
         else:
             whole.append(one)
+        last = to
     return whole
 
 
