@@ -1,6 +1,7 @@
 """What irctest (github.com/progval/irctest) asks of servers, as far as it can be asked of a room.
 
-It is nothing that can be installed: ``IRCTEST`` names a folder with its repository, or this skips.
+It is nothing that can be installed: ``IRCTEST`` names a folder with its repository, or this skips,
+and `test_irc_conformance` has what it checks.
 """
 
 import os
