@@ -174,6 +174,27 @@ def test_what_is_kept_is_what_was(
     assert [*lines(again, NOW)] == [*lines(rulings, NOW)]
 
 
+prefixes = st.sampled_from(["10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/24", "10.0.0.7/32", "0.0.0.0/0"])
+networks = st.builds(
+    lambda network, until: Sanction(network, network, until),
+    prefixes,
+    st.sampled_from([0.0, NOW - 1, NOW + 1]),
+)
+
+
+@given(st.lists(networks))
+def test_after_a_restart_the_same_holds(bans: list[Sanction]) -> None:
+    """Of several that hold a host it is the same one, whatever is over: the narrowest."""
+    rulings = Rulings()
+    for ban in bans:
+        rulings.bans.add(ban, 0.0)
+    again = load(dump(rulings, NOW))
+    found = rulings.bans.find("Ann", "10.0.0.7/32", NOW)
+    assert again.bans.find("Ann", "10.0.0.7/32", NOW) == found
+    holding = [ip_network(one.host).prefixlen for one in rulings.bans.current(NOW)]
+    assert (ip_network(found.host).prefixlen if found else None) == max(holding, default=None)
+
+
 KEPT = '{"triochat":1,"quiet":false,"topic":"","bans":[%s],"mutes":[]}'
 
 

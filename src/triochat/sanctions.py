@@ -80,7 +80,7 @@ class Sanctions(dict[str, Sanction]):
     def __init__(self) -> None:
         super().__init__()
         self._held: dict[_Place, list[Sanction]] = {}
-        self._lengths: set[int] = set()  # of their prefixes: a few, however many sanctions
+        self._lengths: list[int] = []  # of their prefixes, longest first: a few, however many
 
     def add(self, sanction: Sanction, now: float) -> None:
         """Let this hold, in place of what holds for the same name."""
@@ -102,7 +102,7 @@ class Sanctions(dict[str, Sanction]):
         return one is not None and not one.has_ended(now)
 
     def find(self, handle: str, host: str, now: float) -> Sanction | None:
-        """What holds for who has this handle, or comes from this host."""
+        """What holds for who has this handle, or comes from this host; of several the narrowest."""
         named = self.get(person_of(handle))
         found = [named] if named else []
         if host:
@@ -122,7 +122,7 @@ class Sanctions(dict[str, Sanction]):
         for one in self.values():
             if one.host:
                 self._held.setdefault(_place_of(one.host), []).append(one)
-        self._lengths = {length for _, _, length in self._held}
+        self._lengths = sorted({length for _, _, length in self._held}, reverse=True)
 
 
 class Rulings:

@@ -57,16 +57,16 @@ class Seats(dict[str, Seat]):
     """All seats of a room, by their keys.
 
     Attributes:
-        away: the keys of those whose owners are away, in the order in which they went.
+        away: the keys of those whose owners are away, in the order in which they went; with the
+            host of each.
         waiting: how many private messages wait for these, by their keys.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.away: dict[str, str] = {}  # with the host of each
+        self.away: dict[str, str] = {}
         self.waiting: Counter[str] = Counter()
         self._keys: dict[Peer, str] = {}
-        self._hosts: Counter[str] = Counter()
 
     def of(self, peer: Peer) -> Seat | None:
         """The seat of this peer, if it has one."""
@@ -80,9 +80,8 @@ class Seats(dict[str, Seat]):
         self._keys[seat.peer] = seat.key
         if seat.away is None:
             self._end_absence(seat.key)
-        elif seat.key not in self.away:
+        else:
             self.away[seat.key] = seat.peer.host
-            self._hosts[seat.peer.host] += 1
 
     def drop(self, key: str) -> None:
         """There is no such seat any more."""
@@ -92,18 +91,14 @@ class Seats(dict[str, Seat]):
 
     def _end_absence(self, key: str) -> None:
         """Nobody of this seat is away any more."""
-        if key in self.away:
-            host = self.away.pop(key)
-            self.waiting.pop(key, None)
-            self._hosts[host] -= 1
-            if not self._hosts[host]:
-                del self._hosts[host]
+        self.away.pop(key, None)
+        self.waiting.pop(key, None)
 
     def superfluous(self) -> Seat | None:
         """The one to give up, where too many are away."""
         if len(self.away) <= AWAY:
             return None
-        [(most, _)] = self._hosts.most_common(1)
+        [(most, _)] = Counter(self.away.values()).most_common(1)  # of several: who went first
         return next(self[key] for key, host in self.away.items() if host == most)
 
 

@@ -1,0 +1,57 @@
+import pytest
+
+from triochat import seats as module
+from triochat.order import Peer
+from triochat.seats import Seat, Seats
+
+
+def went(key: str, host: str, *, number: int = 1) -> Seat:
+    """The seat of somebody from this host who is away."""
+    return Seat(key, Peer(f"{key}{number}", host=host), key, 1, away=float(number))
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AWAY", 3)
+
+
+def loaded(seats: Seats) -> Seats:
+    """The same as a room that begins with them has them: put in the order in which they went."""
+    again = Seats()
+    for key in seats.away:
+        again.put(seats[key])
+    return again
+
+
+def test_the_first_of_the_host_that_has_most() -> None:
+    """Where too many are away, who of the host with most of them went first is given up."""
+    seats = Seats()
+    for key, host in [("a", "x"), ("b", "y"), ("c", "y")]:
+        seats.put(went(key, host))
+        assert seats.superfluous() is None
+    seats.put(went("d", "x"))
+    seats.drop("a")
+    seats.put(went("e", "z"))
+    assert seats.superfluous() == seats["b"]
+
+
+def test_who_is_given_up_depends_on_who_is_away_alone() -> None:
+    """Between hosts of which as many are away who went first counts, not who was away before."""
+    seats = Seats()
+    seats.put(went("a", "x"))
+    seats.put(went("b", "y"))
+    seats.put(went("c", "y"))
+    seats.put(went("d", "x"))
+    seats.put(went("e", "x"))
+    seats.drop("a")
+    assert seats.superfluous() == loaded(seats).superfluous() == seats["b"]
+
+
+def test_who_waits_in_the_queue_is_of_the_host_from_where_it_waits() -> None:
+    """Whose seat is taken again from another host, and waits, is counted there, in its place."""
+    seats = Seats()
+    for key, host in [("a", "x"), ("b", "x"), ("c", "y"), ("d", "y")]:
+        seats.put(went(key, host))
+    seats.put(went("b", "y", number=2))
+    assert [*seats.away] == ["a", "b", "c", "d"]
+    assert seats.superfluous() == loaded(seats).superfluous() == seats["b"]
