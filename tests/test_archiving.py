@@ -14,6 +14,7 @@ from house import EPOCH, House
 from strategies import wire_text
 from test_archive import contents, everything_in, killed
 from triochat import archiving as module
+from triochat import indexing
 from triochat.archiving import Archived, archiving
 from triochat.history import OWN, History
 from triochat.hub import Hub
@@ -266,15 +267,15 @@ async def test_words_are_indexed_when_there_is_time(
         await keep(history, said(1, 2))
         assert history._scribe.behind == 2
         copy = killed(path)
-    monkeypatch.setattr(module, "MOMENT", 0.01)
+    monkeypatch.setattr(indexing, "MOMENT", 0.01)
     history = open_history(copy)
     async with archiving(history, tell_nobody, tell_nobody):
         await until(lambda: history._scribe.behind == 0)
-        monkeypatch.setattr(module, "FEW", -1)
+        monkeypatch.setattr(indexing, "FEW", -1)
         await keep(history, said(3, 4))
         await trio.sleep(0.05)
         assert history._scribe.behind == 2
-        monkeypatch.setattr(module, "BEHIND", 2)
+        monkeypatch.setattr(indexing, "BEHIND", 2)
         await keep(history, said(5))
         await until(lambda: history._scribe.behind == 0)
 
@@ -283,7 +284,7 @@ async def test_what_cannot_be_indexed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is kept and found all the same; the log says so, and it is tried again."""
-    monkeypatch.setattr(module, "MOMENT", 0.05)
+    monkeypatch.setattr(indexing, "MOMENT", 0.05)
     path = tmp_path / "room.db"
     async with failing(path, monkeypatch) as one:
         await keep(one.history, said(1))
@@ -318,6 +319,7 @@ class Failing:
 async def failing(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Failing]:
     """A history at its work, which tries again soon."""
     monkeypatch.setattr(module, "RETRY", 0.01)
+    monkeypatch.setattr(indexing, "RETRY", 0.01)
     one = Failing(open_history(path))
     async with archiving(one.history, one.alerts.append, one.warn):
         yield one

@@ -23,6 +23,7 @@ from triochat.archive import DAMAGED
 from triochat.changes import Changes
 from triochat.finding import RECALLED
 from triochat.history import KEPT, TAIL, History
+from triochat.indexing import RETRY, Indexing
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
 from triochat.outbox import LINGER
@@ -36,20 +37,8 @@ log = logging.getLogger(__name__)
 MINUTE = 60.0
 """Seconds between two signs of life; as often it is deleted what need not be kept any more."""
 
-RETRY = 5.0
-"""Seconds after which it is tried again to write."""
-
 REMIND = 600.0
 """Seconds after which operators are told again that nothing is kept."""
-
-MOMENT = 0.25
-"""Seconds after which it is looked whether there is time to index what was said."""
-
-FEW = 250
-"""Ids that are given in a moment while there is time."""
-
-BEHIND = 100_000
-"""Ids which the index may be behind before it is written whether there is time or not."""
 
 UNKEPT = "what is said is not being kept ({}); this is tried again every few seconds"
 """What operators are told."""
@@ -107,8 +96,7 @@ class Archived(History):
         self._writers = trio.CapacityLimiter(1)
         self._readers = trio.CapacityLimiter(1)
         self._wake = trio.Event()
-        self._committed = trio.Event()
-        self._committed.set()  # what was not indexed when the last server ended
+        self._indexing = Indexing(scribe, self._write)
         self._problem = ""
         self._alerted = -math.inf
         self._warned: set[Peer] = set()
@@ -175,7 +163,7 @@ class Archived(History):
                 raise
             self._fail(error)
             return False
-        self._committed.set()
+        self._indexing.wake()
         return True
 
     async def _write(self, do: Callable[..., _T], *values: object) -> _T:
@@ -237,29 +225,8 @@ class Archived(History):
     async def run(self) -> None:
         """Index, clean up once a minute, and try again what went wrong; until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._run_index)
+            nursery.start_soon(self._indexing.run)
             await self._run_tidy()
-
-    async def _run_index(self) -> None:
-        while True:
-            await self._committed.wait()
-            self._committed = trio.Event()
-            try:
-                while await self._index():
-                    pass
-            except sqlite3.Error as error:  # what is said is kept, and found, all the same
-                log.warning("cannot index %s: %s", self._scribe.path, error)
-                await trio.sleep(RETRY)
-                self._committed.set()
-
-    async def _index(self) -> bool:
-        """Index a piece of what was said, if there is time; whether there may be more to do."""
-        before = self._scribe.behind
-        if before <= BEHIND:
-            await trio.sleep(MOMENT)
-            if self._scribe.behind > before + FEW:
-                return True
-        return await self._write(self._scribe.index)
 
     async def _run_tidy(self) -> None:
         while True:
