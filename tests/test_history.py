@@ -1,11 +1,14 @@
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
+from unittest.mock import patch
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import msgpack
 
+from triochat import history as module
 from triochat.finding import sought
-from triochat.history import KEPT, OWN, TAIL, UNSEEN, History
+from triochat.history import KEPT, OWN, TAIL, UNSEEN, History, Tail
 from triochat.messages import Joined, Left, Notice, Recall, Refused, Said, Welcome, Whispered
 from triochat.order import Peer
 from triochat.seats import HOLD, Seat
@@ -240,3 +243,124 @@ def test_what_is_forgotten_hides_no_gap() -> None:
     memory.keep([Forgets((20, 21))])
     assert not memory.reaches("key", 13)
     assert memory.reaches("key", 14)
+
+
+def handed_on(tail: Tail) -> Tail:
+    """The tail of a history as another server reads it."""
+    return msgpack.decode(msgpack.encode(tail), type=Tail)
+
+
+def test_a_tail_is_what_it_was() -> None:
+    """What is kept, forgotten and given up after it was taken changes nothing in it."""
+    memory = History(2, clock=lambda: THEN)
+    memory.keep([Seated(SEAT), told(1, 2, 3), whispered(4), Told([Joined("Cid", 5, NOW)])])
+    tail = memory.tail()
+    written = msgpack.encode(tail)
+    memory.keep([whispered(6), Forgets((2, 3)), Vacated("key"), told(7, 8)])
+    assert msgpack.encode(tail) == written
+    assert tail != memory.tail()
+    assert tail.said == (said(2), said(3))
+    assert (tail.last, tail.said_floor, tail.floor) == (5, 1, 0)
+
+
+def test_what_is_adopted_takes_the_place_of_what_was() -> None:
+    """Nothing is left of what was in memory; and the newest id is the other's."""
+    memory, other = remembering(1, 2), remembering(3)
+    memory.keep([Seated(SEAT), whispered(5)])
+    other.keep([Told([Refused("no", "no", 6)], (ANN,))])
+    memory.adopt(other.tail())
+    assert last(memory) == [said(3)]
+    assert missed(memory, "key", 0) == [3]
+    assert not memory.reaches("key", 0)
+    assert memory.last_id == 6
+
+
+SITTING = {"a": (ANN, Peer("ann again")), "b": (BOB, Peer("bob again"))}
+keys = st.sampled_from([*SITTING])
+peers = st.sampled_from([*SITTING["a"], *SITTING["b"]])
+kept_tellings: st.SearchStrategy[tuple[str, Any]] = st.one_of(
+    st.tuples(st.just("said"), st.integers(1, 4)),
+    st.tuples(st.just("said"), st.integers(1, 4)),
+    st.tuples(st.just("joined"), st.none()),
+    st.tuples(st.just("told"), st.lists(peers, unique=True)),
+    st.tuples(st.just("told"), st.lists(peers, unique=True)),
+    st.tuples(st.just("seated"), st.tuples(keys, st.integers(0, 1))),
+    st.tuples(st.just("vacated"), keys),
+    st.tuples(st.just("forgets"), st.lists(st.integers(1, 40), max_size=3)),
+)
+
+
+def tellings_of(drawn: Sequence[tuple[str, Any]]) -> list[Telling]:
+    """What was drawn, with growing ids."""
+    made: list[Telling] = []
+    number = 0
+    for kind, value in drawn:
+        number += 1
+        match kind:
+            case "said":
+                made.append(told(*range(number, number + value)))
+                number += value - 1
+            case "joined":
+                made.append(Told([Joined("Cid", number, NOW)]))
+            case "told":
+                made.append(Told([Refused("no", "no", number)], (*value,)))
+            case "seated":
+                key, which = value
+                made.append(Seated(Seat(key, SITTING[key][which], "Bob", 1)))
+            case "vacated":
+                made.append(Vacated(value))
+            case _:
+                made.append(Forgets((*value,)))
+    return made
+
+
+def answers(memory: History, after: int) -> list[object]:
+    """What it says to whatever it can be asked."""
+    ids = range(45)
+    return [
+        memory.last_id,
+        *(memory.reaches(key, after) for key in ("", "a", "b")),
+        *(missed(memory, key, after, upto) for key in ("", "a", "b") for upto in (after + 3, 99)),
+        *(
+            at_once(memory.recall(Recall(count, before), 99))
+            for count in (2, 99)
+            for before in (9, 20, 99)
+        ),
+        at_once(memory.ids_by("ann")),
+        at_once(memory.kept(ids)),
+    ]
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(kept_tellings, min_size=5, max_size=30),
+    st.integers(0, 30),
+    st.lists(st.integers(1, 5)),
+    st.integers(0, 40),
+)
+def test_who_adopts_a_tail_answers_as_the_other(
+    drawn: list[tuple[str, Any]], place: int, cuts: list[int], after: int
+) -> None:
+    """From there on both say the same, and hand on the same, however what they keep is cut."""
+    tellings = tellings_of(drawn)
+    with patch.multiple(module, TAIL=12, OWN=1):
+        here, there = (History(5, clock=lambda: THEN) for _ in range(2))
+        here.keep(tellings[:place])
+        there.adopt(handed_on(here.tail()))
+        assert there.tail() == here.tail()
+        assert answers(there, after) == answers(here, after)
+        here.keep(tellings[place:])
+        for cut in (*cuts, len(tellings)):
+            there.keep(tellings[place : place + cut])
+            place += cut
+        assert msgpack.encode(there.tail()) == msgpack.encode(here.tail())
+        assert answers(there, after) == answers(here, after)
+
+
+@given(st.permutations(["a", "b", "c"]))
+def test_equal_histories_have_equal_tails(keys: list[str]) -> None:
+    """In whatever order they have come to be so: of seats it is not told which was there first."""
+    histories = [History(clock=lambda: THEN) for _ in range(2)]
+    for history, order in zip(histories, (keys, sorted(keys)), strict=True):
+        history.keep([Seated(Seat(key, Peer(key), key, 1)) for key in order])
+    assert histories[0].tail() == histories[1].tail()

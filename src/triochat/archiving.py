@@ -81,10 +81,11 @@ class Archived(History):
         super().__init__(kept, hold=hold, clock=clock)
         self.alert: Callable[[str], None] = log.warning
         self.warn: Callable[[Peer, str], None] = lambda peer, text: None  # noqa: ARG005
-        self.last_id = scribe.last_id
+        self.last_id = self._floor = scribe.last_id  # what was before is in the file alone
         self.seats = scribe.seats
         for seat in self.seats:
             super()._seat(seat)
+            self._own[seat.key].floor = self._floor
         self._said += scribe.newest(kept)
         self._scribe = scribe
         self._reading = scribe.open_reading()
@@ -272,7 +273,7 @@ class Archived(History):
         """As `History.missed`; from memory, if that has all of it."""
         events = await super().missed(key, after, upto, count)
         own = self._own.get(key)
-        if max(self.last_id, self._floor, own.floor if own else 0) <= after:
+        if max(self._floor, own.floor if own else 0) <= after:
             return events
         older = await self._read(self._reading.missed, key, after, upto, count)
         merged = {getattr(event, "id", 0): event for event in (*(older or ()), *events)}

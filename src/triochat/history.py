@@ -13,10 +13,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 
 import trio
+from msgspec import Struct
 
 from triochat.finding import RECALLED, Wanted, sought
 from triochat.messages import Event, Recall, Recalled, Said
-from triochat.order import Peer
+from triochat.order import HOUSE, Peer
 from triochat.seats import HOLD, Seat
 from triochat.telling import Forgets, Seated, Telling, Told, Vacated
 
@@ -36,6 +37,44 @@ UNSEEN = 150.0
 """Seconds after which what was sent has arrived, or the system has noticed that it has not."""
 
 
+class Alone(Struct, frozen=True):
+    """What one seat alone was told.
+
+    Attributes:
+        key: of the seat.
+        peer: who sits there.
+        floor: what has an id of at most this may be missing.
+        events: what it was told, and when that was kept, in seconds since the epoch.
+    """
+
+    key: str
+    peer: Peer
+    floor: int
+    events: tuple[tuple[float, Event], ...]
+
+
+class Tail(Struct, frozen=True):
+    """The newest of a history, for another server to go on with. Equal histories have equal ones.
+
+    Attributes:
+        last: the newest id that was given to anything.
+        said: the newest messages.
+        said_floor: messages with an id of at most this may be missing there.
+        events: what all were told last.
+        floor: what has an id of at most this may be missing there.
+        removed: ids of messages that were removed last, each after the newest id of that time.
+        alone: what each seat alone was told, by their keys.
+    """
+
+    last: int
+    said: tuple[Said, ...]
+    said_floor: int
+    events: tuple[Event, ...]
+    floor: int
+    removed: tuple[tuple[int, int], ...]
+    alone: tuple[Alone, ...]
+
+
 class History:
     """The newest events, in memory. Another history is a subclass, with methods of its own.
 
@@ -46,7 +85,7 @@ class History:
 
     Attributes:
         is_instant: `keep` has kept the batch when it returns, and returns nothing to wait for.
-        last_id: the newest id that was given to anything before this history was opened.
+        last_id: the newest id that was given to anything.
         seats: those that were kept before, for the room to go on with.
     """
 
@@ -59,9 +98,12 @@ class History:
     ) -> None:
         self._hold = hold
         self._clock = clock
-        self._said: deque[Said] = deque(maxlen=kept)
+        self._kept = kept
+        self._said: deque[Said] = deque()
+        self._said_floor = 0  # messages with an id of at most this may have been forgotten
         self._events: deque[Event] = deque()
-        self._floor = 0  # what has an id of at most this may have been forgotten
+        self._floor = 0  # the same of what all were told
+        self._removed: deque[tuple[int, int]] = deque(maxlen=TAIL)
         self._keys: dict[Peer, str] = {}
         self._own: dict[str, _Own] = {}
 
@@ -85,12 +127,15 @@ class History:
         events = told.events
         if not _id(events[0]):
             return  # it cannot be missed
+        self.last_id = _id(events[-1])
         if told.to is None:
             self._events += events
             while len(self._events) > TAIL:
                 self._floor = _id(self._events.popleft())
             if type(events[0]) is Said:
                 self._said += events  # type: ignore[arg-type]
+                while len(self._said) > self._kept:
+                    self._said_floor = self._said.popleft().id
         else:
             for peer in told.to:
                 if key := self._keys.get(peer):
@@ -110,9 +155,33 @@ class History:
             self._keys.pop(own.peer, None)
 
     def _forget(self, ids: set[int]) -> None:
-        self._said = deque((one for one in self._said if one.id not in ids), self._said.maxlen)
+        self._removed += ((self.last_id, number) for number in sorted(ids))
+        self._said = deque(one for one in self._said if one.id not in ids)
         self._events = deque(one for one in self._events if _id(one) not in ids)
         sought.cache_clear()  # which knows their words
+
+    # ---- going on elsewhere
+
+    def tail(self) -> Tail:
+        """The newest of it, for another server; nothing in it changes later."""
+        return Tail(
+            self.last_id,
+            (*self._said,),
+            self._said_floor,
+            (*self._events,),
+            self._floor,
+            (*self._removed,),
+            tuple(own.tail(key) for key, own in sorted(self._own.items())),
+        )
+
+    def adopt(self, tail: Tail) -> None:
+        """Go on as the history that this is the tail of, and forget what is here."""
+        self.last_id = tail.last
+        self._said, self._said_floor = deque(tail.said), tail.said_floor
+        self._events, self._floor = deque(tail.events), tail.floor
+        self._removed = deque(tail.removed, TAIL)
+        self._own = {one.key: _Own(one.peer, one.floor, one.events) for one in tail.alone}
+        self._keys = {one.peer: one.key for one in tail.alone}
 
     # ---- reading
 
@@ -186,10 +255,15 @@ class _Own:
 
     __slots__ = ("_events", "floor", "peer")
 
-    def __init__(self) -> None:
-        self.peer = Peer("")
-        self.floor = 0
-        self._events: list[tuple[float, Event]] = []  # most have none, and a deque takes 600 bytes
+    def __init__(
+        self,
+        peer: Peer = HOUSE,
+        floor: int = 0,
+        events: Iterable[tuple[float, Event]] = (),
+    ) -> None:
+        self.peer = peer
+        self.floor = floor
+        self._events = [*events]  # most have none, and a deque takes 600 bytes
 
     def keep(self, now: float, events: Sequence[Event]) -> None:
         self._events += [(now, event) for event in events]
@@ -202,6 +276,9 @@ class _Own:
 
     def _drop(self) -> None:
         self.floor = _id(self._events.pop(0)[1])
+
+    def tail(self, key: str) -> Alone:
+        return Alone(key, self.peer, self.floor, (*self._events,))
 
     def events(self) -> list[Event]:
         return [event for _, event in self._events]
