@@ -15,6 +15,7 @@ from triochat.messages import Closing, Join, Joined, Left, Notice, Refused, Welc
 from triochat.order import HOUSE, Peer
 from triochat.sanctions import person_of
 from triochat.seats import Seat, key_of
+from triochat.servers import incarnation_of
 from triochat.state import State
 from triochat.telling import Follows, Told, Unfollows
 
@@ -29,6 +30,9 @@ ABSENCES = 8
 
 LOST = "connection lost"
 """Why somebody is away, if nothing else is known."""
+
+QUIT = "quit"
+"""Why a member has left that wanted to."""
 
 REPLACED = "you came back over another connection"
 """Why the former connection of somebody who has come back ends."""
@@ -180,6 +184,16 @@ def restore(state: State, seats: Iterable[Seat], now: float) -> None:
 # ---- going
 
 
+def lose(state: State, peer: Peer, why: str) -> None:
+    """It is not here any more; if it was not before either, nobody hears of it."""
+    seat = state.seats.of(peer)
+    if seat is None or why == QUIT or peer in state.members.queue:
+        leave(state, peer, why)
+    elif seat.away is None:
+        go_away(state, seat, why)
+    state.forget(peer)
+
+
 def go_away(state: State, seat: Seat, why: str) -> None:
     """The owner of a seat has vanished, and may come back."""
     is_operator = seat.peer in state.operators
@@ -203,6 +217,17 @@ def lapse(state: State) -> None:
         elif not seat.is_held:
             depart(state, seat)
             fill(state)
+
+
+def give_up_server(state: State, incarnation: str) -> None:
+    """Nobody is at this server any more: who has a seat is away, and all others have left."""
+    for peer in [*state.members, *state.members.queue]:
+        if incarnation_of(peer) == incarnation:
+            lose(state, peer, LOST)
+    for peer in state.passing():
+        if incarnation_of(peer) == incarnation:
+            state.forget(peer)
+    state.servers.go(incarnation)
 
 
 def depart(state: State, seat: Seat) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from triochat import coming, messages, moderation
 from triochat.messages import Closing, Join, Moderated, Notice, Quit, Refused, Rename, Whisper, Who
 from triochat.order import (
+    Admitted,
     Alert,
     Came,
     Expired,
@@ -17,6 +18,8 @@ from triochat.order import (
     Lapse,
     Peer,
     Reply,
+    ServerCame,
+    ServerGone,
     Settle,
     Vacate,
     Warned,
@@ -30,9 +33,6 @@ from triochat.text import accept_text
 RENAMES = (3.0, 1 / 20)
 """How often a member may change its handle at once, and then a second."""
 
-QUIT = "quit"
-"""Why a member has left that wanted to."""
-
 IDLE = "idle"
 """Why a member has left that said nothing for too long."""
 
@@ -43,8 +43,7 @@ Deed: TypeAlias = Callable[[State, Peer, Any], None]
 def join(state: State, peer: Peer, request: Join) -> None:
     """Let it in, or have it wait. It knows the password, and may try other handles."""
     if state.needs_password(peer):
-        state.admitted.add(peer)
-        state.introduced.pop(peer, None)
+        admit(state, peer, Admitted())
     seat = coming.seat_of(state, request)
     if refused := banned(state, peer, seat or request):
         moderation.turn_away(state, peer, refused)
@@ -101,7 +100,7 @@ def whisper(state: State, peer: Peer, request: Whisper) -> None:
 def leave(state: State, peer: Peer, _: Quit) -> None:
     """Let it go; all others, if the console asks."""
     if not peer.is_console:
-        coming.leave(state, peer, QUIT)
+        coming.leave(state, peer, coming.QUIT)
         return
     reason = "the operator ended the chat"
     for key in [*state.seats.away]:
@@ -118,20 +117,6 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
         coming.tell_left(state, handle, reason, can_wait=False)
     where = f"; still listening on {state.place}" if state.place else ""
     state.tell(Notice(f"all clients disconnected{where}"))
-
-
-def lose(state: State, peer: Peer, gone: Gone) -> None:
-    """It is not here any more; if it was not before either, nobody hears of it."""
-    seat = state.seats.of(peer)
-    if seat is None or gone.reason == QUIT or peer in state.members.queue:
-        coming.leave(state, peer, gone.reason)
-        state.exposed.discard(peer)
-    elif seat.away is None:
-        coming.go_away(state, seat, gone.reason)
-    state.ended.discard(peer)
-    state.admitted.discard(peer)
-    state.introduced.pop(peer, None)
-    state.doors.pop(peer, None)
 
 
 def vacate(state: State, _: Peer, request: Vacate) -> None:
@@ -164,6 +149,19 @@ def expose(state: State, peer: Peer, _: Exposed) -> None:
 def come_by(state: State, peer: Peer, came: Came) -> None:
     """Know by which door it has come."""
     state.doors[peer] = came.door
+
+
+def admit(state: State, peer: Peer, _: Admitted) -> None:
+    """It need not say the password any more."""
+    state.admitted.add(peer)
+    state.introduced.pop(peer, None)
+
+
+def server_came(state: State, _: Peer, came: ServerCame) -> None:
+    """Know of it; whoever was at the one that had its name is not there any more."""
+    if former := state.servers.named(came.name):
+        coming.give_up_server(state, former)
+    state.servers.come(came.incarnation, came.name, state.now)
 
 
 def who(state: State, peer: Peer, _: Who) -> None:
@@ -213,7 +211,7 @@ DEEDS: dict[type, Deed] = {
     messages.Quiet: moderation.quiet,
     messages.Bans: moderation.bans,
     Quit: leave,
-    Gone: lose,
+    Gone: lambda state, peer, gone: coming.lose(state, peer, gone.reason),
     Expired: expire,
     Idled: put_out,
     Exposed: expose,
@@ -224,6 +222,9 @@ DEEDS: dict[type, Deed] = {
     Lapse: lambda state, _peer, _: coming.lapse(state),
     Vacate: vacate,
     Settle: lambda state, _peer, _: coming.settle(state),
+    Admitted: admit,
+    ServerCame: server_came,
+    ServerGone: lambda state, _peer, gone: coming.give_up_server(state, gone.incarnation),
     Notice: pass_on,
     Refused: pass_on,
 }

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import filterfalse
+from typing import TypeVar
 
 import trio
 
@@ -27,6 +28,8 @@ from triochat.pace import CROWD, MOMENT, Pace
 from triochat.room import Room
 from triochat.shares import Shares
 from triochat.telling import Follows, Telling, Told, Unfollows
+
+_T = TypeVar("_T")
 
 
 class Feed:
@@ -75,6 +78,8 @@ class Feed:
         self._settles = False
         self._failure: Exception | None = None  # what went wrong in a session's task
         self._wake = trio.Event()
+        self._unplaced: dict[Peer, _Unplaced] = {}
+        self._looks: list[Callable[[], object]] = []
         self._ruled = trio.lowlevel.ParkingLot()
         self._ruling = room.rulings.version
 
@@ -98,18 +103,67 @@ class Feed:
         Nobody is told before `flush`, which must follow before the session waits for more.
 
         Returns:
-            What that leads to, as far as it is known at once.
+            What that leads to, as far as it is known at once; else see `ask_in_place`.
         """
+        if self.is_closed:
+            return ()
+        placed = self._order(Asked(peer, requests, self._clock()))
+        if not placed:
+            self._unplaced.setdefault(peer, _Unplaced()).count += 1
+            return ()
         told: Sequence[Telling] = ()
-        for asked in self._order(Asked(peer, requests, self._clock())):
+        for asked in placed:
             led_to = self._apply(asked)
             told = led_to if asked.peer == peer else told
         return told
 
+    def is_unplaced(self, peer: Peer) -> bool:
+        """Whether something that this peer has asked for has no place yet."""
+        return peer in self._unplaced
+
+    async def ask_in_place(self, peer: Peer, requests: Sequence[AnyRequest]) -> Sequence[Telling]:
+        """As `ask` and `flush`; returns when it is known what all that leads to.
+
+        So who speaks is held back where the order takes its time: it is not read meanwhile.
+        """
+        told = self.ask(peer, requests)
+        self.flush()
+        if unplaced := self._unplaced.get(peer):
+            await unplaced.done.wait()
+            return unplaced.told
+        return told
+
     def apply(self, placed: Sequence[Asked]) -> None:
-        """What an order could not place at once has its place now: next after all before it."""
+        """What an order could not place at once has its place now: next after all before it.
+
+        What is placed together is placed so on each server that shares the order. Each `Asked` that
+        the order has taken is to be given back once.
+        """
         for asked in placed:
-            self._apply(asked)
+            told = self._apply(asked)
+            if unplaced := self._unplaced.get(asked.peer):
+                unplaced.told += told
+                unplaced.count -= 1
+                if not unplaced.count:
+                    del self._unplaced[asked.peer]
+                    unplaced.done.set()
+        if self.room.is_unsettled:
+            self._apply(Asked(HOUSE, (Settle(),), self.room.now))
+        self.flush()
+
+    def abandon_unplaced(self) -> None:
+        """What has no place yet will have none."""
+        unplaced, self._unplaced = self._unplaced, {}
+        for each in unplaced.values():
+            each.done.set()
+
+    def tell(self, tellings: Sequence[Telling]) -> None:
+        """Tell this to who is connected here, after all that was told until now.
+
+        The room does not know of it, nor do other servers that share it.
+        """
+        self._batch += tellings
+        self._can_wait = False
         self.flush()
 
     def _apply(self, asked: Asked) -> Sequence[Telling]:
@@ -141,11 +195,27 @@ class Feed:
 
     # ---- what the server calls
 
+    async def look(self, see: Callable[[], _T]) -> _T:
+        """What this sees at a moment at which the history has all that the room has said."""
+        seen: list[_T] = []
+        done = trio.Event()
+
+        def look() -> None:
+            seen.append(see())
+            done.set()
+
+        self._looks.append(look)
+        self._can_wait = False
+        self._wake.set()
+        await done.wait()
+        return seen[0]
+
     def finish(self, last_words: Sequence[Telling]) -> None:
         """Tell this after all that was asked until now, and hear nobody any more."""
         self._batch += last_words
         self._can_wait = False
         self.is_closed = True
+        self.abandon_unplaced()
         self._wake.set()
 
     async def wait_ruling(self, version: int) -> None:
@@ -171,7 +241,11 @@ class Feed:
                 self._pace.begin()
                 batch = self._take()
                 self._claimed = self._shares.give(self._pace.capacity)
-                if batch and (kept := self.history.keep(batch)):
+                kept = self.history.keep(batch) if batch else None
+                looks, self._looks = self._looks, []
+                for look in looks:
+                    look()
+                if kept:
                     await kept
                 self._tell(batch)
         finally:
@@ -218,6 +292,23 @@ class Feed:
             if self.room.rulings.version != self._ruling:
                 self._ruling = self.room.rulings.version
                 self._ruled.unpark_all()
+
+
+class _Unplaced:
+    """What one peer has asked for, and has no place yet.
+
+    Attributes:
+        count: how often it has asked for something.
+        told: what that has led to.
+        done: all of it has its place.
+    """
+
+    __slots__ = ("count", "done", "told")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.told: list[Telling] = []
+        self.done = trio.Event()
 
 
 def _waits(telling: Telling) -> bool:

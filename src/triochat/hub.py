@@ -26,7 +26,7 @@ from triochat.order import HOUSE, Alert, Gone, Order, Peer, Warned, arrival
 from triochat.ratelimit import RETURNS, Buckets, Comings, Guesses, Limits
 from triochat.room import Room
 from triochat.spares import Spares
-from triochat.telling import Ends, Told, Vacated
+from triochat.telling import Ends, Telling, Told, Vacated
 from triochat.tls import Tls
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,8 @@ class Hub(Feed):
         tls: how links are encrypted; None where that cannot be.
         setting: what speakers may have to know; may be replaced before anybody is connected.
         spares: whose silent connections are kept for later.
+        incarnation: what the ids of its peers begin with, so that nobody has them elsewhere.
     """
-
-    _ids = map(f"{token_hex(4)}-{{}}".format, count(1))  # nobody has them on another server
 
     def __init__(
         self,
@@ -79,6 +78,8 @@ class Hub(Feed):
         self.returns = Comings(*RETURNS)
         self.handshakes = Handshakes()
         self.spares = Spares()
+        self.incarnation = token_hex(4)
+        self._ids = count(1)
         self.setting = Setting(room.name, room.members.handle_length, has_tls=tls is not None)
         self._lacked: dict[str, float] = {}
         self.fan_out.report = lambda: words_of(self.figures())
@@ -92,7 +93,7 @@ class Hub(Feed):
         self, link: Link, address: str = "", host: str = "", *, is_console: bool = False
     ) -> Peer:
         """A connection was opened; from now on it may be told something. Returns who that is."""
-        peer = Peer(next(self._ids), address, host, is_console)
+        peer = Peer(f"{self.incarnation}-{next(self._ids)}", address, host, is_console)
         self.fan_out.links[peer] = link
         if self.is_closed:
             link.close("shutting down")
@@ -155,7 +156,14 @@ class Hub(Feed):
         Once closed it stays so.
         """
         if not self.is_closed:
-            peers = tuple(self.fan_out.links)
-            ends = [Ends(peer, reason) for peer in peers]
             seats = [] if retry else [Vacated(key) for key in self.room.seats]
-            self.finish([Told([Closing(reason, retry)], peers), *ends, *seats])
+            self.finish([*self._farewell(reason, retry=retry), *seats])
+
+    def let_go(self, reason: str) -> None:
+        """End every connection that there is now politely; who was here may come back."""
+        self.tell(self._farewell(reason, retry=True))
+
+    def _farewell(self, reason: str, *, retry: bool) -> list[Telling]:
+        peers = tuple(self.fan_out.links)
+        ends = [Ends(peer, reason) for peer in peers]
+        return [Told([Closing(reason, retry)], peers), *ends]

@@ -27,10 +27,10 @@ _SOON = "you have said nothing for a long time; say something within {}, or you 
 async def put_out_idle(hub: Hub) -> None:
     """Put members out that say nothing for too long, and warn them before. Does not end."""
     warned: dict[Peer, float] = {}
-    members, links = hub.room.members, hub.fan_out.links
+    links = hub.fan_out.links
     while True:
         await trio.sleep(LOOK)
-        now, limit = trio.current_time(), _limit(hub)
+        members, now, limit = hub.room.members, trio.current_time(), _limit(hub)
         lead = min(WARNING, limit / 2)
         warned = {peer: since for peer, since in warned.items() if peer in links}
         for peer, link in [*links.items()] if limit < math.inf else []:

@@ -32,6 +32,13 @@ START = Position()
 """Before all entries."""
 
 
+class Reached(NamedTuple):
+    """How far a server has read: so many entries, the last one here."""
+
+    entries: int
+    position: Position
+
+
 class Entry(NamedTuple):
     """What somebody has written, in its place."""
 
@@ -92,14 +99,14 @@ class Access(Protocol):
         Raises `LostError`, and writes nothing, if there are none.
         """
 
-    async def found(self, entry: bytes, snapshot: bytes, former: Position | None = None) -> bool:
+    async def found(self, entry: bytes, snapshot: bytes, leader: str = "") -> bool:
         """Begin anew with this first entry and this snapshot, at once or not at all.
 
         Args:
-            entry: the first one.
+            entry: the first one. Its position comes after all that there ever were.
             snapshot: of the room after it; its position is the entry's, see `load`.
-            former: what was there is thrown away, and the entry comes after this position; only
-                who has the lead (`take_lead`) may do so. None: only where there is nothing.
+            leader: what was there is thrown away, if this incarnation has the lead (`take_lead`).
+                Empty: it is not done if there are any entries.
 
         Returns:
             Whether that was done.
@@ -112,6 +119,12 @@ class Access(Protocol):
         """Keep this snapshot, taken after that entry, instead of the one before.
 
         Entries that are older than it, and than ``keep``, need not be kept any more.
+        """
+
+    async def holder(self, name: str) -> tuple[str, float]:
+        """Which incarnation has the lease of this name, and for how many seconds more.
+
+        Empty, and 0, if none has.
         """
 
     async def sign(self, name: str, incarnation: str, names: Sequence[str]) -> dict[str, str]:
@@ -130,7 +143,7 @@ class Access(Protocol):
     async def take_lead(self, incarnation: str) -> bool:
         """Whether it is for this server to begin anew, for the next seconds; one has it."""
 
-    async def call_roll(self, name: str, position: Position) -> dict[str, Position]:
+    async def call_roll(self, name: str, reached: Reached) -> dict[str, Reached]:
         """Say how far the server with this name has read, and ask how far the others have.
 
         Those who have said so within the last seconds are there, this one too.

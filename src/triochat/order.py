@@ -95,6 +95,23 @@ class Settle(Message, frozen=True):
     """Tell those who wait for a place in the room where they stand now. The house's."""
 
 
+class Admitted(Message, frozen=True):
+    """This stranger has said the password, to the server that it is connected to."""
+
+
+class ServerCame(Message, frozen=True):
+    """A server shares this room from now on; one that had its name before is gone. The house's."""
+
+    name: str
+    incarnation: str
+
+
+class ServerGone(Message, frozen=True):
+    """This server is not here any more, and nobody who was connected to it. The house's."""
+
+    incarnation: str
+
+
 AnyRequest: TypeAlias = (
     Request
     | Answer
@@ -109,8 +126,17 @@ AnyRequest: TypeAlias = (
     | Lapse
     | Vacate
     | Settle
+    | Admitted
+    | ServerCame
+    | ServerGone
 )
 """What the room may be asked. An `Answer` passes through it as it is, to keep its place."""
+
+
+class Aside(Struct, frozen=True, gc=False):
+    """What changes nothing, asked of one of several servers alone: its answer has no id."""
+
+    request: AnyRequest
 
 
 class Asked(Struct, frozen=True, gc=False):
@@ -123,7 +149,7 @@ class Asked(Struct, frozen=True, gc=False):
     """
 
     peer: Peer
-    requests: Sequence[AnyRequest]
+    requests: Sequence[AnyRequest | Aside]
     now: float
 
 

@@ -54,15 +54,29 @@ class at once, but what each has missed is dear to tell."""
 
 
 class TokenBucket:
-    """The tokens of one peer. Times are in seconds, of any clock; one set back gives none."""
+    """The tokens of one peer. Times are in seconds, of any clock; one set back gives none.
+
+    Args:
+        burst: tokens at most.
+        rate: that come back in a second.
+        tokens: that there are ...
+        then: ... at this time. If left out, it is full.
+    """
 
     __slots__ = ("_burst", "_rate", "_then", "_tokens")
 
-    def __init__(self, burst: float, rate: float) -> None:
+    def __init__(
+        self, burst: float, rate: float, tokens: float = math.inf, then: float = 0.0
+    ) -> None:
         self._burst = burst
         self._rate = rate
-        self._tokens = burst
-        self._then = 0.0
+        self._tokens = min(tokens, burst)
+        self._then = then
+
+    @property
+    def state(self) -> tuple[float, float]:
+        """How many tokens there were, and when: what another one is to go on with."""
+        return self._tokens, self._then
 
     def left(self, now: float) -> float:
         """How many tokens there are, or, below 0, how many are owed."""

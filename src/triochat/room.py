@@ -31,7 +31,7 @@ from triochat.messages import (
     Typed,
     Who,
 )
-from triochat.order import AnyRequest, Asked, Gone, Peer
+from triochat.order import AnyRequest, Aside, Asked, Gone, Peer
 from triochat.rules import RULES, has_password
 from triochat.seats import Seat
 from triochat.state import State
@@ -53,15 +53,18 @@ class Room(State):
         for request in asked.requests:
             if self.ended and peer in self.ended and type(request) is not Gone:
                 continue
-            meant = self._read(peer, request.line) if type(request) is Typed else request
+            meant = self.read(peer, request.line) if type(request) is Typed else request
             if type(meant) is Say or type(meant) is Action:
                 self._say(peer, meant)
             elif meant is not None:
                 self._obey(peer, meant)
         return self.telling
 
-    def _read(self, peer: Peer, line: str) -> AnyRequest | None:
-        """What a line means now: a stranger's second one is a message, if the first was taken."""
+    def read(self, peer: Peer, line: str) -> AnyRequest | None:
+        """What a line means now: a stranger's second one is a message, if the first was taken.
+
+        None: it is nothing that the room is asked.
+        """
         if peer in self.members or peer in self.members.queue:
             meant = parse(line)
         elif handle := self.introduced.get(peer):
@@ -90,14 +93,23 @@ class Room(State):
         asked = introduce(line)
         return asked if isinstance(asked, Quit) and has_password(self, peer, join) else join
 
-    def _obey(self, peer: Peer, request: AnyRequest) -> None:
+    def check(self, peer: Peer, request: AnyRequest) -> Refused | None:
+        """What stands against this now, by the rules."""
         for rule in RULES.get(type(request), ()):
             if refused := rule(self, peer, request):
-                if isinstance(request, Who):  # which may be asked again
-                    self.tell(refused, peer)
-                else:
-                    self.refuse(peer, refused)
-                return
+                return refused
+        return None
+
+    def _obey(self, peer: Peer, request: AnyRequest | Aside) -> None:
+        has_id = not isinstance(request, Aside | Who)  # which may be asked again
+        if isinstance(request, Aside):
+            request = request.request
+        if refused := self.check(peer, request):
+            if not has_id:
+                self.tell(refused, peer)
+            else:
+                self.refuse(peer, refused)
+            return
         DEEDS[type(request)](self, peer, request)
 
     def _say(self, peer: Peer, say: Say | Action) -> None:

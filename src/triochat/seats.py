@@ -21,6 +21,9 @@ HOLD = 600.0
 AWAY = 1000
 """Seats whose owners are away; for one more the first of the host that has most is given up."""
 
+HASHED = "sha256:"
+"""What comes before a key that stands in place of its token. Nobody can say so: see `Token`."""
+
 WHISPERS = 200
 """Private messages that may wait for who is away; a history keeps more than that for each seat."""
 
@@ -104,4 +107,6 @@ class Seats(dict[str, Seat]):
 
 def key_of(token: str) -> str:
     """What a token hashes to: by this it is known, and nobody can make the token of it."""
+    if token.startswith(HASHED):
+        return token.removeprefix(HASHED)
     return sha256(token.encode()).hexdigest()

@@ -21,6 +21,7 @@ from triochat.idleness import put_out_idle
 from triochat.outbox import LINGER
 from triochat.presence import ask_silent
 from triochat.session import Session
+from triochat.sharing import Sharing
 from triochat.sockets import accept_more
 
 VANISHED = {
@@ -47,6 +48,7 @@ many come, and all that there are would hold up members."""
 async def serve(
     listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
     hub: Hub,
+    sharing: Sharing | None = None,
     *,
     task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -55,6 +57,7 @@ async def serve(
     Args:
         listeners: where connections come from; closed when the doors are.
         hub: the room; it is closed when the doors are.
+        sharing: its order, where other servers share it; the doors are opened when it knows them.
         task_status: is given the doors, a cancel scope: cancel it to stop politely.
     """
     places = _Places(hub.limits.connections)
@@ -71,6 +74,8 @@ async def serve(
         journal.start_soon(hub.journal.run)
         async with trio.open_nursery() as sessions:
             sessions.start_soon(hub.run)
+            if sharing:
+                await sessions.start(sharing.run, hub)
             async with trio.open_nursery() as doors:
                 doors.start_soon(put_out_idle, hub)
                 doors.start_soon(give_up_absent, hub)
@@ -79,7 +84,9 @@ async def serve(
                 held = [_Door(listener, places) for listener in listeners]
                 with _telling_lacks(hub):
                     await trio.serve_listeners(serve_stream, held, handler_nursery=sessions)
-            hub.close("shutting down")
+            hub.close("shutting down", retry=sharing is not None)
+            if sharing:
+                sharing.leave()
             sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
         journal.cancel_scope.cancel()
 

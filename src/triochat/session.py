@@ -200,8 +200,7 @@ class Session:
             if hub.backlog:
                 wanted = min(wanted, FEW)
             count = hub.claim(wanted) or await hub.wait_share(wanted)
-            told = hub.ask(peer, requests[:count])
-            hub.flush()
+            told = await hub.ask_in_place(peer, requests[:count])
             requests = requests[count:]
             self._record.note_told(told)
             if self._entrance and (handle := self._entrance.look(told)):

@@ -12,6 +12,7 @@ from triochat.passwords import Password
 from triochat.ratelimit import TokenBucket
 from triochat.sanctions import Rulings
 from triochat.seats import GRACE, HOLD, Seat, Seats
+from triochat.servers import Servers
 from triochat.telling import Ends, Seated, Telling, Told, Vacated
 from triochat.text import HANDLE_LENGTH
 
@@ -43,6 +44,7 @@ class State:
     Attributes:
         members: who is here, and who waits.
         seats: what is kept for those members that may come back.
+        servers: those that share the room; none where it is on one alone.
         joining: what those who wait have asked for.
         telling: what is said of it that nobody has been told yet.
         now: what time it is, in seconds since the epoch.
@@ -77,31 +79,38 @@ class State:
         grace: float = GRACE,
         hold: float = HOLD,
     ) -> None:
-        self.members = Members(server, max_clients, handle_length)
-        self.seats = Seats()
-        self.joining: dict[Peer, Join] = {}
+        self.server, self.max_clients, self.handle_length = server, max_clients, handle_length
         self.name = name
         self.replay = replay
         self.grace, self.hold = grace, max(grace, hold)
         self.has_turns = turns
         self.place = place
+        self.password = Password(password) if password else None
+        self.rulings = Rulings()
+        self.last_id = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Let nobody be in it, and nothing be known of anybody."""
+        self.members = Members(self.server, self.max_clients, self.handle_length)
+        self.seats = Seats()
+        self.servers = Servers()
+        self.joining: dict[Peer, Join] = {}
         self.telling: list[Telling] = []
         self.now = 0.0
         self.at = ""
         self.doors: dict[Peer, str] = {}
         self.exposed = self.members.exposed
-        self.password = Password(password) if password else None
         self.admitted: set[Peer] = set()
         self.introduced: dict[Peer, str] = {}
         self.renames: dict[Peer, TokenBucket] = {}
         self.operators = self.members.operators
-        self.rulings = Rulings()
         self.former: dict[str, Peer] = {}
-        self.last_id = 0
         self.last_speaker: Peer | None = None
         self.ended: set[Peer] = set()
         self.is_unsettled = False
         self.places: dict[Peer, int] = {}
+        self._traces = self.ended, self.admitted, self.introduced, self.doors, self.exposed
         self._milliseconds = self._second = -1
         self._stamp = ""
 
@@ -113,6 +122,24 @@ class State:
     def is_operator(self, peer: Peer) -> bool:
         """Whether this peer may put others out, and the like."""
         return peer.is_console or peer in self.operators
+
+    def knows(self, peer: Peer) -> bool:
+        """Whether anything here is about this peer."""
+        is_some = self.members.handle_of(peer) is not None or self.seats.of(peer) is not None
+        return is_some or any(peer in some for some in self._traces)
+
+    def forget(self, peer: Peer) -> None:
+        """Nothing here is about this peer any more, but for what its seat keeps, if it has one."""
+        self.ended.discard(peer)
+        self.admitted.discard(peer)
+        self.introduced.pop(peer, None)
+        self.doors.pop(peer, None)
+        if not self.seats.of(peer):
+            self.exposed.discard(peer)
+
+    def passing(self) -> set[Peer]:
+        """All of whom something is known beside whether they are members, or will be."""
+        return {peer for some in self._traces for peer in some}
 
     def needs_password(self, peer: Peer) -> bool:
         """Whether this peer must say the password before it is let in."""

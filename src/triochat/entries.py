@@ -1,0 +1,159 @@
+"""Entries: what stands in the ledger of a room that servers share. Pure.
+
+A *batch* is what one server was asked in one pass. Not all of that goes there: who asks for what
+changes nothing is answered by its own server, in its place. Nor does what is nobody's business: of
+a token only its hash is told, of a password only whether it was right.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from msgspec import Struct, msgpack
+from msgspec.structs import replace
+
+from triochat.messages import (
+    Bans,
+    Id,
+    Join,
+    Message,
+    Notice,
+    Ping,
+    Recall,
+    Refused,
+    Stats,
+    Topic,
+    Typed,
+    Who,
+)
+from triochat.order import Admitted, AnyRequest, Aside, Asked, Gone, Peer, Reply
+from triochat.room import Room
+from triochat.seats import HASHED, key_of
+
+WRONG = "\n"
+"""What stands in place of a wrong password: nobody can say so in a line."""
+
+ANSWERED = Who, Ping, Recall, Stats, Bans, Reply, Notice, Refused
+"""What changes nothing. (A `Topic` without a text does not either.)"""
+
+
+class Comes(Message, frozen=True, tag="comes"):
+    """A `Join`, without what nobody else is to know."""
+
+    handle: str
+    history: int | None
+    key: str
+    after: Id | None
+    has_wrong_password: bool
+
+
+Shared: TypeAlias = tuple[Peer, Sequence[AnyRequest | Comes]]
+
+
+class Batch(Struct, frozen=True, array_like=True, tag=0, gc=False):
+    """What one server was asked.
+
+    Attributes:
+        incarnation: which server.
+        number: the batches of a server are counted from 1.
+        asked: by whom, and what, in order.
+    """
+
+    incarnation: str
+    number: int
+    asked: Sequence[Shared]
+
+
+class Founded(Struct, frozen=True, array_like=True, tag=1, gc=False):
+    """Here the entries begin, or begin anew: those who have read ``former`` last may go on.
+
+    Attributes:
+        incarnation: who has begun them.
+        former: the last entry that it had read of those before.
+        count: how many it had read, ever.
+    """
+
+    incarnation: str
+    former: tuple[int, int]
+    count: int
+
+
+Entry: TypeAlias = Batch | Founded
+
+_decoder: msgpack.Decoder[Entry] = msgpack.Decoder(Entry)
+_encoder = msgpack.Encoder()
+
+
+def encode(entry: Entry) -> bytes:
+    """An entry as it is written."""
+    return _encoder.encode(entry)
+
+
+def decode(data: bytes) -> Entry:
+    """What is written there. Raises `msgspec.MsgspecError` if that is no entry."""
+    return _decoder.decode(data)
+
+
+def prepare(room: Room, asked: Asked) -> list[AnyRequest | Aside]:
+    """What is asked, as this server's own room is to apply it; aside is what no other need know.
+
+    Lines mean what they mean to the room now: who speaks has heard of all that it asked before.
+    """
+    requests: list[AnyRequest] = []
+    for request in asked.requests:
+        meant = None if isinstance(request, Aside) else request
+        if type(request) is Typed and _may_read(room, asked.peer):
+            meant = room.read(asked.peer, request.line)
+        if type(meant) is Join:
+            requests += _admit(room, asked.peer, meant)
+        elif meant is not None:
+            requests.append(meant)
+    return [Aside(one) if _is_answered(room, asked.peer, one) else one for one in requests]
+
+
+def _may_read(room: Room, peer: Peer) -> bool:
+    """Whether a line of this peer may hold a password, or means the same wherever it is read."""
+    return peer in room.members or peer in room.members.queue or peer in room.introduced
+
+
+def _admit(room: Room, peer: Peer, join: Join) -> list[AnyRequest]:
+    """Who joins, after its password was looked at: no other server need know it."""
+    if not join.password or not room.needs_password(peer):
+        return [replace(join, password="")]
+    if room.password and room.password.is_same(join.password):
+        return [Admitted(), replace(join, password="")]
+    return [replace(join, password=WRONG)]
+
+
+def share(requests: Sequence[AnyRequest | Aside]) -> list[AnyRequest | Comes]:
+    """What of these other servers have to know."""
+    shared = (one for one in requests if not isinstance(one, Aside))
+    return [_hide(one) if isinstance(one, Join) else one for one in shared]
+
+
+def _is_answered(room: Room, peer: Peer, request: AnyRequest) -> bool:
+    """Whether this server alone deals with it: it changes nothing.
+
+    A refusal has an id, so whoever may not ask is told so in the order of all.
+    """
+    if type(request) is Gone:
+        return not room.knows(peer)
+    if isinstance(request, ANSWERED) or (type(request) is Topic and not request.text):
+        return type(request) is Who or room.check(peer, request) is None
+    return False
+
+
+def _hide(join: Join) -> Comes:
+    key = key_of(join.token) if join.token else ""
+    return Comes(join.handle, join.history, key, join.after, join.password == WRONG)
+
+
+def taken(shared: Shared, now: float) -> Asked:
+    """What a server has shared, as another one's room is to apply it."""
+    peer, requests = shared
+    return Asked(peer, [_join(one) if isinstance(one, Comes) else one for one in requests], now)
+
+
+def _join(comes: Comes) -> Join:
+    token = HASHED + comes.key if comes.key else ""
+    password = WRONG if comes.has_wrong_password else ""
+    return Join(comes.handle, password, comes.history, token, comes.after)

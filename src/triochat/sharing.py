@@ -1,0 +1,365 @@
+"""Sharing: one room on several servers. What is asked has its place where all of them read it.
+
+Each server writes what it is asked into the ledger, and applies what it reads there, its own and
+that of others, in one order and at the time at which it was written. So the rooms of all are one.
+
+One task reads, one writes, one renews the lease, for as long as the ledger can be reached. When it
+cannot, all three begin again; what was written, but not read, is written once more, and is applied
+once. What becomes of a ledger that has lost something is told in `mending`.
+"""
+
+import logging
+from collections.abc import Sequence
+from secrets import token_hex
+
+import trio
+from msgspec import MsgspecError
+
+from triochat import snapshots
+from triochat.agreement import Agreement
+from triochat.entries import Founded, decode, encode
+from triochat.gathering import Gathering
+from triochat.history import History
+from triochat.hub import Hub
+from triochat.ledger import (
+    LEASE,
+    START,
+    Access,
+    Entry,
+    Ledger,
+    LedgerError,
+    LostError,
+    Position,
+    Reached,
+    Standing,
+)
+from triochat.order import HOUSE, Asked, ServerCame, ServerGone
+from triochat.room import Room
+from triochat.snapshots import Snapshot
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between two signs of life."""
+
+SNAPSHOT = 60.0, 10_000
+"""Seconds, and entries, after which a snapshot is taken."""
+
+PAUSES = 0.05, 0.1, 0.2, 0.5, 1.0
+"""Seconds between two tries to reach the ledger; the last one for ever after."""
+
+ROLL = 3.0
+"""Seconds in which the others are to say how far they have read."""
+
+AWAY = "this server was cut off from the others; come back"
+"""What those are told who were connected to a server that was given up."""
+
+LOST = (
+    "{} has lost what was written last; the room goes on from what its servers know"
+    " (to have it keep everything: appendonly yes)"
+)
+"""What operators are told."""
+
+OTHER = "what stands in {} was written by another release: run the same one on all servers"
+
+TWIN = "another server shares this room as {}; this one needs a name, or a port, of its own"
+
+
+class Sharing:
+    """The order of one server that shares a room.
+
+    Args:
+        ledger: where it is shared.
+        name: what this server is called; no other has that name.
+        room: as this server has it.
+        history: what was told here.
+        agreement: what the others must have in common with it.
+
+    Attributes:
+        lost_since: since when the ledger cannot be reached, on trio's clock; None while it can.
+        problem: why, in words for operators.
+    """
+
+    def __init__(
+        self, ledger: Ledger, name: str, room: Room, history: History, agreement: Agreement
+    ) -> None:
+        self.lost_since: float | None = None
+        self.problem = ""
+        self._ledger = ledger
+        self._name = name
+        self._room = room
+        self._history = history
+        self._agreement = agreement
+        self._terms = agreement.terms()
+        self._incarnation = token_hex(4)
+        self._gathering = Gathering(room, self._incarnation)
+        self._reached = Reached(0, START)
+        self._run = ""  # of the ledger
+        self._is_gapped = False  # entries that were not read are gone: they begin anew, or we do
+        self._is_doubted = False  # the others go on from less than is known here
+        self._unsaved = 0  # entries since the last snapshot
+        self._saved = trio.current_time()
+        self._wake = trio.Event()
+        self._here = trio.Event()
+        self._has_started = False
+        self._is_leaving = False
+        self._left = trio.Event()
+
+    def __call__(self, asked: Asked) -> Sequence[Asked]:
+        """The order: see `order.Order`."""
+        placed = self._gathering.take(asked)
+        if not placed:
+            self._wake.set()
+        return placed
+
+    # ---- coming in
+
+    async def begin(self) -> None:
+        """Take over the room as the others have it; if there is none, share it as it is here.
+
+        Raises:
+            ValueError: it may not be shared from here; with a sentence.
+            LedgerError: it cannot be.
+        """
+        async with self._ledger.open() as access:
+            await self._look_for_twin(access)
+            self._room.last_id = max(self._room.last_id, self._history.last_id)
+            while (kept := await access.load()) is None or await access.last() is None:
+                if kept:
+                    self._adopt(*kept)
+                await access.found(self._founded(), self._snapshot())
+            self._adopt(*kept)
+
+    async def _look_for_twin(self, access: Access) -> None:
+        """Raise `ValueError` if one of this name renews its lease: that is no former self."""
+        _, before = await access.holder(self._name)
+        if before:
+            await trio.sleep(1.5 * TICK)
+            _, now = await access.holder(self._name)
+            if now > before - TICK:
+                raise ValueError(TWIN.format(self._name))
+
+    def _adopt(self, position: Position, data: bytes) -> None:
+        """Go on with this snapshot. Raises `ValueError` if that cannot be done."""
+        try:
+            snapshot = snapshots.decode(data)
+        except MsgspecError:
+            raise ValueError(OTHER.format(self._ledger.where)) from None
+        self._agreement.check(snapshot.terms)
+        self._terms = snapshot.terms
+        snapshots.load(self._room, snapshot.room)
+        self._history.adopt(snapshot.tail)
+        self._reached = Reached(snapshot.count, position)
+
+    def _snapshot(self) -> bytes:
+        """The room as it is now; what it has told is in the history by now."""
+        room = snapshots.dump(self._room)
+        snapshot = Snapshot(self._terms, self._reached.entries, room, self._history.tail())
+        return snapshots.encode(snapshot)
+
+    def _founded(self) -> bytes:
+        return encode(Founded(self._incarnation, self._reached.position, self._reached.entries))
+
+    # ---- being there
+
+    async def run(
+        self, hub: Hub, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Share what this hub is asked, until it has left. Started when it knows the room.
+
+        Raises:
+            ValueError: this server cannot go on; with a sentence.
+        """
+        self._hub = hub
+        self._announce()
+        tries = 0
+        while not self._left.is_set():
+            failure = await self._try(task_status)
+            if failure is None:
+                continue
+            if self.lost_since is None:
+                self.lost_since, tries = trio.current_time(), 0
+                log.warning("cannot reach the other servers: %s", failure)
+            self.problem = str(failure)
+            await trio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            tries += 1
+
+    async def _try(self, task_status: trio.TaskStatus[None]) -> LedgerError | None:
+        """Share, as long as the ledger can be reached; what went wrong, if anything did."""
+        try:
+            async with self._ledger.open() as access:
+                await access.sign(self._name, self._incarnation, ())
+                await self._compare(access)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read, access)
+                    nursery.start_soon(self._write, access)
+                    nursery.start_soon(self._renew, access)
+                    await self._here.wait()
+                    if not self._has_started:
+                        self._has_started = True
+                        task_status.started()
+                    await self._left.wait()
+                    nursery.cancel_scope.cancel()
+                await access.resign(self._name, self._incarnation)
+        except* (LedgerError, ValueError) as errors:
+            failure = _first(errors)
+        else:
+            return None
+        if isinstance(failure, LedgerError):
+            return failure
+        raise failure
+
+    def leave(self) -> None:
+        """Share nothing more than what was asked until now."""
+        self._is_leaving = True
+        self._gathering.take(Asked(HOUSE, (ServerGone(self._incarnation),), 0))
+        self._wake.set()
+
+    def _announce(self) -> None:
+        self._hub.incarnation = self._incarnation
+        self._here = trio.Event()
+        self._hub.ask(HOUSE, (ServerCame(self._name, self._incarnation),))
+
+    async def _write(self, access: Access) -> None:
+        """Write what is asked, a batch at a time; first what may not have been written before."""
+        for data in self._gathering.unread():
+            await access.add(data)
+        while True:
+            while (batch := self._gathering.next_batch()) is not None:
+                await access.add(batch)
+            if self._is_leaving:
+                self._left.set()
+            self._wake = trio.Event()
+            await self._wake.wait()
+
+    async def _read(self, access: Access) -> None:
+        """Apply what is written, by whomever."""
+        while True:
+            for entry in await access.read(self._reached.position):
+                await self._take(entry, access)
+            if self.lost_since is not None and not self._gathering.unread():
+                self.lost_since = None
+                log.warning("the other servers are reached again")
+
+    async def _take(self, entry: Entry, access: Access) -> None:
+        try:
+            read = decode(entry.data)
+        except MsgspecError:
+            raise ValueError(OTHER.format(self._ledger.where)) from None
+        reached = Reached(self._reached.entries + 1, entry.position)
+        if isinstance(read, Founded):
+            await self._begin_anew(read, reached, access)
+            return
+        if self._is_gapped:
+            await self._reload(access)
+            return
+        now = entry.position.time / 1000
+        if self._room.servers.take(read.incarnation, read.number):
+            self._hub.apply(self._gathering.read(read, now))
+        self._reached = reached
+        self._unsaved += 1
+        if self._incarnation in self._room.servers:
+            self._here.set()
+        elif self._here.is_set() and not self._is_leaving:
+            self._come_again()
+
+    # ---- the others
+
+    async def _renew(self, access: Access) -> None:
+        """Say each second that this server is there, and look whether the others say so."""
+        since = signed = trio.current_time()
+        while True:
+            names = {key: one.name for key, one in self._room.servers.items()}
+            names.pop(self._incarnation, None)
+            leases = await access.sign(self._name, self._incarnation, [*names.values()])
+            now = trio.current_time()
+            if now - signed > 2 * TICK:  # they may not have been heard either
+                since = now
+            signed = now
+            gone = [ServerGone(key) for key, name in names.items() if name not in leases]
+            if gone and now - since >= LEASE and not self._hub.is_unplaced(HOUSE):
+                self._hub.ask(HOUSE, gone)
+            if await access.take_duty(self._incarnation) and self._is_due(now):
+                await self._save(access)
+            await trio.sleep(TICK)
+
+    def _is_due(self, now: float) -> bool:
+        seconds, entries = SNAPSHOT
+        return self._unsaved >= (entries if now - self._saved < seconds else 1)
+
+    async def _save(self, access: Access) -> None:
+        """Keep a snapshot, and not the entries that nobody needs any more."""
+        self._unsaved, self._saved = 0, trio.current_time()
+        see = lambda: (self._reached.position, self._snapshot())  # noqa: E731
+        position, snapshot = await self._hub.look(see)
+        held = Position(position.time - int(1000 * self._room.hold))
+        await access.save(snapshot, position, held)
+
+    # ---- when something is missing
+
+    async def _compare(self, access: Access) -> None:
+        """Find out whether all is still there that was read; if not, go on from what is known.
+
+        Another run of the ledger may have come back with less than this server has read, or than
+        another one has: so all say how far they have read, and who has read most begins anew.
+        """
+        standing = await access.standing(self._reached.position)
+        if (access.run != self._run and self._run) or standing is Standing.LOST or self._is_doubted:
+            await self._call_roll(access)
+            standing = await access.standing(self._reached.position)
+        self._run, self._is_doubted = access.run, False
+        self._is_gapped = standing is Standing.TRIMMED
+
+    async def _call_roll(self, access: Access) -> None:
+        names = {one.name for one in self._room.servers.values()}
+        with trio.move_on_after(ROLL):
+            while names - (await access.call_roll(self._name, self._reached)).keys():  # noqa: ASYNC110
+                await trio.sleep(TICK / 10)
+        while True:
+            furthest = max((await access.call_roll(self._name, self._reached)).values())
+            is_lost = await access.standing(furthest.position) is Standing.LOST
+            if not is_lost and not (self._is_doubted and furthest == self._reached):
+                return
+            if furthest == self._reached and await access.take_lead(self._incarnation):
+                snapshot = await self._hub.look(self._snapshot)
+                if await access.found(self._founded(), snapshot, self._incarnation):
+                    self._hub.alert(LOST.format(self._ledger.where))
+                    return
+            await trio.sleep(TICK / 10)
+
+    async def _begin_anew(self, founded: Founded, reached: Reached, access: Access) -> None:
+        """The entries begin anew here, from what another server knew, or this one."""
+        if tuple(self._reached.position) == tuple(founded.former):
+            self._reached, self._is_gapped = reached, False
+        elif founded.count < self._reached.entries:
+            self._is_doubted = True
+            raise LostError(f"{self._ledger.where} has lost what was written")
+        else:
+            await self._reload(access)
+
+    async def _reload(self, access: Access) -> None:
+        """Go on from the newest snapshot: what was missed is in it, and told to who comes back."""
+        kept = await access.load()
+        if kept is None:
+            raise LostError(f"{self._ledger.where} has lost the room")
+        self._adopt(*kept)
+        self._is_gapped = False
+        self._hub.let_go(AWAY)
+        self._hub.fan_out.told = self._room.last_id
+        if self._incarnation not in self._room.servers:
+            self._come_again()
+
+    def _come_again(self) -> None:
+        """This server was given up: who was here is away, and asks again what has no answer."""
+        log.warning("the other servers have given this one up; it comes again")
+        self._incarnation = token_hex(4)
+        self._gathering = Gathering(self._room, self._incarnation)
+        self._hub.abandon_unplaced()
+        self._hub.let_go(AWAY)
+        self._announce()
+
+
+def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
+    """One of those that went wrong together."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
