@@ -1,6 +1,8 @@
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 import trio.testing
 
@@ -10,6 +12,7 @@ from triochat import snapshots
 from triochat.agreement import Agreement
 from triochat.history import History
 from triochat.hub import Hub
+from triochat.passwords import Password
 from triochat.room import Room
 from triochat.server import serve
 from triochat.sharing import Sharing
@@ -63,16 +66,21 @@ class Site:
     async def open(self, name: str, **faults: float) -> Server:
         """One more server."""
         server = Server(name, self.ledger.road(**faults))
-        await self._nursery.start(server.run)
+        await self.add(server)
         return server
+
+    async def add(self, server: Server) -> None:
+        """This one."""
+        await self._nursery.start(server.run)
 
 
 @asynccontextmanager
 async def open_site() -> AsyncIterator[Site]:
     """A ledger; whoever shares it is killed at the end."""
-    async with trio.open_nursery() as nursery:
-        yield Site(nursery)
-        nursery.cancel_scope.cancel()
+    with trio.fail_after(600):
+        async with trio.open_nursery() as nursery:
+            yield Site(nursery)
+            nursery.cancel_scope.cancel()
 
 
 async def test_two_servers_are_one_room(autojump_clock: trio.testing.MockClock) -> None:
@@ -85,3 +93,235 @@ async def test_two_servers_are_one_room(autojump_clock: trio.testing.MockClock) 
         assert heard[0] == heard[1]
         await trio.sleep(1)
         assert one.state == two.state
+
+
+async def test_one_handle_is_given_once(autojump_clock: trio.testing.MockClock) -> None:
+    """Two who ask for one handle at the same moment, at two servers: one of them gets it."""
+    async with open_site() as site:
+        servers = [await site.open("one", delay=0.1), await site.open("two", delay=0.1, seed=1)]
+        peers = [Peer(await each.listener.connect()) for each in servers]
+        for peer, token in zip(peers, TOKENS, strict=False):
+            await peer.ask({"type": "join", "handle": "Ann", "token": token})
+        answers = sorted([(await peer.event())["type"] for peer in peers])
+        assert answers == ["refused", "welcome"]
+        await trio.sleep(1)
+        assert servers[0].state == servers[1].state
+
+
+async def test_who_is_at_a_dead_server_comes_back_at_another(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The members of a server that dies are away, and come back elsewhere to what they missed."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        await bob.ask({"type": "whisper", "to": "Ann", "text": "psst"})
+        last = json.loads(await ann.until('{"type":"whispered"'))["id"]
+        one.scope.cancel()
+        await bob.ask(*({"type": type_, **more} for type_, more in SAID))
+        await trio.sleep(8)
+        assert next(iter(two.room.servers.values())).name == "two"
+        assert len(two.room.seats.away) == 1
+        again = await two.join("Ann", "a" * 22, last)
+        heard = [json.loads(line) for line in await again.hear(2)]
+        assert [(event["type"], event["text"]) for event in heard] == [
+            ("said", "are you there?"),
+            ("whispered", "hm"),
+        ]
+        assert not two.room.seats.away
+        told = [json.loads(line)["type"] for line in await bob.hear(3)]
+        assert told == ["whispered", "said", "whispered"]
+
+
+SAID = (("say", {"text": "are you there?"}), ("whisper", {"to": "Ann", "text": "hm"}))
+
+
+async def test_who_starts_late_is_equal(autojump_clock: trio.testing.MockClock) -> None:
+    """A server that starts from a snapshot has the same room, and tells what was said before."""
+    async with open_site() as site:
+        one = await site.open("one")
+        ann = await one.join("Ann", "a" * 22)
+        for number in range(5):
+            await ann.ask({"type": "say", "text": f"m{number}"})
+            await ann.until(f'{{"type":"said","id":{number + 2}')
+            await trio.sleep(30)
+        two = await site.open("two")
+        bob = Peer(await two.listener.connect())
+        await bob.ask({"type": "join", "handle": "Bob", "history": 10, "token": "b" * 22})
+        await bob.until('{"type":"welcome"')
+        assert [json.loads(line)["text"] for line in await bob.hear(5)] == [
+            f"m{number}" for number in range(5)
+        ]
+        await trio.sleep(1)
+        assert one.state == two.state
+        assert len(site.ledger.entries) < 20
+
+
+async def test_a_cut_loses_and_doubles_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """What was written and not answered is written again, and told once, whatever is cut."""
+    async with open_site() as site:
+        one = await site.open("one", lost=0.3, twice=0.3, delay=0.01)
+        two = await site.open("two", lost=0.3, twice=0.3, delay=0.01, seed=1)
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        for number in range(30):
+            await ann.ask({"type": "say", "text": f"a{number}"})
+            await bob.ask({"type": "say", "text": f"b{number}"})
+            await trio.sleep(0.05)
+        heard = {}
+        for peer in (ann, bob):
+            texts: list[str] = []
+            while len(texts) < 60:
+                event = await peer.event()
+                texts += [event["text"]] if event["type"] == "said" else []
+            heard[peer] = texts
+        assert heard[ann] == heard[bob]
+        for one_of in "ab":
+            own = [text for text in heard[ann] if text[0] == one_of]
+            assert own == [f"{one_of}{number}" for number in range(30)]
+        assert one.state == two.state
+
+
+async def test_a_ledger_that_is_gone_for_a_while(autojump_clock: trio.testing.MockClock) -> None:
+    """While there is no way to the ledger nobody is put out, and what is said waits."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        await ann.until('{"type":"joined"')
+        for server in (one, two):
+            server.road.is_open = False
+            server.road.cut()
+        await ann.ask({"type": "say", "text": "hello?"})
+        await bob.ask({"type": "ping"})
+        assert json.loads(await bob.line())["type"] == "pong"
+        await trio.sleep(60)
+        assert await bob.heard_nothing()
+        for server in (one, two):
+            server.road.is_open = True
+        assert json.loads(await bob.until('{"type":"said"'))["text"] == "hello?"
+        assert json.loads(await ann.until('{"type":"said"'))["text"] == "hello?"
+        await trio.sleep(10)
+        assert len(one.room.servers) == 2
+        assert len(one.room.members) == 2
+        assert one.state == two.state
+
+
+async def test_a_server_that_was_cut_off_comes_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """One that alone is cut off is given up by the others; its members come back, also to it."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one.road.is_open = False
+        one.road.cut()
+        await trio.sleep(8)
+        assert len(two.room.servers) == 1
+        await bob.ask({"type": "say", "text": "where are you?"})
+        one.road.is_open = True
+        closing = json.loads(await ann.until('{"type":"closing"'))
+        assert closing["retry"]
+        again = await one.join("Ann", "a" * 22, 1)
+        assert json.loads(await again.until('{"type":"said"'))["text"] == "where are you?"
+        await trio.sleep(1)
+        assert one.state == two.state
+        assert sorted(one.room.members.values()) == ["Ann", "Bob"]
+
+
+@pytest.mark.parametrize("keep", [0, 2, 5])
+async def test_a_ledger_that_comes_back_with_less(
+    autojump_clock: trio.testing.MockClock, keep: int
+) -> None:
+    """Where a ledger has lost what was written last the room goes on from what servers know."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        await ann.ask({"type": "say", "text": "before"})
+        await bob.until('{"type":"said"')
+        await trio.sleep(1)
+        site.ledger.restart(keep)
+        await ann.ask({"type": "say", "text": "after"})
+        assert json.loads(await bob.until('{"type":"said"'))["text"] == "after"
+        assert json.loads(await ann.until('{"type":"said","id":4'))["text"] == "after"
+        await trio.sleep(5)
+        assert one.state == two.state
+        assert sorted(one.room.members.values()) == ["Ann", "Bob"]
+        three = await site.open("three")
+        await trio.sleep(1)
+        assert three.state == one.state
+
+
+async def test_a_restart_of_the_ledger_that_loses_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Nobody hears of it."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        await ann.until('{"type":"joined"')
+        site.ledger.restart()
+        await ann.ask({"type": "say", "text": "hello"})
+        assert json.loads(await bob.line())["text"] == "hello"
+        assert json.loads(await ann.line())["text"] == "hello"
+
+
+async def test_a_server_that_leaves_says_so(autojump_clock: trio.testing.MockClock) -> None:
+    """One that stops politely is gone at once, and its members are told to come back."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann = await one.join("Ann", "a" * 22)
+        one.doors.cancel()
+        assert json.loads(await ann.until('{"type":"closing"'))["retry"]
+        await trio.sleep(0.5)
+        assert [server.name for server in two.room.servers.values()] == ["two"]
+        again = await two.join("Ann", "a" * 22, 1)
+        await again.ask({"type": "who"})
+        assert json.loads(await again.line())["handles"] == ["Ann"]
+
+
+async def test_a_server_comes_again_under_its_name(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """One that was killed, and starts again, gives up its former self first."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        await one.join("Ann", "a" * 22)
+        one.scope.cancel()
+        again = await site.open("one")
+        assert sorted(server.name for server in two.room.servers.values()) == ["one", "two"]
+        assert len(again.room.seats.away) == 1
+        await trio.sleep(8)
+        assert len(two.room.servers) == 2
+
+
+async def test_no_two_have_one_name(autojump_clock: trio.testing.MockClock) -> None:
+    """A server that finds another one alive under its name does not start."""
+    async with open_site() as site:
+        await site.open("one")
+        twin = Server("one", site.ledger.road())
+        with pytest.raises(ValueError, match="another server shares this room as one"):
+            await twin.sharing.begin()
+
+
+async def test_no_secret_is_written(autojump_clock: trio.testing.MockClock) -> None:
+    """Neither tokens nor passwords stand in the ledger, right ones nor wrong ones."""
+    async with open_site() as site:
+        one, two = (Server(name, site.ledger.road()) for name in ("one", "two"))
+        for server in (one, two):
+            server.room.password = Password("sesame")
+            await site.add(server)
+        peer = Peer(await one.listener.connect())
+        joins = [{"type": "join", "handle": "Ann", "token": "a" * 22, "password": password}
+                 for password in ("wrong-one", "", "sesame")]  # fmt: skip
+        await peer.ask(*joins)
+        answers = [await peer.event() for _ in joins]
+        assert [one.get("code") for one in answers] == ["password-wrong", "password-needed", None]
+        assert answers[2]["token"] == "a" * 22
+        plain = Peer(await two.listener.connect())
+        await plain.type("Bob", "sesame2", "sesame")
+        await plain.until("* Server connected. You are Bob")
+        await trio.sleep(70)
+        assert one.state == two.state
+        written = b"".join(entry.data for entry in site.ledger.entries)
+        written += (site.ledger._snapshot or ((0, 0), b""))[1]
+        for secret in (b"wrong-one", b"sesame", b"a" * 22):
+            assert secret not in written

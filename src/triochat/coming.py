@@ -34,6 +34,9 @@ LOST = "connection lost"
 QUIT = "quit"
 """Why a member has left that wanted to."""
 
+CUT_OFF = "this server was cut off from the others"
+"""What those are told who were at a server that was given up."""
+
 REPLACED = "you came back over another connection"
 """Why the former connection of somebody who has come back ends."""
 
@@ -223,6 +226,7 @@ def give_up_server(state: State, incarnation: str) -> None:
     """Nobody is at this server any more: who has a seat is away, and all others have left."""
     for peer in [*state.members, *state.members.queue]:
         if incarnation_of(peer) == incarnation:
+            state.tell(Closing(CUT_OFF, retry=True), peer)  # it may be there, and hear this late
             lose(state, peer, LOST)
     for peer in state.passing():
         if incarnation_of(peer) == incarnation:

@@ -17,6 +17,7 @@ from msgspec import MsgspecError
 
 from triochat import snapshots
 from triochat.agreement import Agreement
+from triochat.coming import CUT_OFF
 from triochat.entries import Founded, decode, encode
 from triochat.gathering import Gathering
 from triochat.history import History
@@ -50,9 +51,6 @@ PAUSES = 0.05, 0.1, 0.2, 0.5, 1.0
 
 ROLL = 3.0
 """Seconds in which the others are to say how far they have read."""
-
-AWAY = "this server was cut off from the others; come back"
-"""What those are told who were connected to a server that was given up."""
 
 LOST = (
     "{} has lost what was written last; the room goes on from what its servers know"
@@ -344,7 +342,7 @@ class Sharing:
             raise LostError(f"{self._ledger.where} has lost the room")
         self._adopt(*kept)
         self._is_gapped = False
-        self._hub.let_go(AWAY)
+        self._hub.let_go(CUT_OFF)
         self._hub.fan_out.told = self._room.last_id
         if self._incarnation not in self._room.servers:
             self._come_again()
@@ -355,7 +353,7 @@ class Sharing:
         self._incarnation = token_hex(4)
         self._gathering = Gathering(self._room, self._incarnation)
         self._hub.abandon_unplaced()
-        self._hub.let_go(AWAY)
+        self._hub.let_go(CUT_OFF)
         self._announce()
 
 
