@@ -250,9 +250,10 @@ class World:
                 plain = FORMATS.sub("", sent) if isinstance(self.visitors[number], Irc) else sent
                 assert "".join(told[mark].split()) == "".join(clean(plain).split())
         here = self.house.room.members
+        gone = {event["handle"] for event in self.events if event["type"] == "left"}
         for number, visitor in self.visitors.items():
-            peer = here.find(visitor.handle)
-            if peer in here and number not in self._left:
+            peer = here.find(visitor.handle)  # another one, if it was put out
+            if peer in here and number not in self._left and visitor.handle not in gone:
                 said = [mark for mark, (who, _) in enumerate(self.sent) if who == number]
                 assert len({*said} - {*told}) <= self.refused[peer], "lost in silence"
 
