@@ -86,9 +86,10 @@ class MemoryLedger:
         is_older = bool(positions) and position < positions[0]
         return Standing.TRIMMED if is_older else Standing.LOST
 
-    def _found(self, entry: bytes, snapshot: bytes, leader: str) -> bool:
-        if self._holder("lead")[0] != leader if leader else self.entries:
+    def _found(self, entry: bytes, snapshot: bytes, former: Position | None, leader: str) -> bool:
+        if self._holder("lead")[0] != leader if former else self.entries:
             return False
+        self._last = max(self._last, former or self._last)
         self.entries.clear()
         self._append(entry)
         self._snapshot = self._last, snapshot
@@ -204,6 +205,7 @@ class _Access:
     def __init__(self, road: Road) -> None:
         self.run = str(road.ledger.run)
         self._road = road
+        self._leader = "nobody"
         self._ledger = road.ledger
 
     async def read(self, after: Position) -> Sequence[Entry]:
@@ -228,9 +230,9 @@ class _Access:
     async def add(self, data: bytes) -> None:
         await self._road.add(data)
 
-    async def found(self, entry: bytes, snapshot: bytes, leader: str = "") -> bool:
+    async def found(self, entry: bytes, snapshot: bytes, former: Position | None = None) -> bool:
         await self._road.go()
-        return self._ledger._found(entry, snapshot, leader)
+        return self._ledger._found(entry, snapshot, former, self._leader)
 
     async def load(self) -> tuple[Position, bytes] | None:
         await self._road.go()
@@ -261,6 +263,7 @@ class _Access:
 
     async def take_lead(self, incarnation: str) -> bool:
         await self._road.go()
+        self._leader = incarnation
         return self._ledger._take("lead", incarnation)
 
     async def call_roll(self, name: str, reached: Reached) -> dict[str, Reached]:

@@ -58,6 +58,7 @@ class RedisServer:
                 "tls-port": str(self.tls_port),
                 "tls-cert-file": str(file),
                 "tls-key-file": str(key),
+                "tls-ca-cert-file": self.authority,
                 "tls-auth-clients": "no",
             }
         chosen |= {name.replace("_", "-"): value for name, value in options.items()}
@@ -105,6 +106,10 @@ class RedisServer:
             yield
         finally:
             self.process.send_signal(signal.SIGCONT)
+
+    def count_clients(self) -> int:
+        """How many connections it has, but for the one by which that is asked."""
+        return len(self.cli("CLIENT", "LIST").splitlines()) - 1
 
     def cli(self, *words: str) -> str:
         """What it answers to this command, as redis-cli writes it; also what is wrong."""

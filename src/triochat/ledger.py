@@ -99,14 +99,15 @@ class Access(Protocol):
         Raises `LostError`, and writes nothing, if there are none.
         """
 
-    async def found(self, entry: bytes, snapshot: bytes, leader: str = "") -> bool:
+    async def found(self, entry: bytes, snapshot: bytes, former: Position | None = None) -> bool:
         """Begin anew with this first entry and this snapshot, at once or not at all.
 
         Args:
-            entry: the first one. Its position comes after all that there ever were.
+            entry: the first one.
             snapshot: of the room after it; its position is the entry's, see `load`.
-            leader: what was there is thrown away, if this incarnation has the lead (`take_lead`).
-                Empty: it is not done if there are any entries.
+            former: what was there is thrown away, and the entry comes after that, and after this
+                position; only who has taken the lead by `take_lead` may do so. None: only where
+                there is nothing.
 
         Returns:
             Whether that was done.

@@ -320,7 +320,7 @@ class Sharing:
                 return
             if furthest == self._reached and await access.take_lead(self._incarnation):
                 snapshot = await self._hub.look(self._snapshot)
-                if await access.found(self._founded(), snapshot, self._incarnation):
+                if await access.found(self._founded(), snapshot, self._reached.position):
                     self._hub.alert(LOST.format(self._ledger.where))
                     return
             await trio.sleep(TICK / 10)
