@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import trio
 import trio.testing
 
+from triochat.circle import Circle
 from triochat.connection import Connect
 from triochat.dialects.base import Dialect, Setting, Speaker
 from triochat.dialects.ndjson import decode_request, encode
@@ -154,10 +155,11 @@ async def sitting(
     secret: Secret | None = None,
 ) -> AsyncIterator[Sitting]:
     """Somebody who chats where this leads to, until the end of the block."""
-    somebody = Sitting(Person(terminal, connect, handle, "here", offer, secret))
+    circle = connect if isinstance(connect, Circle) else Circle({"here": connect})
+    somebody = Sitting(Person(terminal, circle, handle, offer, secret))
 
     async def run() -> None:
-        somebody.ended.append(await somebody.person.run(await connect()))
+        somebody.ended.append(await somebody.person.run(await circle()))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)

@@ -9,6 +9,7 @@ import trio.testing
 from doubles import Paper, Street, Stub, Text, Typist, sitting
 from house import House, open_house
 from triochat import RefusedError, join
+from triochat.circle import Circle
 from triochat.messages import Closing, Join, Refused, Say, Welcome
 from triochat.passwords import OVERHEARD, PASSWORD_LENGTH, Secret
 from triochat.person import Person
@@ -208,7 +209,9 @@ async def test_a_pipe_without_it_is_refused(password: str, text: str) -> None:
     async with open_house(password="sesame") as house:
         output, errors = Paper(), Paper()
         pipe = Pipe(Text(b"one\ntwo\n").receive_some, output, errors)
-        person = Person(pipe, house.listener.connect, "Bob", secret=Secret(password))
+        person = Person(
+            pipe, Circle({"here": house.listener.connect}), "Bob", secret=Secret(password)
+        )
         assert not await person.run(await house.listener.connect())
         assert errors.lines == [f"! {text}"]
         assert output.lines == []
@@ -219,7 +222,9 @@ async def test_a_pipe_with_it_gets_in() -> None:
     async with open_house(password="sesame") as house:
         output, errors = Paper(), Paper()
         pipe = Pipe(Text(b"one\n").receive_some, output, errors)
-        person = Person(pipe, house.listener.connect, "Bob", secret=Secret("sesame"))
+        person = Person(
+            pipe, Circle({"here": house.listener.connect}), "Bob", secret=Secret("sesame")
+        )
         assert await person.run(await house.listener.connect())
         assert (output.lines[1:], errors.lines) == (["Bob> one"], [])
 

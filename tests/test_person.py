@@ -5,6 +5,7 @@ import trio.testing
 from doubles import Stub, Typist, sitting
 from house import open_house
 from triochat.chat import OVER, Chat
+from triochat.circle import Circle
 from triochat.connection import QUIT_TIMEOUT, Connection
 from triochat.dialects.ndjson import decode_request
 from triochat.framing import Lines
@@ -137,7 +138,9 @@ async def test_nobody_is_put_out_in_the_middle_of_a_word(reason: str) -> None:
     ended: list[bool] = []
 
     async def run() -> None:
-        ended.append(await Person(typist, server.connect, "Bob").run(server.theirs))
+        ended.append(
+            await Person(typist, Circle({"here": server.connect}), "Bob").run(server.theirs)
+        )
 
     typist.idle = trio.Event()
     async with trio.open_nursery() as nursery:

@@ -8,6 +8,7 @@ import trio.testing
 from doubles import Paper, Street, Stub, Text, sitting
 from house import House, open_house
 from triochat.allowance import FAST
+from triochat.circle import Circle
 from triochat.messages import Quit, Said, Say, Welcome
 from triochat.person import Person
 from triochat.terminals.pipe import (
@@ -25,9 +26,8 @@ async def run_pipe(house: House, text: bytes) -> tuple[bool, list[str], list[str
     """Pipe these bytes into the room as ``count``; how it went, the output, the errors."""
     output, errors = Paper(), Paper()
     pipe = Pipe(Text(text).receive_some, output, errors)
-    went_well = await Person(pipe, house.listener.connect, "count").run(
-        await house.listener.connect()
-    )
+    person = Person(pipe, Circle({"here": house.listener.connect}), "count")
+    went_well = await person.run(await house.listener.connect())
     return went_well, output.lines, errors.lines
 
 

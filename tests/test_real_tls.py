@@ -203,6 +203,23 @@ async def test_a_program_is_as_careful(
                     pytest.fail("joined")
 
 
+async def test_a_changed_key_at_the_next_server(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who goes to another server of the room trusts it by its own key, or not at all."""
+    monkeypatch.setitem(ENVIRONMENT, "XDG_STATE_HOME", shell.environment["XDG_STATE_HOME"])
+    async with listening(OTHER) as (other, server):
+        async with room(OURS) as port:
+            shell.known.parent.mkdir(parents=True)
+            shell.known.write_text(f"0.0.0.0 {other} {OURS.fingerprint}\n")
+            child = spawn("client", FAR, str(port), "--also", f"{FAR}:{other}", "--handle", "Joe")
+            await trio.to_thread.run_sync(child.expect, "You are Joe")
+        changed = f"triochat: 0.0.0.0 port {other}: its key has changed: it was"
+        await trio.to_thread.run_sync(child.expect_exact, changed)
+        assert await trio.to_thread.run_sync(exit_code, child) == 3
+        assert server.heard == b""
+
+
 def test_options_that_make_no_sense() -> None:
     """What is no fingerprint, and one without encryption, are wrong arguments; so is no port."""
     for command in ("client", "send", "tail"):

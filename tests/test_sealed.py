@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from house import UNLIMITED
 from tls import Certificate, Listening
 from triochat import Hub, Room, UnreachableError, UntrustedError, join, serve
 from triochat.chat import Chat
+from triochat.circle import Circle
+from triochat.connect import circle_of
 from triochat.connection import Connection
 from triochat.known_hosts import KnownHosts
 from triochat.person import Person
@@ -406,7 +409,7 @@ async def test_who_comes_back_trusts_nobody_else(
             return await connect()
         return await client.meet(other.hear)
 
-    person = Person(Typist(), again, "Bob", "there")
+    person = Person(Typist(), Circle({"there": again}), "Bob")
     stream = await again()
 
     async def lose() -> None:
@@ -423,6 +426,46 @@ async def test_who_comes_back_trusts_nobody_else(
         ended = True
     assert ended
     assert (person.is_lost, await heard_by(other)) == (False, b"")
+    nursery.cancel_scope.cancel()
+
+
+async def test_each_server_of_a_room_is_trusted_by_itself(
+    tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who knows several has a pin for each; the key of one is no reason to trust another."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    ann, bob = Listening(OURS), Listening(OTHER)
+    servers = {"a.example": ann, "b.example": bob}
+
+    async def open_stream(host: str, _port: int) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        ours, theirs = trio.testing.memory_stream_pair()
+        nursery.start_soon(servers[host].hear, theirs)
+        return ours
+
+    monkeypatch.setattr("triochat.connect._open", open_stream)
+    told: list[str] = []
+    way = partial(circle_of, [("a.example", 1), ("b.example", 1)], tell=told.append)
+    circle = way()
+    for _ in range(2):
+        await trio.aclose_forcefully(await circle())
+    assert [words.partition(";")[0] for words in told] == [
+        "first time at a.example port 1",
+        "first time at b.example port 1",
+    ]
+    servers["b.example"] = liar = Listening(OURS)
+    async with await circle() as stream:
+        await stream.send_all(b"a secret")
+    with pytest.raises(UntrustedError, match=r"triochat forget b\.example 1"):
+        await circle()
+    assert (await heard_by(liar), ann.heard, circle.where) == (b"", b"a secret", "b.example port 1")
+    servers["b.example"] = bob
+    circle = way(fingerprint=OURS.fingerprint)
+    await trio.aclose_forcefully(await circle())
+    with pytest.raises(UntrustedError) as caught:
+        await circle()
+    assert f"not {OURS.fingerprint}" in str(caught.value)
+    assert await heard_by(bob) == b""
     nursery.cancel_scope.cancel()
 
 

@@ -22,10 +22,8 @@ def split_address(words: Sequence[str]) -> tuple[str, int, list[str]]:
     if not words:
         raise ArgumentTypeError("where is the room? PORT, HOST:PORT or HOST PORT is needed")
     first, *rest = words
-    if _PORT.fullmatch(first) and 0 < int(first) <= 65535:
-        return HOME, int(first), rest
-    if found := _WITH_PORT.fullmatch(first):
-        return found["bare"] or found["host"] or HOME, port_of(found["port"]), rest
+    if whole := address_of(first):
+        return *whole, rest
     host = first.removeprefix("[").removesuffix("]")
     if not rest and first.isdecimal():
         raise ArgumentTypeError(f'"{first}" is not a port; a port is a number, 1 to 65535')
@@ -33,6 +31,18 @@ def split_address(words: Sequence[str]) -> tuple[str, int, list[str]]:
         hint = f" (with an IPv6 address: [{host}]:PORT)" if ":" in host else f" or {host}:PORT"
         raise ArgumentTypeError(f'"{first}" is a host; its port is needed too: {first} PORT{hint}')
     return host, port_of(rest[0]), rest[1:]
+
+
+def address_of(word: str) -> tuple[str, int] | None:
+    """The host and the port, where one word is the whole address; None where it is not.
+
+    Raises `ArgumentTypeError` where the port is none.
+    """
+    if _PORT.fullmatch(word) and 0 < int(word) <= 65535:
+        return HOME, int(word)
+    if found := _WITH_PORT.fullmatch(word):
+        return found["bare"] or found["host"] or HOME, port_of(found["port"])
+    return None
 
 
 def port_of(text: str) -> int:

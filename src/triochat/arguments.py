@@ -24,7 +24,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options in these arguments (of the process, if None); ends the process if wrong.
 
     ``command`` is the command's name, ``parser`` its parser; a room to go to is at ``host`` and
-    ``port``, and ``text`` is what follows.
+    ``port``, or at any of ``addresses``, and ``text`` is what follows.
     """
     options, rest = build_parser().parse_known_args(arguments)
     if options.command not in ("client", "send", "tail", "forget"):
@@ -44,6 +44,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         options.host, options.port, options.text = split_address(words)
     except argparse.ArgumentTypeError as error:
         options.parser.error(str(error))
+    options.addresses = [(options.host, options.port), *getattr(options, "also", ())]
     if options.text and options.command != "send":
         options.parser.error(f"nothing may follow where the room is: {' '.join(options.text)}")
     return options

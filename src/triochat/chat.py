@@ -318,11 +318,12 @@ class Chat:
 
     def _hear_end(self, closing: messages.Closing) -> None:
         """The server lets go of us."""
-        if self._has_said_all:
+        is_restarting = closing.retry and not closing.ask
+        if self._has_said_all and not (is_restarting and self.stay.unconfirmed):
             self._why = Why.END_OF_INPUT
         elif not self._is_leaving:
             over = Why.EXPIRED if self.questions.now else Why.DISCONNECTED
-            later = over if closing.ask else Why.RESTARTING
+            later = Why.RESTARTING if is_restarting else over
             self._why = later if closing.retry else Why.CLOSED
 
     async def _hear_no(self, refused: Refused) -> None:

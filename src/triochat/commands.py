@@ -10,8 +10,8 @@ from functools import partial
 
 import trio
 
-from triochat.connect import connect, known_hosts, reason_of
-from triochat.connection import Connect
+from triochat.circle import Circle
+from triochat.connect import are_here, circle_of, known_hosts, reason_of
 from triochat.exceptions import RemoteProtocolError, UnreachableError, UntrustedError
 from triochat.passwords import OVERHEARD, Secret
 from triochat.person import Person
@@ -33,8 +33,7 @@ async def run_client(options: argparse.Namespace) -> int:
     """Chat until it ends by itself or by a signal."""
     if options.handle is None and not os.isatty(0):
         options.parser.error("--handle NAME is needed where the input is no terminal")
-    where = f"{options.host} port {options.port}"
-    again = _way_of(options)
+    circle = _circle_of(options)
     try:
         password = take_password(options.password_file)
     except ValueError as error:
@@ -46,13 +45,12 @@ async def run_client(options: argparse.Namespace) -> int:
 
     async def chat() -> int:
         nonlocal person
-        stream = await again()
+        stream = await circle()
         async with open_terminal(options) as terminal:
             person = Person(
                 terminal,
-                again,
+                circle,
                 options.handle or "",
-                where,
                 offered_handle(),
                 Secret(password, warning),
             )
@@ -61,7 +59,7 @@ async def run_client(options: argparse.Namespace) -> int:
     async def leave() -> bool:
         return person is not None and await person.interrupt()
 
-    code = await _attempt(partial(until_signal, chat, leave), where, unreachable=1)
+    code = await _attempt(partial(until_signal, chat, leave), circle, unreachable=1)
     return 1 if person and person.is_lost else code
 
 
@@ -111,14 +109,14 @@ async def _visit(
     until: Callable[[], Awaitable[None]] = trio.sleep_forever,
 ) -> int:
     """Do this in the room until it is done, a signal comes, or there is no more reason to."""
-    where = f"{options.host} port {options.port}"
+    circle = _circle_of(options)
     try:
         password = take_password(options.password_file)
     except ValueError as error:
         return fail(str(error))
     if password and _is_exposed(options):
         say(2, f"triochat: {OVERHEARD}")
-    visit = Visit(_way_of(options), options.handle, patience, password)
+    visit = Visit(circle, options.handle, patience, password)
 
     async def leave() -> bool:
         visit.leave()
@@ -134,10 +132,12 @@ async def _visit(
             result = await visit.run(act)
             nursery.cancel_scope.cancel()
         if result.problem:
-            fail(f"{where}: {result.problem}")
+            fail(f"{circle.where}: {result.problem}")
         return result.outcome
 
-    return await _attempt(partial(until_signal, run, leave), where, unreachable=Outcome.UNREACHABLE)
+    return await _attempt(
+        partial(until_signal, run, leave), circle, unreachable=Outcome.UNREACHABLE
+    )
 
 
 # ---- forget
@@ -158,12 +158,10 @@ async def run_forget(options: argparse.Namespace) -> int:
 # ---- what they share
 
 
-def _way_of(options: argparse.Namespace) -> Connect:
+def _circle_of(options: argparse.Namespace) -> Circle:
     """How these options say to connect, each time."""
-    return partial(
-        connect,
-        options.host,
-        options.port,
+    return circle_of(
+        options.addresses,
         fingerprint=options.fingerprint,
         insecure=options.insecure,
         tell=lambda words: say(2, f"triochat: {words}"),
@@ -172,20 +170,20 @@ def _way_of(options: argparse.Namespace) -> Connect:
 
 def _is_exposed(options: argparse.Namespace) -> bool:
     """Whether what is said can be read on its way, as these options want it."""
-    return options.insecure and not server_at(options.host, options.port).is_here
+    return options.insecure and not are_here(options.addresses)
 
 
-async def _attempt(act: Callable[[], Awaitable[int]], where: str, *, unreachable: int) -> int:
+async def _attempt(act: Callable[[], Awaitable[int]], circle: Circle, *, unreachable: int) -> int:
     """Do this, and say so if there is no way to a server of ours; return the exit code."""
     code = unreachable
     try:
         code = await act()
     except* UnreachableError as group:
-        fail(f"cannot reach {where}: {reason_of(group)}")
+        fail(f"cannot reach {circle.where}: {reason_of(group)}")
     except* RemoteProtocolError as group:
-        code = fail(f"{where}: {reason_of(group)}")
+        code = fail(f"{circle.where}: {reason_of(group)}")
     except* UntrustedError as group:
-        fail(f"{where}: {reason_of(group)}")
+        fail(f"{circle.where}: {reason_of(group)}")
         code = Outcome.UNREACHABLE  # what is there is not who is meant
     return code
 

@@ -3,12 +3,13 @@
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
 import trio
 
+from triochat.circle import Circle
 from triochat.connection import PATIENCE
 from triochat.exceptions import TriochatError, UnreachableError
 from triochat.fingerprints import parse_fingerprint
@@ -28,6 +29,7 @@ async def open_client(  # noqa: PLR0913  all but the first three are asked for b
     port: int,
     handle: str,
     *,
+    also: Iterable[tuple[str, int]] = (),
     password: str = "",
     fingerprint: str | None = None,
     insecure: bool = False,
@@ -45,6 +47,8 @@ async def open_client(  # noqa: PLR0913  all but the first three are asked for b
         host: where the server is.
         port: where the server is.
         handle: to join with.
+        also: hosts and ports of other servers of the same room, to go to when one is not there, is
+            lost, or stops: then `Closing` with ``retry`` is not handed out.
         password: of the room; empty if it has none. It is logged as a warning when it is sent to
             another machine unencrypted.
         fingerprint: of the server's certificate; then it must be this one, also on this machine.
@@ -64,14 +68,32 @@ async def open_client(  # noqa: PLR0913  all but the first three are asked for b
         RemoteProtocolError: what answers is not a triochat server.
         ValueError: that is no fingerprint, or there is one and no encryption.
     """
-    if password and insecure and not server_at(host, port).is_here:
+    addresses = [(host, port), *also]
+    if password and insecure and not are_here(addresses):
         log.warning(OVERHEARD)
-    again = partial(connect, host, port, fingerprint=fingerprint, insecure=insecure)
-    stream = await again()
+    circle = circle_of(addresses, fingerprint=fingerprint, insecure=insecure)
+    stream = await circle()
     async with join(
-        stream, handle, password=password, history=history, connect=again, patience=patience
+        stream, handle, password=password, history=history, connect=circle, patience=patience
     ) as client:
         yield client
+
+
+def circle_of(
+    addresses: Iterable[tuple[str, int]],
+    *,
+    fingerprint: str | None = None,
+    insecure: bool = False,
+    tell: Tell = log.warning,
+) -> Circle:
+    """The way to the servers of a room; to each of them as `connect` goes."""
+    how = partial(connect, fingerprint=fingerprint, insecure=insecure, tell=tell)
+    return Circle({f"{host} port {port}": partial(how, host, port) for host, port in addresses})
+
+
+def are_here(addresses: Iterable[tuple[str, int]]) -> bool:
+    """Whether all these are on this machine."""
+    return all(server_at(host, port).is_here for host, port in addresses)
 
 
 async def connect(

@@ -41,6 +41,7 @@ examples:
   triochat client 9999
   triochat client 192.168.1.7 9999 --handle Jimmy
   triochat client fd00::7 9999
+  triochat client one.example:9999 --also two.example:9999
   tail -f deploy.log | triochat client 9999 --handle deploybot
 
 What is said to other machines is encrypted. The first time the server's key

@@ -180,6 +180,7 @@ def add_client(parser: argparse.ArgumentParser) -> None:
     """Of who joins one."""
     _add_words(parser, "[options] [HOST] PORT")
     parser.add_argument("--handle", **_NAME, help="your name; asked for if left out")
+    _add_also(parser)
     _add_trust(parser)
     _add_terminal(parser)
 
@@ -202,6 +203,7 @@ def add_send(parser: argparse.ArgumentParser) -> None:
         help="how long to wait for the connection, for the room (which may be full), and for each "
         "confirmation (default: %(default)g)",
     )
+    _add_also(parser)
     _add_trust(parser)
 
 
@@ -218,6 +220,7 @@ def add_tail(parser: argparse.ArgumentParser) -> None:
         default=math.inf,
         help="end after this many messages",
     )
+    _add_also(parser)
     _add_trust(parser)
 
 
@@ -263,6 +266,18 @@ def _add_words(parser: argparse.ArgumentParser, usage: str, text: str = "") -> N
         metavar=usage.partition("[options] ")[2],
         nargs="*",
         help=f"where the room is, also as HOST:PORT; HOST is {HOME} if left out{text}",
+    )
+
+
+def _add_also(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--also",
+        metavar="HOST:PORT",
+        action="append",
+        default=[],
+        type=values.address,
+        help="another server of the same room, to go to when one is not there, is lost, or stops; "
+        "may be given again",
     )
 
 

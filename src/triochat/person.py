@@ -6,7 +6,8 @@ from contextlib import suppress
 import trio
 
 from triochat.chat import AWAY, Chat
-from triochat.connection import ENTRY, PATIENCE, Connect, Connection, pause_before
+from triochat.circle import Circle
+from triochat.connection import ENTRY, PATIENCE, Connection, pause_before
 from triochat.exceptions import UnreachableError, UntrustedError
 from triochat.grammar import Place, parse
 from triochat.messages import Notice, Quit, Refused, Request, Say
@@ -35,9 +36,8 @@ class Person:
 
     Args:
         terminal: the person.
-        connect: opens a connection to the server, or raises `UnreachableError`.
+        circle: the way to the servers.
         handle: to join with; empty to ask.
-        where: the server, in words.
         offer: a handle that is offered to who is asked for one the first time.
         secret: the room's password, as far as it is known.
 
@@ -48,16 +48,14 @@ class Person:
     def __init__(
         self,
         terminal: Terminal,
-        connect: Connect,
+        circle: Circle,
         handle: str = "",
-        where: str = "",
         offer: str = "",
         secret: Secret | None = None,
     ) -> None:
         self._terminal = terminal
-        self._connect = connect
+        self._circle = circle
         self._handle = handle
-        self._where = where
         self._offer = offer
         self._secret = secret or Secret()
         self._is_new = terminal.is_person
@@ -89,18 +87,19 @@ class Person:
                     return False
                 stream = again
             elif why is Why.EXPIRED:
-                stream = await self._connect()
+                stream = await self._circle.again()
             elif await self._wants_back(why):
                 self._handle, self._tries = "", 0
-                stream = await self._connect()
+                stream = await self._circle.again()
             else:
                 return await self._finish(why)
 
     def _tries_again(self, why: Why) -> bool:
         """Whether to come back unasked. A pipe can only go on where it was, or begin."""
-        if not self._terminal.is_person:
-            return why is Why.LOST and (self._stay.can_resume or not self._stay.handle)
-        return why.may_pass  # a former self may have the handle
+        if self._terminal.is_person:
+            return why.may_pass  # a former self may have the handle
+        is_lost = why is Why.LOST or (why is Why.RESTARTING and self._circle.elsewhere != "")
+        return is_lost and (self._stay.can_resume or not self._stay.handle)
 
     async def _finish(self, why: Why) -> bool:
         """End at the terminal; whether all went well."""
@@ -109,7 +108,8 @@ class Person:
             if why is Why.CLOSED:
                 await self._terminal.wait_idle()
         elif why in (Why.CLOSED, Why.RESTARTING, Why.DISCONNECTED):
-            problem = "the server closed the connection before the input ended"
+            what = "all was confirmed" if self._stay.unconfirmed else "the input ended"
+            problem = f"the server closed the connection before {what}"
         went_well = await self._terminal.finish(problem)
         is_kept_out = why in (Why.REFUSED, Why.DENIED) or (why is Why.CLOSED and self._is_new)
         return went_well and not problem and not is_kept_out
@@ -130,7 +130,7 @@ class Person:
                 self._terminal,
                 connection,
                 self._handle,
-                where=self._where,
+                where=self._circle.where,
                 offer=self._offer,
                 role=role,
             )
@@ -180,10 +180,10 @@ class Person:
 
     async def _come_back(self, why: Why) -> trio.abc.Stream | None:
         """A new connection, when there is one; None if it gives up before."""
-        self.is_lost = True
+        self.is_lost, before = True, self._circle.where
         if not self._tries and self._terminal.is_person:
             lost = "" if why is Why.RESTARTING else "connection lost; "
-            text = f"{lost}trying to come back {_GIVE_UP}"
+            text = f"{lost}trying {self._circle.elsewhere or 'to come back'} {_GIVE_UP}"
             await self._terminal.show(Notice(text), self._handle)
         patience = PATIENCE if self._stay.can_resume else ENTRY
         if self._terminal.is_person:
@@ -198,6 +198,8 @@ class Person:
         finally:
             if stream is None:
                 await self._give_up()
+        if stream is not None and self._circle.where != before and self._terminal.is_person:
+            await self._terminal.show(Notice(f"connected to {self._circle.where}"), self._handle)
         return stream
 
     async def _give_up(self) -> None:
@@ -215,13 +217,14 @@ class Person:
             self._tries += 1
             end = trio.current_time() + pause_before(step)
             while (left := end - trio.current_time()) > 0:
-                state = f"{self._problem}; trying again in {math.ceil(left)} s {_GIVE_UP}"
+                what = f"{self._circle.elsewhere or 'again'} in {math.ceil(left)} s"
+                state = f"{self._problem}; trying {what} {_GIVE_UP}"
                 unconfirmed = tuple(self._stay.unconfirmed)
                 view = View(handle=self._handle, state=state, holds=AWAY, unconfirmed=unconfirmed)
                 self._terminal.update(view)
                 await trio.sleep(min(left, 1.0))
             try:
-                stream = await self._connect()
+                stream = await self._circle()
             except UnreachableError as error:
                 self._problem = f"still not there ({error})"
             except UntrustedError:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 
+from triochat.circle import Circle
 from triochat.connection import (
     ENTRY,
     GONE,
@@ -48,7 +49,8 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
     With a way to connect it comes back by itself when a connection is lost: events go on without a
     gap, each comes once, and what was sent and never heard is sent again, in order. It does so
     while it receives. Else, where the room does not know it any more, or after its patience,
-    `trio.BrokenResourceError` is raised.
+    `trio.BrokenResourceError` is raised. Where it knows several servers of the room (`Circle`) one
+    that stops, and says that one may come back, is lost like any other.
 
     Attributes:
         welcome: the server's first answer: its name, and who was here.
@@ -130,8 +132,16 @@ class Client(trio.abc.SendChannel[Request], trio.abc.ReceiveChannel[Event]):
                     raise
                 await self._come_back("connection lost")
                 continue
+            if self._goes_on_after(event):
+                await self._come_back("connection lost")
+                continue
             if not self._is_returning or await self._passes(event, asked):
                 return event, asked
+
+    def _goes_on_after(self, event: Event) -> bool:
+        """Whether this ends one server of several, and not the room."""
+        is_polite = isinstance(event, Closing) and event.retry and not event.ask
+        return is_polite and isinstance(self._connect, Circle) and bool(self._connect.elsewhere)
 
     @property
     def _is_returning(self) -> bool:

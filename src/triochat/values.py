@@ -8,7 +8,7 @@ import math
 import re
 from argparse import ArgumentTypeError
 
-from triochat.addresses import HOME, any_port_of
+from triochat.addresses import HOME, address_of, any_port_of
 from triochat.durations import parse_duration
 
 _LONGEST = 100  # characters in the name of a room
@@ -29,6 +29,14 @@ def endpoint(text: str) -> tuple[str, int]:
     """A host, this machine if left out, and a port."""
     host, _, port = text.rpartition(":")
     return host.removeprefix("[").removesuffix("]") or HOME, any_port_of(port)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Where a room is, in one word."""
+    if found := address_of(text):
+        return found
+    how = "HOST:PORT, [IPv6]:PORT, or PORT on this machine"
+    raise ArgumentTypeError(f'"{text}" is not the address of a room; write {how}')
 
 
 def host(text: str) -> str:
