@@ -13,6 +13,7 @@ from triochat.agreement import Agreement
 from triochat.history import History
 from triochat.hub import Hub
 from triochat.passwords import Password
+from triochat.replica import Replica
 from triochat.room import Room
 from triochat.server import serve
 from triochat.sharing import Sharing
@@ -29,7 +30,7 @@ class Server:
         self.room = Room(name="shared")
         self.history = History()
         self.road = road
-        self.sharing = Sharing(road, name, self.room, self.history, Agreement({}))
+        self.sharing = Sharing(road, name, Replica(self.room, self.history, Agreement({})))
         self.listener = MemoryListener()
         self.scope = trio.CancelScope()
 
@@ -325,3 +326,20 @@ async def test_no_secret_is_written(autojump_clock: trio.testing.MockClock) -> N
         written += (site.ledger._snapshot or ((0, 0), b""))[1]
         for secret in (b"wrong-one", b"sesame", b"a" * 22):
             assert secret not in written
+
+
+async def test_who_is_ahead_of_a_server_is_waited_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who comes to a server that has not read yet what another one told it has missed nothing."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two", delay=0.5)
+        ann = await one.join("Ann", "a" * 22)
+        await ann.ask({"type": "say", "text": "one"}, {"type": "say", "text": "two"})
+        await ann.until('{"type":"said","id":3')
+        assert two.room.last_id < 3
+        again = Peer(await two.listener.connect())
+        await again.ask({"type": "join", "handle": "Ann", "token": "a" * 22, "after": 3})
+        assert json.loads(await again.until('{"type":"welcome"'))["resumed"]
+        await again.ask({"type": "ping"})
+        assert json.loads(await again.line())["type"] == "pong"

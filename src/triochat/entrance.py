@@ -113,6 +113,11 @@ class Entrance:
         """By what it is known how often it has come; all who return from a host are one."""
         return "" if self._returns else handle_key(handle)
 
+    def is_ahead(self, request: AnyRequest) -> bool:
+        """Whether it knows of more than has happened here."""
+        after = request.after if isinstance(request, Join) else None
+        return after is not None and after > self._hub.room.last_id
+
     def prepare(self, request: AnyRequest) -> AnyRequest:
         """What it asks for, as the room is to hear it: who can come back by a token has one.
 

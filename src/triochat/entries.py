@@ -69,12 +69,12 @@ class Founded(Struct, frozen=True, array_like=True, tag=1, gc=False):
     Attributes:
         incarnation: who has begun them.
         former: the last entry that it had read of those before.
-        count: how many it had read, ever.
+        entries: how many it had read, ever.
     """
 
     incarnation: str
     former: tuple[int, int]
-    count: int
+    entries: int
 
 
 Entry: TypeAlias = Batch | Founded

@@ -33,7 +33,7 @@ from triochat.hosts import is_local
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Forget, Pong, Typed
-from triochat.order import AnyRequest, Came, Gone, Warned
+from triochat.order import HOUSE, AnyRequest, Came, Gone, Lapse, Warned
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.record import Record
@@ -243,6 +243,8 @@ class Session:
                 raise
         while delay := entrance.rest(request):  # another may have come in meanwhile
             await self._sleep_until(trio.current_time() + delay)
+        if entrance.is_ahead(request):  # of us; then another server has told it what comes next
+            await self._hub.ask_in_place(HOUSE, (Lapse(),))
 
     async def _pause(self, delay: float) -> None:
         """Have it wait that has said more than it may; a member is told when that begins."""

@@ -9,22 +9,20 @@ once. What becomes of a ledger that has lost something is told in `mending`.
 """
 
 import logging
+import time
 from collections.abc import Sequence
+from functools import partial
 from secrets import token_hex
 
 import trio
 from msgspec import MsgspecError
 
-from triochat import snapshots
-from triochat.agreement import Agreement
 from triochat.coming import CUT_OFF
-from triochat.entries import Founded, decode, encode
+from triochat.entries import Founded, decode
 from triochat.gathering import Gathering
-from triochat.history import History
 from triochat.hub import Hub
 from triochat.ledger import (
     LEASE,
-    START,
     Access,
     Entry,
     Ledger,
@@ -35,8 +33,8 @@ from triochat.ledger import (
     Standing,
 )
 from triochat.order import HOUSE, Asked, ServerCame, ServerGone
-from triochat.room import Room
-from triochat.snapshots import Snapshot
+from triochat.pace import BREATH
+from triochat.replica import OTHER, Replica
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +56,6 @@ LOST = (
 )
 """What operators are told."""
 
-OTHER = "what stands in {} was written by another release: run the same one on all servers"
-
 TWIN = "another server shares this room as {}; this one needs a name, or a port, of its own"
 
 
@@ -69,29 +65,22 @@ class Sharing:
     Args:
         ledger: where it is shared.
         name: what this server is called; no other has that name.
-        room: as this server has it.
-        history: what was told here.
-        agreement: what the others must have in common with it.
+        replica: the room, as this server knows it.
 
     Attributes:
         lost_since: since when the ledger cannot be reached, on trio's clock; None while it can.
         problem: why, in words for operators.
     """
 
-    def __init__(
-        self, ledger: Ledger, name: str, room: Room, history: History, agreement: Agreement
-    ) -> None:
+    def __init__(self, ledger: Ledger, name: str, replica: Replica) -> None:
         self.lost_since: float | None = None
         self.problem = ""
         self._ledger = ledger
         self._name = name
-        self._room = room
-        self._history = history
-        self._agreement = agreement
-        self._terms = agreement.terms()
+        self._replica = replica
+        self._room = replica.room
         self._incarnation = token_hex(4)
-        self._gathering = Gathering(room, self._incarnation)
-        self._reached = Reached(0, START)
+        self._gathering = Gathering(replica.room, self._incarnation)
         self._run = ""  # of the ledger
         self._is_gapped = False  # entries that were not read are gone: they begin anew, or we do
         self._is_doubted = False  # the others go on from less than is known here
@@ -121,12 +110,12 @@ class Sharing:
         """
         async with self._ledger.open() as access:
             await self._look_for_twin(access)
-            self._room.last_id = max(self._room.last_id, self._history.last_id)
             while (kept := await access.load()) is None or await access.last() is None:
                 if kept:
-                    self._adopt(*kept)
-                await access.found(self._founded(), self._snapshot())
-            self._adopt(*kept)
+                    self._replica.load(*kept)
+                first, snapshot, _ = self._replica.founding(self._incarnation)
+                await access.found(first, snapshot)
+            self._replica.load(*kept)
 
     async def _look_for_twin(self, access: Access) -> None:
         """Raise `ValueError` if one of this name renews its lease: that is no former self."""
@@ -136,27 +125,6 @@ class Sharing:
             _, now = await access.holder(self._name)
             if now > before - TICK:
                 raise ValueError(TWIN.format(self._name))
-
-    def _adopt(self, position: Position, data: bytes) -> None:
-        """Go on with this snapshot. Raises `ValueError` if that cannot be done."""
-        try:
-            snapshot = snapshots.decode(data)
-        except MsgspecError:
-            raise ValueError(OTHER.format(self._ledger.where)) from None
-        self._agreement.check(snapshot.terms)
-        self._terms = snapshot.terms
-        snapshots.load(self._room, snapshot.room)
-        self._history.adopt(snapshot.tail)
-        self._reached = Reached(snapshot.count, position)
-
-    def _snapshot(self) -> bytes:
-        """The room as it is now; what it has told is in the history by now."""
-        room = snapshots.dump(self._room)
-        snapshot = Snapshot(self._terms, self._reached.entries, room, self._history.tail())
-        return snapshots.encode(snapshot)
-
-    def _founded(self) -> bytes:
-        return encode(Founded(self._incarnation, self._reached.position, self._reached.entries))
 
     # ---- being there
 
@@ -232,9 +200,13 @@ class Sharing:
 
     async def _read(self, access: Access) -> None:
         """Apply what is written, by whomever."""
+        since = time.perf_counter()
         while True:
-            for entry in await access.read(self._reached.position):
+            for entry in await access.read(self._replica.reached.position):
                 await self._take(entry, access)
+                if time.perf_counter() - since > BREATH:  # others have their turn
+                    await trio.lowlevel.checkpoint()
+                    since = time.perf_counter()
             if self.lost_since is not None and not self._gathering.unread():
                 self.lost_since = None
                 log.warning("the other servers are reached again")
@@ -243,8 +215,8 @@ class Sharing:
         try:
             read = decode(entry.data)
         except MsgspecError:
-            raise ValueError(OTHER.format(self._ledger.where)) from None
-        reached = Reached(self._reached.entries + 1, entry.position)
+            raise ValueError(OTHER) from None
+        reached = Reached(self._replica.reached.entries + 1, entry.position)
         if isinstance(read, Founded):
             await self._begin_anew(read, reached, access)
             return
@@ -254,7 +226,7 @@ class Sharing:
         now = entry.position.time / 1000
         if self._room.servers.take(read.incarnation, read.number):
             self._hub.apply(self._gathering.read(read, now))
-        self._reached = reached
+        self._replica.reached = reached
         self._unsaved += 1
         if self._incarnation in self._room.servers:
             self._here.set()
@@ -288,8 +260,7 @@ class Sharing:
     async def _save(self, access: Access) -> None:
         """Keep a snapshot, and not the entries that nobody needs any more."""
         self._unsaved, self._saved = 0, trio.current_time()
-        see = lambda: (self._reached.position, self._snapshot())  # noqa: E731
-        position, snapshot = await self._hub.look(see)
+        position, snapshot = await self._hub.look(self._replica.dump)
         held = Position(position.time - int(1000 * self._room.hold))
         await access.save(snapshot, position, held)
 
@@ -301,35 +272,35 @@ class Sharing:
         Another run of the ledger may have come back with less than this server has read, or than
         another one has: so all say how far they have read, and who has read most begins anew.
         """
-        standing = await access.standing(self._reached.position)
+        standing = await access.standing(self._replica.reached.position)
         if (access.run != self._run and self._run) or standing is Standing.LOST or self._is_doubted:
             await self._call_roll(access)
-            standing = await access.standing(self._reached.position)
+            standing = await access.standing(self._replica.reached.position)
         self._run, self._is_doubted = access.run, False
         self._is_gapped = standing is Standing.TRIMMED
 
     async def _call_roll(self, access: Access) -> None:
         names = {one.name for one in self._room.servers.values()}
         with trio.move_on_after(ROLL):
-            while names - (await access.call_roll(self._name, self._reached)).keys():  # noqa: ASYNC110
+            while names - (await access.call_roll(self._name, self._replica.reached)).keys():  # noqa: ASYNC110
                 await trio.sleep(TICK / 10)
         while True:
-            furthest = max((await access.call_roll(self._name, self._reached)).values())
+            furthest = max((await access.call_roll(self._name, self._replica.reached)).values())
             is_lost = await access.standing(furthest.position) is Standing.LOST
-            if not is_lost and not (self._is_doubted and furthest == self._reached):
+            if not is_lost and not (self._is_doubted and furthest == self._replica.reached):
                 return
-            if furthest == self._reached and await access.take_lead(self._incarnation):
-                snapshot = await self._hub.look(self._snapshot)
-                if await access.found(self._founded(), snapshot, self._reached.position):
+            if furthest == self._replica.reached and await access.take_lead(self._incarnation):
+                founding = partial(self._replica.founding, self._incarnation)
+                if await access.found(*await self._hub.look(founding)):
                     self._hub.alert(LOST.format(self._ledger.where))
                     return
             await trio.sleep(TICK / 10)
 
     async def _begin_anew(self, founded: Founded, reached: Reached, access: Access) -> None:
         """The entries begin anew here, from what another server knew, or this one."""
-        if tuple(self._reached.position) == tuple(founded.former):
-            self._reached, self._is_gapped = reached, False
-        elif founded.count < self._reached.entries:
+        if tuple(self._replica.reached.position) == tuple(founded.former):
+            self._replica.reached, self._is_gapped = reached, False
+        elif founded.entries < self._replica.reached.entries:
             self._is_doubted = True
             raise LostError(f"{self._ledger.where} has lost what was written")
         else:
@@ -340,7 +311,7 @@ class Sharing:
         kept = await access.load()
         if kept is None:
             raise LostError(f"{self._ledger.where} has lost the room")
-        self._adopt(*kept)
+        self._replica.load(*kept)
         self._is_gapped = False
         self._hub.let_go(CUT_OFF)
         self._hub.fan_out.told = self._room.last_id

@@ -23,13 +23,13 @@ class Snapshot(Struct, frozen=True):
 
     Attributes:
         terms: what its servers agreed on.
-        count: entries that had been applied, ever.
+        entries: how many are in it, ever.
         room: how it stands, as `dump` has it.
         tail: what its members may have missed, and what was said last.
     """
 
     terms: dict[str, str]
-    count: int
+    entries: int
     room: bytes
     tail: Tail
 
