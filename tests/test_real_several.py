@@ -1,13 +1,18 @@
 """Several servers of one room, as their clients know them: real processes and sockets."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
 from real import TRIOCHAT, exit_code, free_port, member, run, running_server, spawn
+from triochat import open_client
 from triochat.connect import connect
+from triochat.passwords import OVERHEARD
+
+pytestmark = pytest.mark.real_time  # servers are processes of their own
 
 
 class Names(trio.abc.HostnameResolver):
@@ -68,6 +73,26 @@ def test_the_next_one_is_tried_when_one_is_not_there() -> None:
             f"triochat: cannot reach the room: 127.0.0.1 port {nobody}: connection refused; "
             f"localhost port {neither}: connection refused\n"
         )
+
+
+async def test_a_program_knows_several_servers() -> None:
+    """`open_client` takes them as arguments."""
+    with running_server() as server:
+        also = [("localhost", free_port()), ("127.0.0.1", server.port)]
+        async with open_client("127.0.0.1", free_port(), "bot", also=also) as bot:
+            assert bot.welcome.roster == ("bot",)
+
+
+def test_a_password_that_may_be_overheard_at_one_of_them(tmp_path: Path) -> None:
+    """Who does not encrypt is told so before anything is said, wherever that would be."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("sesame\n")
+    with running_server() as server:
+        options = "--handle", "x", "--insecure", "--password-file", str(secret)
+        for far, warning in (("0.0.0.0", f"triochat: {OVERHEARD}\n"), ("localhost", "")):  # noqa: S104
+            done = run("send", str(server.port), "--also", f"{far}:1", *options, text="hi\n")
+            assert (done.returncode, done.stderr) == (0, warning)
 
 
 @pytest.mark.parametrize(
