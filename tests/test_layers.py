@@ -173,6 +173,12 @@ def test_only_the_shells_know_sockets(module: str) -> None:
     assert "socket" not in roots(module)
 
 
+@pytest.mark.parametrize("module", [name for name in FILES if name != "streams"])
+def test_only_streams_knows_coredis(module: str) -> None:
+    """What is not shared between servers runs where it is not installed."""
+    assert roots(module) & {"coredis", "anyio"} == set()
+
+
 def test_the_ground_runs_without_trio() -> None:
     """Whoever uses the ground alone loads neither trio nor rich."""
     ground = [f"triochat.{name}" for name in MODULES if name.split(".")[0] in GROUND]

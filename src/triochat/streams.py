@@ -124,12 +124,18 @@ class Streams:
 
     async def _connect(self, nursery: trio.Nursery) -> BaseConnection:
         connection = _make_connection(self._url)
-        try:
-            await nursery.start(connection.run)
-        except Exception as error:  # noqa: BLE001  see `_say`
+        if error := await nursery.start(_hold, connection):
             await trio.lowlevel.checkpoint_if_cancelled()  # coredis makes an error of that
             raise _failure(self.where, error) from _reason_of(error)
         return connection
+
+
+async def _hold(connection: BaseConnection, task_status: trio.TaskStatus[Exception | None]) -> None:
+    """Hold a connection; starts with why there is none (older trios lose what is behind that)."""
+    try:
+        await connection.run(task_status=task_status)
+    except Exception as error:  # noqa: BLE001  see `_say`
+        task_status.started(error)
 
 
 def _make_connection(url: RedisUrl) -> BaseConnection:
