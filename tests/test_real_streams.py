@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import trio
 import trio.lowlevel
+from coredis.connection import TCPConnection, TCPLocation
 
 from real import relaying
 from redis_server import RedisServer, needs_redis, running_redis
@@ -363,6 +364,13 @@ async def test_a_connection_that_is_killed_is_an_error_of_the_ledger(
         assert await failure_of(partial(access.sign, "a", "aaaaaaaa", [])) == gone
     async with room.open() as access:
         assert await read_all(access) == [b"first"]
+
+
+async def test_a_connection_that_is_gone_for_no_reason_is_told_in_plain_words() -> None:
+    """It may be found out before it is known why."""
+    unused = TCPConnection(TCPLocation("127.0.0.1", 1))
+    work = partial(streams._say, unused, "Redis", (b"PING",))
+    assert await failure_of(work) == "Redis has closed the connection"
 
 
 @pytest.mark.parametrize("is_killed", [False, True])

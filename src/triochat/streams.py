@@ -58,6 +58,7 @@ Command = tuple[bytes, *tuple[Word, ...]]
 OLDEST = 7
 """The first release that will do."""
 
+CLOSED = "has closed the connection"
 WORDS: dict[type[Exception] | str, str] = {
     ReadOnlyError: "is a replica, and takes no writes",
     BusyLoadingError: "still reads what it has kept",
@@ -66,7 +67,9 @@ WORDS: dict[type[Exception] | str, str] = {
     ssl.SSLCertVerificationError: "is not trusted: {}; name its authority by ?ssl_ca_certs=FILE",
     ssl.SSLError: "cannot be spoken to by TLS: {}",
     TimeoutError: "does not answer",
-    EndOfStream: "has closed the connection",
+    EndOfStream: CLOSED,
+    "Connection lost": CLOSED,
+    "Connection not usable": CLOSED,
     "OOM": "refuses for lack of memory",
     "MISCONF": "refuses, since it cannot write to its disk",
     "MASTERDOWN": "is a replica that has lost its master",
