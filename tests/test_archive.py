@@ -98,7 +98,7 @@ def test_what_is_committed_is_kept(tmp_path: Path) -> None:
     for file in (path, copy):
         with writing(file, EPOCH + 5) as again:
             assert (again.last_id, again.rulings, again.seats) == (6, b"{}", [SEAT])
-            assert again.newest(9) == [said(1), said(4)]
+            assert again.newest(9) == ([said(1), said(4)], 0)
             reading = again.open_reading()
             events: list[Event] = [said(1), Joined("Ann", 3, NOW), said(4), ping]
             assert reading.missed(KEY, 0, 9, 9) == events
@@ -113,7 +113,7 @@ def test_any_text_is_kept(tmp_path: Path) -> None:
     messages = [said(number, text) for number, text in enumerate(texts, 1)]
     with writing(tmp_path / "room.db") as scribe:
         scribe.commit(Changes(said=messages), EPOCH)
-        assert scribe.newest(9) == messages
+        assert scribe.newest(9) == (messages, 0)
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_all_or_nothing(tmp_path: Path) -> None:
         scribe._run(f"PRAGMA max_page_count = {pages + 1}")
         with pytest.raises(sqlite3.OperationalError, match="full"):
             scribe.commit(Changes(said=[said(2 + n, "x" * 500) for n in range(99)]), EPOCH)
-        assert scribe.newest(9) == [said(1)]
+        assert scribe.newest(9) == ([said(1)], 0)
         scribe._run("PRAGMA max_page_count = 99999")
         scribe.commit(Changes(said=[said(2)]), EPOCH)
     assert found(path) == [1, 2]
@@ -476,4 +476,4 @@ def test_an_older_file_is_brought_up_to_date(
         with writing(path) as scribe:
             assert scribe._run("PRAGMA user_version").fetchone() == (VERSION + 1,)
             assert scribe._run("SELECT colour FROM house").fetchone() == (None,)
-            assert scribe.newest(9) == [said(1)]
+            assert scribe.newest(9) == ([said(1)], 0)

@@ -293,12 +293,14 @@ kept_tellings: st.SearchStrategy[tuple[str, Any]] = st.one_of(
 def tellings_of(drawn: Sequence[tuple[str, Any]]) -> list[Telling]:
     """What was drawn, with growing ids."""
     made: list[Telling] = []
+    said_by_then: set[int] = set()
     number = 0
     for kind, value in drawn:
         number += 1
         match kind:
             case "said":
                 made.append(told(*range(number, number + value)))
+                said_by_then |= {*range(number, number + value)}
                 number += value - 1
             case "joined":
                 made.append(Told([Joined("Cid", number, NOW)]))
@@ -310,7 +312,7 @@ def tellings_of(drawn: Sequence[tuple[str, Any]]) -> list[Telling]:
             case "vacated":
                 made.append(Vacated(value))
             case _:
-                made.append(Forgets((*value,)))
+                made.append(Forgets((*said_by_then.intersection(value),)))
     return made
 
 

@@ -9,7 +9,7 @@ when there is time, and what it does not have yet is looked through.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,9 @@ NEWEST = 2000
 """Messages among which is looked one by one before the index is asked."""
 
 DAMAGED = "{} is damaged; put a backup of it there, or name another file"
+
+GAP = 2
+"""As an action in the table, what is no message, but says that some are missing there."""
 
 VERSION = 1
 APPLICATION = 0x74726963  # tric
@@ -137,13 +140,26 @@ class Reading:
         events = [*map(said_of, said), *(_event.decode(text) for (text,) in told)]
         return sorted(events, key=lambda event: event.id)[:count]
 
+    def gaps_among(self, ids: Iterable[int]) -> set[int]:
+        """Those of these ids where the file says that messages are missing."""
+        return gaps_among(self._database, ids)
+
     def ids_by(self, handle: str) -> list[int]:
         """The ids of all messages that were said under this handle, oldest first."""
         indexed, wanted = self._indexed(), Wanted.of(Recall(author=handle), 0)
-        found = "SELECT rowid FROM found WHERE found MATCH ? AND rowid <= ? ORDER BY rowid"
+        found = (
+            "SELECT id FROM found JOIN said ON id = found.rowid"  # noqa: S608  no input
+            f" WHERE found MATCH ? AND id <= ? AND action < {GAP} ORDER BY id"
+        )
         rows = self._database.execute(found, (_quoted(_by(wanted.author)), indexed))
-        newest = self._look(wanted, indexed, "TRUE", (), None)
+        newest = self._look(wanted, indexed, f"action < {GAP}", (), None)
         return [*(number for (number,) in rows), *(said.id for said in reversed(newest))]
+
+
+def gaps_among(database: sqlite3.Connection, ids: Iterable[int]) -> set[int]:
+    """Those of these ids where this file says that messages are missing."""
+    held = f"SELECT id FROM said WHERE action = {GAP} AND id IN (SELECT value FROM json_each(?))"  # noqa: S608  no input
+    return {number for (number,) in database.execute(held, (json.encode([*ids]).decode(),))}
 
 
 def open_reading(path: str | Path) -> Reading:

@@ -12,7 +12,7 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -21,8 +21,9 @@ from msgspec.structs import replace
 
 from triochat.archive import DAMAGED
 from triochat.changes import Changes
+from triochat.filling import filling
 from triochat.finding import RECALLED
-from triochat.history import KEPT, TAIL, History
+from triochat.history import KEPT, TAIL, History, Tail
 from triochat.indexing import RETRY, Indexing
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
@@ -42,6 +43,12 @@ REMIND = 600.0
 
 UNKEPT = "what is said is not being kept ({}); this is tried again every few seconds"
 """What operators are told."""
+
+AHEAD = (
+    "{} has what was never told in this room: it is another room's, or the servers have lost"
+    " something; name another file, or move it away"
+)
+"""Why a file cannot go on with a tail."""
 
 UNHEARD = "what you say now is told to all who are here, but not kept ({})"
 """What authors are told."""
@@ -86,7 +93,8 @@ class Archived(History):
         for seat in self.seats:
             super()._seat(seat)
             self._own[seat.key].floor = self._floor
-        self._said += scribe.newest(kept)
+        said, self._said_floor = scribe.newest(kept)
+        self._said += said
         self._scribe = scribe
         self._reading = scribe.open_reading()
         self._floors = {**scribe.floors}
@@ -139,7 +147,8 @@ class Archived(History):
 
     def _seat(self, seat: Seat) -> None:
         super()._seat(seat)
-        self._floors.setdefault(seat.key, 0)
+        if floor := self._floors.setdefault(seat.key, 0):
+            self._changes.floors[seat.key] = floor
         self._changes.seats[seat.key] = seat
 
     def _vacate(self, key: str) -> None:
@@ -169,6 +178,23 @@ class Archived(History):
 
     async def _write(self, do: Callable[..., _T], *values: object) -> _T:
         return await trio.to_thread.run_sync(do, *values, limiter=self._writers)
+
+    def adopt(self, tail: Tail) -> None:
+        """As `History.adopt`; what the file has missed is in it after the next batch.
+
+        The seats themselves, where the file has others, are kept as ever: from `Seated`.
+
+        Raises:
+            ValueError: with a sentence, if the file has what is not in this tail.
+        """
+        told = {one.id: one for one in tail.said}
+        if self.last_id > tail.last or any(told.get(one.id, one) != one for one in self._said):
+            raise ValueError(AHEAD.format(self._scribe.path))
+        changes = filling(tail, self.last_id, self._floors, self._server)
+        super().adopt(tail)
+        self._changes.add(changes)
+        self._floors = {key: self._floors.get(key, 0) for key in ("", *self._own)}
+        self._rise(changes.floors)
 
     # ---- when nothing can be written
 
@@ -214,7 +240,7 @@ class Archived(History):
         if last := self._last_lost:
             missing = f"{self._lost:,} messages are missing"
             text = f"could not keep {self._lost:,} messages, up to this one ({self._problem})"
-            self._changes.said.insert(0, Said(last.id, last.at, self._server, text, action=True))
+            self._changes.gaps.append(Said(last.id, last.at, self._server, text, action=True))
         self._lost, self._last_lost = 0, None
         self._problem, self._alerted, self._warned = "", -math.inf, set()
         if not self._changes or await self._commit():
@@ -295,6 +321,11 @@ class Archived(History):
         """As `History.ids_by`."""
         older = await self._read(self._reading.ids_by, handle)
         return sorted({*(older or ()), *await super().ids_by(handle)})
+
+    async def kept(self, ids: Iterable[int]) -> Sequence[int]:
+        """As `History.kept`."""
+        gaps = await self._read(self._reading.gaps_among, ids := {*ids})
+        return await super().kept(ids - (gaps or set()))
 
     async def _read(self, do: Callable[..., _T], *values: object) -> _T | None:
         """What the file says; None where it cannot be read, and what memory has must do."""

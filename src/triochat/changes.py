@@ -13,6 +13,7 @@ class Changes:
     Attributes:
         vacated: keys of seats that are given up; what was kept for them is deleted.
         forgotten: ids of messages that are kept no more.
+        gaps: what stands where messages are missing: that they are. It is nobody's to remove.
         said: messages.
         passing: the key of the seat that is told, empty if all are; the id; another event.
         seats: as they stand now.
@@ -23,6 +24,7 @@ class Changes:
 
     vacated: set[str] = field(default_factory=set)
     forgotten: set[int] = field(default_factory=set)
+    gaps: list[Said] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     passing: list[tuple[str, int, Event]] = field(default_factory=list)
     seats: dict[str, Seat] = field(default_factory=dict)
@@ -31,9 +33,10 @@ class Changes:
     last: int = 0
 
     def __bool__(self) -> bool:
-        return any(
-            (self.vacated, self.forgotten, self.said, self.passing, self.seats, self.floors)
-        ) or (self.rulings is not None)
+        lists = self.gaps, self.said, self.passing
+        return any((self.vacated, self.forgotten, *lists, self.seats, self.floors)) or (
+            self.rulings is not None
+        )
 
     def vacate(self, key: str) -> None:
         """This seat is given up."""
@@ -52,6 +55,7 @@ class Changes:
         for key in later.vacated:
             self.vacate(key)
         self.forget(later.forgotten)
+        self.gaps += later.gaps
         self.said += later.said
         self.passing += later.passing
         self.seats |= later.seats

@@ -12,14 +12,17 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 from msgspec import json
 from msgspec.structs import astuple
 
 from triochat.archive import (
+    GAP,
     Reading,
     connect,
+    gaps_among,
     said_of,
     words_of,
 )
@@ -115,10 +118,14 @@ class Scribe:
             self._run("UPDATE passing SET kept = kept + ?", down)
             self._run("UPDATE house SET alive = ?", now)
 
-    def newest(self, count: int) -> list[Said]:
-        """The newest messages, oldest first."""
-        rows = self._run("SELECT * FROM said ORDER BY id DESC LIMIT ?", count).fetchall()
-        return [*map(said_of, reversed(rows))]
+    def newest(self, count: int) -> tuple[list[Said], int]:
+        """The newest messages, oldest first, as far as none is missing in between.
+
+        Also up to which id there are, or were, others.
+        """
+        rows = self._run("SELECT * FROM said ORDER BY id DESC LIMIT ?", count + 1).fetchall()
+        said = [*takewhile(lambda row: row[4] != GAP, rows[:count])]
+        return [*map(said_of, reversed(said))], rows[len(said)][0] if rows[len(said) :] else 0
 
     @property
     def behind(self) -> int:
@@ -155,11 +162,9 @@ class Scribe:
             for key in changes.vacated:
                 self._vacate(key)
             if changes.forgotten:
-                self._forget(changes.forgotten)
+                self._forget(changes.forgotten - gaps_among(self._database, changes.forgotten))
                 run("UPDATE house SET traces = 1")
-            if changes.said:
-                self._say(changes.said)
-                self._index([one for one in changes.said if one.id <= self._indexed])
+            self._say(changes.gaps, changes.said)
             if changes.passing:
                 events = [(key, number, _rows(one)) for key, number, one in changes.passing]
                 run(_PASSING, now, _rows(events))
@@ -179,15 +184,19 @@ class Scribe:
         if changes.said:
             self._newest = max(self._newest, changes.said[-1].id)
         if self._count is not None:
-            self._count += len(changes.said)
+            self._count += len(changes.gaps) + len(changes.said)
 
-    def _say(self, said: Sequence[Said]) -> None:
-        rows = _rows([*map(astuple, said)])
+    def _say(self, gaps: Sequence[Said], said: Sequence[Said]) -> None:
+        if not (gaps or said):
+            return
+        values = [*((*astuple(one)[:4], GAP) for one in gaps), *map(astuple, said)]
+        rows = _rows(values)
         if "\\u0000" not in rows:
             self._run(_SAID, rows)
         else:  # there SQLite's JSON ends a text
             one_by_one = "INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)"
-            self._database.executemany(one_by_one, map(astuple, said))
+            self._database.executemany(one_by_one, values)
+        self._index([one for one in (*gaps, *said) if one.id <= self._indexed])
 
     def index(self) -> bool:
         """Put a piece of what was said into the index.
