@@ -1,11 +1,14 @@
 """A program with our own client, as a member of whom an account is kept (`accounts`)."""
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import cycle
 
 import trio
 
 from accounts import Account, Asked, Heard
-from triochat import open_client
+from triochat import join
+from triochat.connect import connect
 from triochat.exceptions import TriochatError
 from triochat.messages import Event, Say, Whisper
 
@@ -13,17 +16,19 @@ from triochat.messages import Event, Say, Whisper
 class Program:
     """Who says what it is to say, and hears, and leaves it to the client to come back.
 
+    It does so by one of these ports after the other.
+
     Attributes:
         account: what it has to tell.
         unanswered: what it has asked for, and has no answer yet.
         has_joined: it has been in the room.
     """
 
-    def __init__(self, handle: str, port: int) -> None:
+    def __init__(self, handle: str, ports: Sequence[int]) -> None:
         self.account = Account(handle)
         self.unanswered: deque[Asked] = deque()
         self.has_joined = trio.Event()
-        self._port = port
+        self._ports = cycle(ports)
         self._scope = trio.CancelScope()
         self._ask, self._asked = trio.open_memory_channel[Asked](1000)
 
@@ -41,7 +46,7 @@ class Program:
         """Be there until it has left."""
         try:
             async with (
-                open_client("127.0.0.1", self._port, self.account.handle, insecure=True) as client,
+                join(await self._connect(), self.account.handle, connect=self._connect) as client,
                 trio.open_nursery() as nursery,
             ):
                 self._scope = nursery.cancel_scope
@@ -51,6 +56,9 @@ class Program:
                     self._hear(event)
         except* (TriochatError, trio.BrokenResourceError) as error:
             self._witness("gave up", repr(error.exceptions))
+
+    async def _connect(self) -> trio.abc.Stream:
+        return await connect("127.0.0.1", next(self._ports), insecure=True)
 
     async def _speak(self, client: trio.abc.SendChannel[Say | Whisper]) -> None:
         async for text, to in self._asked:

@@ -4,9 +4,10 @@ import pytest
 import trio
 
 from accounts import Account, Asked
-from crash import Plan, play, told
+from crash import Plan, play
 from cutter import Cutter
 from real import PATIENCE, Server
+from troubles import told
 from wanderer import Wanderer
 
 
@@ -34,7 +35,7 @@ async def test_a_cut_way_is_cut(server: Server) -> None:
             [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
             port = listener.socket.getsockname()[1]
             nursery.start_soon(trio.serve_listeners, cutter.carry, [listener])
-            ann = Wanderer("Ann", port, seed=1)
+            ann = Wanderer("Ann", [port], seed=1)
             nursery.start_soon(ann.run)
             while len(cutter.made) < 4:
                 ann.ask(Asked(f"ann-{len(ann.account.asked)}"))

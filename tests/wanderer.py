@@ -7,6 +7,7 @@ import json
 import random
 from base64 import urlsafe_b64encode
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +21,7 @@ PAUSE = 0.2
 
 
 class Wanderer:
-    """Who has no connection that lasts, and a token.
+    """Who has no connection that lasts, and a token; it comes by any of these ports each time.
 
     Attributes:
         account: what it has to tell.
@@ -28,11 +29,11 @@ class Wanderer:
         has_joined: it has been in the room.
     """
 
-    def __init__(self, handle: str, port: int, seed: int) -> None:
+    def __init__(self, handle: str, ports: Sequence[int], seed: int) -> None:
         self.account = Account(handle)
         self.unanswered: deque[Asked] = deque()
         self.has_joined = trio.Event()
-        self._port = port
+        self._ports = ports
         self._chance = random.Random(f"{seed} {handle}")  # noqa: S311  of a room without secrets
         self._token = urlsafe_b64encode(self._chance.randbytes(16)).decode().rstrip("=")
         self._last: int | None = None  # the newest id that it has seen
@@ -55,8 +56,10 @@ class Wanderer:
     async def run(self) -> None:
         """Be there until it has left."""
         while not (self._leaves and not self.unanswered):
+            port = self._chance.choice(self._ports)
             with suppress(*GONE):
-                async with await trio.open_tcp_stream("127.0.0.1", self._port) as stream:
+                async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                    self._note(f"at {port}")
                     await self._stay(stream)
             self._note("gone")
             await trio.sleep(self._chance.uniform(0, PAUSE))
