@@ -4,9 +4,10 @@ Every text is said or whispered once in all, so it names what was asked. Nobody 
 refused anything, or lost its place before the end: whatever was cut or killed, all came back.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 AROUND = 2.0
@@ -43,6 +44,13 @@ class Kept(NamedTuple):
     text: str
 
 
+class Roll(NamedTuple):
+    """Who was here after the event with this id, as a welcome tells it."""
+
+    last: int
+    handles: tuple[str, ...]
+
+
 class Finding(NamedTuple):
     """What is wrong, with whom, and with which text if it is one."""
 
@@ -60,30 +68,51 @@ class Account:
         asked: what it asked for.
         heard: all that it heard.
         happened: what became of its connections, and when.
+        rolls: who was here, as it was told each time when it came in.
     """
 
     handle: str
     asked: list[Asked] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     happened: list[tuple[float, str]] = field(default_factory=list)
+    rolls: list[Roll] = field(default_factory=list)
 
     def as_of_now(self) -> "Account":
         """The same, whatever is heard later."""
         return replace(self, heard=[*self.heard])
 
 
-def findings(accounts: Sequence[Account], kept: Sequence[Kept] | None = None) -> list[Finding]:
+def findings(
+    accounts: Sequence[Account],
+    kept: Sequence[Kept] | None = None,
+    guests: Sequence[Account] = (),
+) -> list[Finding]:
     """All that is wrong with what these tell, and with what was kept, if it was; empty if nothing.
 
-    All of them were in the room before the first text was said, and until the last.
+    All of them were in the room before the first text was said, and until the last. ``guests`` are
+    others, who came and went, and had no receipts: an account for each of their stays.
     """
-    found = [*_alike(accounts)]
+    passing = {account.handle for account in guests}
+    order = _order(accounts)
+    perhaps = {asked.text for guest in guests for asked in guest.asked}
+    due = {asked.text for one in accounts for asked in one.asked if not asked.to}
+    due |= perhaps.intersection(order)
+    found = [*_alike(accounts), *_handles(accounts)]
     for account in accounts:
-        found += [*_answers(account), *_ids(account), *_undisturbed(account)]
-        found += [*_everything(account, accounts), *_private(account, accounts)]
+        found += [*_answers(account), *_ids(account), *_undisturbed(account, passing)]
+        found += [*_counted(account.handle, _texts(account, "said"), due)]
+        found += _private(account, accounts)
+    for guest in guests:
+        found += _passing(guest, order)
     if kept is not None:
-        found += _file(accounts, kept)
+        found += _file(accounts, kept, due)
     return found
+
+
+def _order(accounts: Sequence[Account]) -> list[str]:
+    """All that was said, in the order of its ids."""
+    said = {one.id: one.text for who in accounts for one in who.heard if one.kind == "said"}
+    return [said[number] for number in sorted(said)]
 
 
 def _texts(account: Account, kind: str) -> list[str]:
@@ -132,21 +161,63 @@ def _ids(account: Account) -> Iterator[Finding]:
             last = heard.id
 
 
-def _undisturbed(account: Account) -> Iterator[Finding]:
-    """That nobody left, and nothing was refused."""
+def _undisturbed(account: Account, passing: set[str]) -> Iterator[Finding]:
+    """That nobody but who passes left, and nothing was refused.
+
+    What the server itself warns of has no id, and changes nothing.
+    """
+    names = Counter[str]()
     for heard in account.heard:
-        if heard.kind not in ("said", "whispered", "joined"):
+        if heard.kind in ("said", "whispered") or (heard.kind == "moderated" and not heard.id):
+            continue
+        if heard.kind in ("joined", "left") and heard.handle in passing:
+            continue
+        if heard.kind == "joined":
+            names[heard.handle] += 1
+        else:
             yield Finding(f"{heard.kind} {heard.handle}".rstrip(), account.handle, heard.text)
-    names = Counter(heard.handle for heard in account.heard if heard.kind == "joined")
     yield from (
         Finding(f"{name} joined again", account.handle) for name in names if names[name] > 1
     )
 
 
-def _everything(account: Account, accounts: Sequence[Account]) -> Iterator[Finding]:
-    """That it heard all that was said, once."""
-    due = {asked.text for one in accounts for asked in one.asked if not asked.to}
-    yield from _counted(account.handle, _texts(account, "said"), due)
+def _handles(accounts: Sequence[Account]) -> Iterator[Finding]:
+    """That nobody had a handle that another one had, and that all were told who was here.
+
+    Who came in first has heard of all the others.
+    """
+    rolls = sorted((roll, one.handle) for one in accounts for roll in one.rolls)
+    if not rolls:
+        return
+    changes = {
+        heard.id: (heard, one.handle)
+        for one in accounts
+        for heard in one.heard
+        if heard.kind in ("joined", "left", "renamed")
+    }
+    first, _ = rolls[0]
+    here = {handle.casefold() for handle in first.handles}
+    due = deque(number for number in sorted(changes) if number > first.last)
+    for roll, who in rolls:
+        while due and due[0] <= roll.last:
+            yield from _change(here, *changes[due.popleft()])
+        if {handle.casefold() for handle in roll.handles} != here or len(here) < len(roll.handles):
+            yield Finding(f"another roster at {roll.last}", who, " ".join(roll.handles))
+    while due:
+        yield from _change(here, *changes[due.popleft()])
+
+
+def _change(here: set[str], heard: Heard, who: str) -> Iterator[Finding]:
+    """Have this change who is here."""
+    if heard.kind != "joined":
+        if heard.handle.casefold() not in here:
+            yield Finding("left without being here", who, heard.handle)
+        here.discard(heard.handle.casefold())
+    if heard.kind != "left":
+        handle = heard.handle if heard.kind == "joined" else heard.text
+        if handle.casefold() in here:
+            yield Finding(f"two are called {handle}", who)
+        here.add(handle.casefold())
 
 
 def _private(account: Account, accounts: Sequence[Account]) -> Iterator[Finding]:
@@ -161,9 +232,25 @@ def _private(account: Account, accounts: Sequence[Account]) -> Iterator[Finding]
     yield from _counted(me, _texts(account, "whispered"), due)
 
 
-def _file(accounts: Sequence[Account], kept: Sequence[Kept]) -> Iterator[Finding]:
+def _passing(guest: Account, order: Sequence[str]) -> Iterator[Finding]:
+    """That what it said and heard has no gaps; only the end of what it said may be missing."""
+    asked = [one.text for one in guest.asked]
+    own = set(asked)
+    said = [text for text in order if text in own]
+    heard, others = _texts(guest, "said"), [text for text in order if text not in own]
+    first = others.index(heard[0]) if heard and heard[0] in others else 0
+    for what, texts, due in (
+        ("said with gaps", said, asked),
+        ("heard with gaps", heard, others[first:]),
+    ):
+        differ = (text for text, right in zip_longest(texts, due[: len(texts)]) if text != right)
+        yield from (Finding(what, guest.handle, text) for text in islice(differ, 1))
+    for text in _texts(guest, "whispered"):
+        yield Finding("not due", guest.handle, text)
+
+
+def _file(accounts: Sequence[Account], kept: Sequence[Kept], due: set[str]) -> Iterator[Finding]:
     """That the file has all that was said, as it was heard, in order, and nothing else."""
-    due = {asked.text for one in accounts for asked in one.asked if not asked.to}
     yield from _counted("file", [message.text for message in kept], due)
     told = {
         Kept(heard.id, heard.handle, heard.text)

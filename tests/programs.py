@@ -6,7 +6,7 @@ from itertools import cycle
 
 import trio
 
-from accounts import Account, Asked, Heard
+from accounts import Account, Asked, Heard, Roll
 from triochat import join
 from triochat.connect import connect
 from triochat.exceptions import TriochatError
@@ -50,6 +50,7 @@ class Program:
                 trio.open_nursery() as nursery,
             ):
                 self._scope = nursery.cancel_scope
+                self.account.rolls.append(Roll(client.welcome.last, client.welcome.roster))
                 self.has_joined.set()
                 nursery.start_soon(self._speak, client)
                 async for event in client:

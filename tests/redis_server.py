@@ -84,6 +84,11 @@ class RedisServer:
         """Stop it politely: what it keeps in a file is there again when it starts."""
         self._end(signal.SIGTERM)
 
+    def shut_down(self) -> None:
+        """Stop it by a command, and write nothing that is not written yet."""
+        self.cli("SHUTDOWN", "NOSAVE")
+        self.process.wait(PATIENCE)
+
     def kill(self) -> None:
         """Have it die at once."""
         self._end(signal.SIGKILL)

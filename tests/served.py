@@ -18,11 +18,13 @@ class Served:
     Attributes:
         port: where it is, run after run.
         kills: how often it was killed.
+        is_running: it listens, as far as is known.
     """
 
     def __init__(self, log: Path, *options: str) -> None:
         self.port = free_port()
         self.kills = 0
+        self.is_running = False
         self._options = options
         self._log = log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,6 +43,7 @@ class Served:
             while not await self._listens():
                 assert self._process.poll() is None, self.log()
                 await trio.sleep(0.02)
+        self.is_running = True
 
     async def _listens(self) -> bool:
         try:
@@ -57,6 +60,7 @@ class Served:
     async def stop(self, number: int = signal.SIGTERM) -> None:
         """End it, and wait for that."""
         assert self._process
+        self.is_running = False
         self._process.send_signal(number)
         with trio.CancelScope(shield=True), trio.move_on_after(PATIENCE):
             while self._process.poll() is None:  # noqa: ASYNC110  nobody tells

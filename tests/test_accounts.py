@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts import Account, Asked, Finding, Heard, Kept, findings, story
+from accounts import Account, Asked, Finding, Heard, Kept, Roll, findings, story
 
 
 def three() -> list[Account]:
@@ -138,6 +138,15 @@ def test_who_joins_again_was_away_for_others() -> None:
     assert findings(accounts) == [Finding("Bob joined again", "Ann")]
 
 
+def test_what_a_server_warns_of_is_no_disturbance() -> None:
+    """It has no id, and nobody missed it."""
+    accounts = three()
+    accounts[1].heard.append(Heard(0.6, "moderated", text="messages wait"))
+    assert findings(accounts) == []
+    accounts[2].heard.append(Heard(0.6, "moderated", 10, text="Bob was muted by Server"))
+    assert findings(accounts) == [Finding("moderated", "Cid", "Bob was muted by Server")]
+
+
 @pytest.mark.parametrize(
     ("file", "finding"),
     [
@@ -151,6 +160,129 @@ def test_who_joins_again_was_away_for_others() -> None:
 def test_a_file_that_is_not_what_was_said_is_found(file: list[Kept], finding: Finding) -> None:
     """Less, more, otherwise, or a whisper."""
     assert findings(three(), file) == [finding]
+
+
+# ---- those who come and go
+
+
+def passer() -> Account:
+    """Dee, who has no token: it was here from 7 to 9, and what it said last may be lost."""
+    dee = Account("Dee", [Asked("dee-1"), Asked("dee-2")])
+    dee.heard = [Heard(0.4, "said", handle="Ann", text="ann-3")]
+    return dee
+
+
+def with_passer() -> list[Account]:
+    """The three, and what they were told of Dee, who was heard once."""
+    accounts = three()
+    for account in accounts:
+        account.heard = [heard._replace(id=heard.id * 10) for heard in account.heard]
+        account.heard.insert(-1, Heard(0.35, "joined", 70, "Dee"))
+        account.heard.insert(-1, Heard(0.35, "said", 71, "Dee", text="dee-1"))
+        account.heard.append(Heard(0.7, "left", 99, "Dee", text="connection lost"))
+        account.heard.sort(key=lambda heard: heard.id)
+    return accounts
+
+
+def test_who_has_no_token_may_come_and_go() -> None:
+    """And what it said last need not be told, as long as all are told the same."""
+    assert findings(with_passer(), guests=[passer()]) == []
+    assert Finding("joined again", "Ann") not in findings(with_passer())
+    assert findings(with_passer()) != []
+
+
+def test_what_a_passer_said_is_with_all_or_with_nobody() -> None:
+    """Once."""
+    accounts = with_passer()
+    accounts[2].heard = [heard for heard in accounts[2].heard if heard.text != "dee-1"]
+    assert findings(accounts, guests=[passer()]) == [Finding("lost", "Cid", "dee-1")]
+    accounts = with_passer()
+    for account in accounts:
+        account.heard.append(Heard(0.7, "said", 100, "Dee", text="dee-1"))
+    doubled = [Finding("doubled", name, "dee-1") for name in ("Ann", "Bob", "Cid")]
+    assert findings(accounts, guests=[passer()]) == [
+        *doubled,
+        Finding("said with gaps", "Dee", "dee-1"),
+    ]
+
+
+def test_what_a_passer_said_has_no_gaps() -> None:
+    """Of what it said the last may be missing, and nothing before what was told."""
+    dee = passer()
+    dee.asked.insert(0, Asked("dee-0"))
+    assert findings(with_passer(), guests=[dee]) == [Finding("said with gaps", "Dee", "dee-1")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "finding"),
+    [
+        (["bob-1", "ann-3"], []),
+        (["ann-1", "ann-3"], [Finding("heard with gaps", "Dee", "ann-3")]),
+        (["ann-3", "ann-3"], [Finding("heard with gaps", "Dee", "ann-3")]),
+        (["eve-1"], [Finding("heard with gaps", "Dee", "eve-1")]),
+        ([], []),
+    ],
+)
+def test_what_a_passer_heard_has_no_gaps(texts: list[str], finding: list[Finding]) -> None:
+    """From when it came until it went."""
+    dee = passer()
+    dee.heard = [Heard(0, "said", text=text) for text in texts]
+    assert findings(with_passer(), guests=[dee]) == finding
+
+
+def test_a_whisper_that_a_passer_heard_is_found() -> None:
+    """Nobody whispers to it."""
+    dee = passer()
+    dee.heard.append(Heard(0, "whispered", text="ann-2"))
+    assert findings(with_passer(), guests=[dee]) == [Finding("not due", "Dee", "ann-2")]
+
+
+# ---- handles
+
+
+def with_rolls() -> list[Account]:
+    """Those three, and what their welcomes told them; Cid has come back later."""
+    accounts = with_passer()
+    here = ("Ann", "Bob", "Cid")
+    for number, account in enumerate(accounts, 1):
+        account.rolls.append(Roll(10 * number, here[:number]))
+    accounts[2].rolls.append(Roll(85, ("Ann", "Bob", "Cid", "Dee")))
+    accounts[2].rolls.append(Roll(99, ("Ann", "Bob", "Cid")))
+    return accounts
+
+
+def test_each_had_a_handle_of_its_own() -> None:
+    """As joined, left and renamed tell it, and all rosters."""
+    assert findings(with_rolls(), guests=[passer()]) == []
+
+
+@pytest.mark.parametrize(
+    ("heard", "what"),
+    [
+        (Heard(0.6, "joined", 72, "dee"), "two are called dee"),
+        (Heard(0.6, "joined", 25, "Ann"), "two are called Ann"),
+        (Heard(0.6, "left", 60, "Dee"), "left without being here"),
+        (Heard(0.6, "renamed", 72, "Dee", text="cid"), "two are called cid"),
+        (Heard(0.6, "renamed", 60, "Dee", text="Eve"), "left without being here"),
+    ],
+)
+def test_two_with_one_handle_are_found(heard: Heard, what: str) -> None:
+    """However they got it; case does not count."""
+    accounts = with_rolls()
+    accounts[0].heard.append(heard)
+    assert what in [finding.what for finding in findings(accounts, guests=[passer()])]
+
+
+@pytest.mark.parametrize(
+    "roll", [Roll(85, ("Ann", "Bob", "Cid")), Roll(71, ("Ann", "Bob", "Cid", "Dee", "Eve"))]
+)
+def test_a_roster_that_is_not_so_is_found(roll: Roll) -> None:
+    """Less than who is here, or more."""
+    accounts = with_rolls()
+    accounts[0].rolls.append(roll)
+    [finding] = findings(accounts, guests=[passer()])
+    assert finding.what == f"another roster at {roll.last}"
+    assert finding.who == "Ann"
 
 
 def test_a_story_tells_who_heard_it_and_what_happened_to_who_did_not() -> None:

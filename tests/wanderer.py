@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from accounts import Account, Asked, Heard
+from accounts import Account, Asked, Heard, Roll
 
 GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 PAUSE = 0.2
@@ -60,8 +60,10 @@ class Wanderer:
             with suppress(*GONE):
                 async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                     self._note(f"at {port}")
-                    await self._stay(stream)
-            self._note("gone")
+                    try:
+                        await self._stay(stream)
+                    finally:
+                        self._note("gone")
             await trio.sleep(self._chance.uniform(0, PAUSE))
 
     async def _stay(self, stream: trio.SocketStream) -> None:
@@ -115,6 +117,7 @@ class Wanderer:
     def _enter(self, welcome: dict[str, Any]) -> None:
         self._note(f"resumed: {welcome['resumed']}, after {self._last}, last {welcome['last']}")
         self._newest = welcome["last"]
+        self.account.rolls.append(Roll(self._newest, tuple(welcome["roster"])))
         if not welcome["resumed"]:
             if self.has_joined.is_set():
                 self._witness("new stay")

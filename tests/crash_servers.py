@@ -1,0 +1,250 @@
+"""Kill servers that share a room, restart their Redis, and cut the links between, while all talk.
+
+    python tests/crash_servers.py --seed 7 --kills 10 --restarts 3 --cuts 30 --seconds 75
+
+Each of three servers reaches Redis by a proxy of its own, which cuts (`cutter`). Members are spread
+over the servers and come back at any of them: some with our own client, most know only the protocol
+(`wanderer`). Others come as with ``nc`` and go when their server does, or ask for one handle at the
+same moment on all servers (`passers`). In the end all that was confirmed must be with everybody
+once and in one order, each whisper with its one reader, and each handle must have been one's own at
+any time. Exit 1, and what is to be known, if anything was wrong.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import trio
+
+from accounts import Account, Finding, findings
+from cutter import Cutter
+from passers import Passer, Rival
+from redis_server import RedisServer, running_redis
+from served import PATIENCE, Served
+from troubles import (
+    GRACE,
+    Report,
+    cut,
+    member,
+    settle,
+    talk,
+    told,
+    words_of,
+    words_of_cuts,
+    words_of_findings,
+)
+
+SERVERS = 3
+
+OURS = 10
+"""Of so many members one is with our client."""
+
+PASSERS = 3
+
+PAUSE = 0.02
+"""Seconds between two things that are said, on average."""
+
+CONTEST = 2.0
+"""Seconds between two handles for which several ask, on average."""
+
+DOWN = (0.3, 2.0, 8.0)
+"""The most seconds for which a server is not there; each as often as the others."""
+
+AWAY = 3.0
+"""The most seconds for which Redis is not there."""
+
+
+class Plan(NamedTuple):
+    """What is to happen."""
+
+    seed: int
+    kills: int = 10
+    restarts: int = 3
+    cuts: int = 30
+    seconds: float = 75.0
+    members: int = 60
+
+
+async def play(plan: Plan) -> Report:
+    """Let all this happen, and find what is wrong in the end."""
+    with running_redis() as redis, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        async with trio.open_nursery() as nursery:
+            cutters, servers = [], []
+            for number in range(SERVERS):
+                cutter = Cutter(redis.port, plan.seed + number)
+                serve = partial(trio.serve_tcp, cutter.carry, 0, host="127.0.0.1")
+                [listener] = await nursery.start(serve)
+                url = f"redis://127.0.0.1:{listener.socket.getsockname()[1]}"
+                server = Served(Path(folder) / f"log{number}", "--grace", GRACE, "--redis", url)
+                stack.enter_context(closing(server))
+                await server.start()
+                cutters.append(cutter)
+                servers.append(server)
+            ordeal = Ordeal(plan, redis, servers, cutters)
+            await ordeal.run()
+            for server in servers:
+                await server.stop()
+            nursery.cancel_scope.cancel()
+        return ordeal.report()
+
+
+class Ordeal:
+    """What happens to those who are in a room of several servers."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        redis: RedisServer,
+        servers: Sequence[Served],
+        cutters: Sequence[Cutter],
+    ) -> None:
+        self._plan = plan
+        self._redis = redis
+        self._servers = servers
+        self._cutters = cutters
+        self._ports = ports = [server.port for server in servers]
+        self._members = [
+            member(number, ports, plan.seed, is_ours=number % OURS == 0)
+            for number in range(plan.members)
+        ]
+        self._passers = [Passer(f"p{number}", ports, plan.seed) for number in range(PASSERS)]
+        self._rivals: list[Rival] = []
+        self._restarts = 0
+        self._found: list[Finding] = []
+        self._accounts: list[Account] = []
+
+    async def run(self) -> None:
+        """Let it happen, until all have heard all."""
+        members = self._members
+        with trio.move_on_after(self._plan.seconds + 3 * PATIENCE):
+            async with trio.open_nursery() as lives:
+                for one in members:
+                    lives.start_soon(one.run)
+                for one in members:
+                    await one.has_joined.wait()
+                await self._trouble()
+                await settle(members)
+                self._accounts = [one.account.as_of_now() for one in members]
+                for one in members:
+                    one.leave()
+
+    async def _trouble(self) -> None:
+        """Kill, restart and cut while they talk, come and go."""
+        plan = self._plan
+        async with trio.open_nursery() as talking:
+            talking.start_soon(talk, self._members, plan.seed, PAUSE * plan.members)
+            talking.start_soon(self._contest)
+            for passer in self._passers:
+                talking.start_soon(passer.run, 1.0)
+            async with trio.open_nursery() as troubles:
+                troubles.start_soon(self._kill)
+                troubles.start_soon(self._restart)
+                troubles.start_soon(cut, self._cutters, plan.cuts, plan.seconds, plan.seed)
+                troubles.start_soon(trio.sleep, plan.seconds)
+            talking.cancel_scope.cancel()
+        for cutter in self._cutters:
+            cutter.rest()
+
+    async def _kill(self) -> None:
+        """Kill servers from time to time, also several at once."""
+        chance = self._chance("kills")
+        async with trio.open_nursery() as nursery:
+            for due in self._times(self._plan.kills, chance):
+                victim, pause = chance.choice(self._servers), chance.choice(DOWN)
+                nursery.start_soon(_kill, victim, due, chance.uniform(0, pause))
+
+    async def _restart(self) -> None:
+        """Restart Redis from time to time, in each of the ways."""
+        chance, redis = self._chance("restarts"), self._redis
+        ways = (redis.shut_down, redis.stop, redis.kill)
+        for number, due in enumerate(self._times(self._plan.restarts, chance)):
+            await trio.sleep_until(due)
+            await trio.to_thread.run_sync(ways[number % len(ways)])
+            await trio.sleep(chance.uniform(0, AWAY))
+            await trio.to_thread.run_sync(redis.start)
+            self._restarts += 1
+
+    async def _contest(self) -> None:
+        """Have somebody at each server ask for one handle, at the same moment."""
+        chance = self._chance("contests")
+        while True:
+            await trio.sleep(chance.uniform(0, 2 * CONTEST))
+            name = f"r{len(self._rivals)}"
+            rivals = [
+                Rival(
+                    chance.choice((name, name.upper())), self._ports[first:] + self._ports, chance
+                )
+                for first in range(SERVERS)
+            ]
+            self._rivals += rivals
+            async with trio.open_nursery() as nursery:
+                for rival in rivals:
+                    nursery.start_soon(rival.ask)
+            if (count := sum(rival.has_won for rival in rivals)) != 1:
+                self._found.append(Finding(f"{count} got the handle", name))
+            async with trio.open_nursery() as nursery:
+                for rival in rivals:
+                    nursery.start_soon(rival.leave)
+
+    def _chance(self, what: str) -> random.Random:
+        return random.Random(f"{self._plan.seed} {what}")  # noqa: S311  no secret
+
+    def _times(self, count: int, chance: random.Random) -> list[float]:
+        """So many moments, spread over the time that there is."""
+        now, each = trio.current_time(), self._plan.seconds / max(1, count)
+        return [now + each * (number + chance.random()) for number in range(count)]
+
+    def report(self) -> Report:
+        """What has happened."""
+        accounts = self._accounts or [one.account for one in self._members]
+        guests = [stay for passer in self._passers for stay in passer.stays]
+        guests += [rival.account for rival in self._rivals]
+        found = [*self._found, *findings(accounts, guests=guests)]
+        for number, server in enumerate(self._servers):
+            _, error, rest = server.log().partition("Traceback")
+            if error:
+                found.append(Finding("an error in a log", f"server {number}", rest[:5000]))
+        kills = sum(server.kills for server in self._servers)
+        words = (
+            f"seed {self._plan.seed}: {words_of(accounts)}; {kills} kills,"
+            f" {self._restarts} restarts of Redis, {words_of_cuts(self._cutters)};"
+            f" {len(guests)} came and went; {words_of_findings(found)}"
+        )
+        return Report(found, [*accounts, *guests], words)
+
+
+async def _kill(server: Served, due: float, pause: float) -> None:
+    """Kill it when it is time and it is there, and start it after so many seconds."""
+    await trio.sleep_until(due)
+    while not server.is_running:  # noqa: ASYNC110  nobody tells
+        await trio.sleep(0.1)
+    await server.kill()
+    await trio.sleep(pause)
+    await server.start()
+
+
+def main() -> int:
+    """Play it once."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3)))
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--restarts", type=int, default=3)
+    parser.add_argument("--cuts", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=75.0)
+    parser.add_argument("--members", type=int, default=60)
+    given = parser.parse_args()
+    print(f"seed {given.seed}", flush=True)  # noqa: T201  it is a script
+    report = trio.run(play, Plan(**vars(given)))
+    print(told(report))  # noqa: T201
+    return bool(report.findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
