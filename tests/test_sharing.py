@@ -343,3 +343,29 @@ async def test_who_is_ahead_of_a_server_is_waited_for(
         assert json.loads(await again.until('{"type":"welcome"'))["resumed"]
         await again.ask({"type": "ping"})
         assert json.loads(await again.line())["type"] == "pong"
+
+
+async def test_who_knows_less_does_not_begin_anew(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where a ledger that has lost all is founded anew, those who know the room mend that."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        await ann.until('{"type":"joined"')
+        for server in (one, two):
+            server.road.is_open = False
+        site.ledger.restart(0)
+        site.ledger._snapshot = None
+        three = await site.open("three")
+        cid = await three.join("Cid", "c" * 22)
+        for server in (one, two):
+            server.road.is_open = True
+        assert json.loads(await cid.until('{"type":"closing"'))["retry"]
+        await ann.ask({"type": "say", "text": "still here"})
+        assert json.loads(await bob.until('{"type":"said"'))["text"] == "still here"
+        cid = await three.join("Cid", "c" * 22)
+        await trio.sleep(30)
+        assert one.state == two.state == three.state
+        assert sorted(one.room.members.values()) == ["Ann", "Bob", "Cid"]
+        assert len(one.room.servers) == 3

@@ -18,11 +18,12 @@ import trio
 from msgspec import MsgspecError
 
 from triochat.coming import CUT_OFF
-from triochat.entries import Founded, decode
+from triochat.entries import Batch, Founded, decode
 from triochat.gathering import Gathering
 from triochat.hub import Hub
 from triochat.ledger import (
     LEASE,
+    START,
     Access,
     Entry,
     Ledger,
@@ -83,7 +84,6 @@ class Sharing:
         self._gathering = Gathering(replica.room, self._incarnation)
         self._run = ""  # of the ledger
         self._is_gapped = False  # entries that were not read are gone: they begin anew, or we do
-        self._is_doubted = False  # the others go on from less than is known here
         self._unsaved = 0  # entries since the last snapshot
         self._saved = trio.current_time()
         self._wake = trio.Event()
@@ -152,8 +152,10 @@ class Sharing:
 
     async def _try(self, task_status: trio.TaskStatus[None]) -> LedgerError | None:
         """Share, as long as the ledger can be reached; what went wrong, if anything did."""
+        has_opened = False
         try:
             async with self._ledger.open() as access:
+                has_opened = True
                 await access.sign(self._name, self._incarnation, ())
                 await self._compare(access)
                 async with trio.open_nursery() as nursery:
@@ -173,6 +175,8 @@ class Sharing:
             return None
         if isinstance(failure, LedgerError):
             return failure
+        if not has_opened:  # whoever set it up otherwise may do so once more
+            return LedgerError(str(failure))
         raise failure
 
     def leave(self) -> None:
@@ -212,10 +216,7 @@ class Sharing:
                 log.warning("the other servers are reached again")
 
     async def _take(self, entry: Entry, access: Access) -> None:
-        try:
-            read = decode(entry.data)
-        except MsgspecError:
-            raise ValueError(OTHER) from None
+        read = _understand(entry)
         reached = Reached(self._replica.reached.entries + 1, entry.position)
         if isinstance(read, Founded):
             await self._begin_anew(read, reached, access)
@@ -273,10 +274,10 @@ class Sharing:
         another one has: so all say how far they have read, and who has read most begins anew.
         """
         standing = await access.standing(self._replica.reached.position)
-        if (access.run != self._run and self._run) or standing is Standing.LOST or self._is_doubted:
+        if self._run not in ("", access.run) or standing is not Standing.KEPT:
             await self._call_roll(access)
             standing = await access.standing(self._replica.reached.position)
-        self._run, self._is_doubted = access.run, False
+        self._run = access.run
         self._is_gapped = standing is Standing.TRIMMED
 
     async def _call_roll(self, access: Access) -> None:
@@ -287,21 +288,29 @@ class Sharing:
         while True:
             furthest = max((await access.call_roll(self._name, self._replica.reached)).values())
             is_lost = await access.standing(furthest.position) is Standing.LOST
-            if not is_lost and not (self._is_doubted and furthest == self._replica.reached):
+            is_mine = furthest == self._replica.reached
+            if not is_lost and not (is_mine and await self._knows_more(access)):
                 return
-            if furthest == self._replica.reached and await access.take_lead(self._incarnation):
+            if is_mine and await access.take_lead(self._incarnation):
                 founding = partial(self._replica.founding, self._incarnation)
                 if await access.found(*await self._hub.look(founding)):
                     self._hub.alert(LOST.format(self._ledger.where))
                     return
             await trio.sleep(TICK / 10)
 
+    async def _knows_more(self, access: Access) -> bool:
+        """Whether the entries begin anew from less than is known here."""
+        [first, *_] = await access.read(START)
+        founded, reached = _understand(first), self._replica.reached
+        if not isinstance(founded, Founded) or founded.former == reached.position:
+            return False
+        return founded.entries < reached.entries
+
     async def _begin_anew(self, founded: Founded, reached: Reached, access: Access) -> None:
         """The entries begin anew here, from what another server knew, or this one."""
-        if tuple(self._replica.reached.position) == tuple(founded.former):
+        if founded.former == self._replica.reached.position:
             self._replica.reached, self._is_gapped = reached, False
         elif founded.entries < self._replica.reached.entries:
-            self._is_doubted = True
             raise LostError(f"{self._ledger.where} has lost what was written")
         else:
             await self._reload(access)
@@ -326,6 +335,13 @@ class Sharing:
         self._hub.abandon_unplaced()
         self._hub.let_go(CUT_OFF)
         self._announce()
+
+
+def _understand(entry: Entry) -> Batch | Founded:
+    try:
+        return decode(entry.data)
+    except MsgspecError:
+        raise ValueError(OTHER) from None
 
 
 def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
