@@ -318,13 +318,13 @@ def tellings_of(drawn: Sequence[tuple[str, Any]]) -> list[Telling]:
 
 def answers(memory: History, after: int) -> list[object]:
     """What it says to whatever it can be asked."""
-    ids = range(45)
+    ids = range(130)
     return [
         memory.last_id,
         *(memory.reaches(key, after) for key in ("", "a", "b")),
-        *(missed(memory, key, after, upto) for key in ("", "a", "b") for upto in (after + 3, 99)),
+        *(missed(memory, key, after, upto) for key in ("", "a", "b") for upto in (after + 3, 999)),
         *(
-            at_once(memory.recall(Recall(count, before), 99))
+            at_once(memory.recall(Recall(count, before), 999))
             for count in (2, 99)
             for before in (9, 20, 99)
         ),

@@ -125,9 +125,9 @@ class History:
 
     def _keep(self, told: Told) -> None:
         events = told.events
-        if not _id(events[0]):
+        if not (newest := _id(events[-1])):
             return  # it cannot be missed
-        self.last_id = _id(events[-1])
+        self.last_id = newest
         if told.to is None:
             self._events += events
             while len(self._events) > TAIL:
