@@ -44,6 +44,7 @@ from triochat.messages import (
     Roster,
     Said,
     Say,
+    Servers,
     Stats,
     Topic,
     Typed,
@@ -414,6 +415,7 @@ def test_plain_lines_are_lines(event: Event) -> None:
         (Bans(), '{"type":"bans"}'),
         (Topic("tea"), '{"type":"topic","text":"tea"}'),
         (Stats(), '{"type":"stats"}'),
+        (Servers(), '{"type":"servers"}'),
         (Quit(), '{"type":"quit"}'),
         (
             Join("J", token="t" * 22, after=7),

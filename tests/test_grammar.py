@@ -35,6 +35,7 @@ from triochat.messages import (
     Rename,
     Request,
     Say,
+    Servers,
     Topic,
     Unban,
     Unmute,
@@ -63,6 +64,7 @@ operators also:
 \unmute NAME                      let NAME speak again
 \bans                             who is banned, and who is muted
 \stats                            how the server does
+\servers                          which servers share the room
 \forget ID...|NAME                remove these messages, or all that NAME said
 \quiet on|off                     only operators speak, or everybody
 \op NAME                          make NAME an operator
@@ -522,6 +524,7 @@ def test_every_command_does_something(name: str) -> None:
         ("\\op Joe", Op("Joe")),
         ("\\deop Joe", Deop("Joe")),
         ("\\bans", Bans()),
+        ("\\servers", Servers()),
         ("\\kick Joe spam", Kick("Joe", "spam")),
     ],
 )

@@ -15,7 +15,7 @@ from triochat import rules
 from triochat.dialects import irc
 from triochat.dialects.base import Setting
 from triochat.dialects.irc import MOST, IrcSpeaker
-from triochat.dialects.irc_answers import LISTED, Here, who
+from triochat.dialects.irc_answers import LISTED, Here, users, who, whois
 from triochat.dialects.irc_words import nick_of
 from triochat.dialects.recognition import recognise
 from triochat.messages import (
@@ -821,6 +821,22 @@ def test_who_writes_what_stands_there() -> None:
     asked = who(here, Roster(("Bob",)), ["*", "%tcn,{x}"])
     assert asked[0] == ":*.triochat 354 Ann {x} #{nick} Bob"
     assert who(here, Roster(("Bob",)), [])[0].startswith(":*.triochat 352 Ann #{nick} Bob ")
+
+
+def test_at_which_server_somebody_is() -> None:
+    """Where servers share the room the questions that ask for it are told at which one each is."""
+    here = Here("Ann", "#room")
+    roster = Roster(("Ann", "Bob", "Cid"), servers=("alpha:9", "", "b {x}"))
+    assert [line.split()[6] for line in who(here, roster, [])[:-1]] == [
+        "alpha:9",
+        "*.triochat",
+        "b-{x}",
+    ]
+    assert who(here, roster, ["Ann", "%sn"])[0] == ":*.triochat 354 Ann alpha:9 Ann"
+    assert ":*.triochat 312 Ann Ann alpha:9 :triochat" in whois(here, roster, ["Ann"])
+    told = users(here, roster, [])
+    assert told[0].endswith(":There are 3 users and 0 invisible on 2 servers")
+    assert told[-1].endswith(":I have 3 clients and 1 servers")
 
 
 def test_who_in_a_very_large_room() -> None:

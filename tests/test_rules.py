@@ -19,6 +19,7 @@ from triochat.messages import (
     Rename,
     Request,
     Say,
+    Servers,
     Speech,
     Stats,
     Topic,
@@ -93,6 +94,7 @@ REQUESTS = (
     Quiet(on=True),
     Bans(),
     Stats(),
+    Servers(),
 )
 
 

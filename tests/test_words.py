@@ -66,6 +66,11 @@ EVENTS: list[tuple[Event, str]] = [
     ),
     (Roster(("Ann", "Bob"), operators=("Ann",)), "* 2 here: Ann, Bob\n* operators: Ann"),
     (
+        Roster(("Ann", "Bob", "Cid", "Dee"), ("Cid",), ("Ann",), servers=("b", "", "a", "b")),
+        "* 4 here:\n* 1 at a: Cid (plain)\n* 2 at b: Ann, Dee\n* 1 away: Bob\n* operators: Ann",
+    ),
+    (Roster(("A\x1b[m",), servers=("x\ny\x1b[m",)), "* 1 here:\n* 1 at x y[m: A[m"),
+    (
         Roster(
             ("Ann", "Bob", "Cid", "S"),
             operators=("S",),

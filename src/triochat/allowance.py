@@ -131,7 +131,8 @@ def price(count: int, told: Iterable[Telling]) -> float:
             if isinstance(event, Refused):
                 cost += REFUSED
             elif isinstance(event, Roster):
-                cost += (len(event.handles) + len(event.unencrypted)) / NAMES
+                names = len(event.handles) + len(event.unencrypted) + len(event.servers)
+                cost += names / NAMES
             elif isinstance(event, Pong):
                 cost += PING - 1
     return cost

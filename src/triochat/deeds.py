@@ -116,7 +116,12 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
     for handle in filter(None, handles):  # who was in the queue was never here
         coming.tell_left(state, handle, reason, can_wait=False)
     where = f"; still listening on {state.place}" if state.place else ""
-    state.tell(Notice(f"all clients disconnected{where}"))
+    if state.members.keys() - {peer}:  # consoles of other servers, which have not asked for it
+        by = state.members.get(peer, "")
+        text = f"all clients were disconnected by {by}{where}"
+        state.tell(Moderated(text, state.next_id(), state.at, by))
+    else:
+        state.tell(Notice(f"all clients disconnected{where}"))
 
 
 def vacate(state: State, _: Peer, request: Vacate) -> None:
@@ -165,8 +170,8 @@ def server_came(state: State, _: Peer, came: ServerCame) -> None:
 
 
 def who(state: State, peer: Peer, _: Who) -> None:
-    """Tell it who is here; an operator also by which door each is."""
-    told, members, doors = state.members.who, state.members, state.doors
+    """Tell it who is here, and at which server; an operator also by which door each is."""
+    told, members, doors = state.members.where, state.members, state.doors
     if state.is_operator(peer):
         told = replace(told, doors=tuple(doors.get(members.find(one), "") for one in told.handles))
     state.tell(told, peer)
@@ -199,6 +204,7 @@ DEEDS: dict[type, Deed] = {
     messages.Ping: lambda state, peer, _: state.tell(messages.Pong(), peer),
     messages.Recall: lambda state, peer, asked: state.telling.append(Recalls(peer, asked)),
     messages.Forget: moderation.forget,
+    messages.Servers: moderation.servers,
     messages.Stats: lambda state, peer, _: state.telling.append(Reports(peer)),
     messages.Topic: moderation.topic,
     messages.Kick: moderation.kick,

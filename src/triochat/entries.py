@@ -20,6 +20,7 @@ from triochat.messages import (
     Ping,
     Recall,
     Refused,
+    Servers,
     Stats,
     Topic,
     Typed,
@@ -32,7 +33,7 @@ from triochat.seats import HASHED, key_of
 WRONG = "\n"
 """What stands in place of a wrong password: nobody can say so in a line."""
 
-ANSWERED = Who, Ping, Recall, Stats, Bans, Reply, Notice, Refused
+ANSWERED = Who, Ping, Recall, Stats, Servers, Bans, Reply, Notice, Refused
 """What changes nothing. (A `Topic` without a text does not either.)"""
 
 

@@ -191,6 +191,7 @@ COMMANDS = {
     "unmute": _operators("unmute NAME", "let NAME speak again", messages.Unmute),
     "bans": _operators("bans", "who is banned, and who is muted", messages.Bans),
     "stats": _operators("stats", "how the server does", messages.Stats),
+    "servers": _operators("servers", "which servers share the room", messages.Servers),
     "forget": _operators(
         "forget ID...|NAME", "remove these messages, or all that NAME said", _forget
     ),

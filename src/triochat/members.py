@@ -1,10 +1,14 @@
 """The members: who is here under which handle, and who waits in the queue for a full room. Pure."""
 
 from bisect import bisect_left, insort
+from itertools import chain, count
+
+from msgspec.structs import replace
 
 from triochat.lookalikes import skeleton
 from triochat.messages import Refused, Roster
 from triochat.order import HOUSE, Peer
+from triochat.servers import Servers, incarnation_of
 from triochat.text import (
     HANDLE_LENGTH,
     accept_handle,
@@ -13,6 +17,8 @@ from triochat.text import (
     skeletons,
 )
 
+_DIGITS = "".join({*"0123456789", *skeleton("0123456789")})  # and what looks like them
+
 
 class Members(dict[Peer, str]):
     """The handles of those who are in a room. One that somebody has, or waits with, is no other's.
@@ -20,7 +26,8 @@ class Members(dict[Peer, str]):
     Neither is one that looks like it.
 
     Args:
-        server: the console's handle, which nobody else may take.
+        server: the console's handle, which nobody else may take. Where several servers share the
+            room the next console has a 2 after it, and so on; these are nobody else's either.
         max_clients: members at once, the console not counted; the next ones wait.
         handle_length: the most characters in a handle; at most `text.HANDLE_LIMIT`.
 
@@ -31,6 +38,7 @@ class Members(dict[Peer, str]):
         clients: how many there are, without it.
         exposed: peers that can be overheard. Nobody becomes one who is here already.
         operators: members that were made operators: see `appoint`.
+        servers: those that share the room; none where it is on one alone.
     """
 
     def __init__(self, server: str, max_clients: int, handle_length: int = HANDLE_LENGTH) -> None:
@@ -42,27 +50,42 @@ class Members(dict[Peer, str]):
         self.clients = 0
         self.exposed: set[Peer] = set()
         self.operators: set[Peer] = set()
+        self.servers = Servers()
         self.max_clients = max_clients
         self._taken: dict[str, Peer] = {}
         self._looks: tuple[dict[str, Peer], ...] = {}, {}, {}
         self._reserved = [*map(_bare, skeletons(server))]
         self._sorted: list[str] = []
         self._unencrypted: list[str] = []
+        self._consoles: set[Peer] = set()
         self._who: Roster | None = None
+        self._where: tuple[Roster, dict[str, str], Roster] | None = None
 
     @property
     def who(self) -> Roster:
         """The answer to who is here: the same object until that changes, however many ask."""
         if self._who is None:
-            server = "" if self.find(self.server) == HOUSE else self.server
-            operators = [server, *(self[one] for one in self.operators if one in self)]
+            consoles = sorted((self[one] for one in self._consoles), key=handle_key)
+            operators = [*consoles, *(self[one] for one in self.operators if one in self)]
             self._who = Roster(
                 tuple(self._sorted),
                 tuple(self._unencrypted),
-                tuple(sorted(filter(None, operators), key=handle_key)),
-                server=server,
+                tuple(sorted(operators, key=handle_key)),
+                server=next(iter(consoles), ""),
             )
         return self._who
+
+    @property
+    def where(self) -> Roster:
+        """The same, with the server at which each is, where several share the room."""
+        who, names = self.who, {key: server.name for key, server in self.servers.items()}
+        if not names:
+            return who
+        if self._where is None or self._where[0] is not who or self._where[1] != names:
+            at = {handle: names.get(incarnation_of(peer), "") for peer, handle in self.items()}
+            servers = tuple(map(at.__getitem__, who.handles))
+            self._where = who, names, replace(who, servers=servers)
+        return self._where[2]
 
     @property
     def roster(self) -> tuple[str, ...]:
@@ -85,17 +108,23 @@ class Members(dict[Peer, str]):
     def check(self, peer: Peer, wanted: str) -> str | Refused:
         """A handle as it will be kept, if this peer may have it; else why not."""
         is_own = peer.is_console and normalise_handle(wanted) == self.server
-        handle = self.server if is_own else accept_handle(wanted, self.handle_length)
+        handle = self._next_own() if is_own else accept_handle(wanted, self.handle_length)
         if isinstance(handle, Refused):
             return handle
         if self.find(handle) not in (peer, HOUSE):
             return Refused("handle-taken", f'handle "{handle}" is taken; try another')
         return handle if is_own else self._check_looks(peer, handle) or handle
 
+    def _next_own(self) -> str:
+        """The handle of the next console."""
+        numbers = chain([""], map(str, count(2))) if self.servers else [""]
+        handles = (f"{self.server}{number}" for number in numbers)
+        return next((one for one in handles if self.find(one) == HOUSE), self.server)
+
     def _check_looks(self, peer: Peer, handle: str) -> Refused | None:
         """Whether readers could take this handle for the server's, or for another's."""
         both = skeletons(handle)
-        if any(map(str.__eq__, map(_bare, both), self._reserved)):
+        if any(map(self._is_own, map(_bare, both), self._reserved)):
             is_same = handle_key(handle) == handle_key(self.server)
             like = "" if is_same else f'looks like "{self.server}", which '
             return Refused("handle-reserved", f'handle "{handle}" {like}is reserved; try another')
@@ -107,6 +136,13 @@ class Members(dict[Peer, str]):
                 like = f'looks like "{self.handle_of(other)}", who {where}'
                 return Refused("handle-confusable", f'handle "{handle}" {like}; try another')
         return None
+
+    def _is_own(self, look: str, reserved: str) -> bool:
+        """Whether this looks like a console's handle."""
+        number = look.removeprefix(reserved)
+        return look == reserved or (
+            bool(self.servers) and look.startswith(reserved) and not number.strip(_DIGITS)
+        )
 
     def wait(self, peer: Peer, handle: str) -> None:
         """Put a peer at the end of the queue."""
@@ -122,6 +158,7 @@ class Members(dict[Peer, str]):
         """Make a peer the member that another one was, which is as exposed as it is."""
         self[peer] = handle = self.pop(former)
         self._take(peer, handle)
+        self._where = None
         if former in self.operators:
             self.appoint(former, is_operator=False)
             self.appoint(peer)
@@ -154,6 +191,8 @@ class Members(dict[Peer, str]):
     def _note(self, peer: Peer, handle: str) -> None:
         self[peer] = handle
         self._take(peer, handle)
+        if peer.is_console:
+            self._consoles.add(peer)
         for names in self._lists_of(peer):
             insort(names, handle, key=handle_key)
         self._who = None
@@ -161,6 +200,7 @@ class Members(dict[Peer, str]):
     def _forget(self, peer: Peer) -> str:
         handle = self[peer]
         self._free(handle)
+        self._consoles.discard(peer)
         key = handle_key(handle)
         for names in self._lists_of(peer):
             del names[bisect_left(names, key, key=handle_key)]

@@ -128,6 +128,10 @@ class Stats(Message, frozen=True):
     """Tell me how the server does."""
 
 
+class Servers(Message, frozen=True):
+    """Tell me which servers share the room."""
+
+
 class Op(Message, frozen=True):
     """Make a member an operator, as long as it is in the room."""
 
@@ -221,6 +225,7 @@ Request: TypeAlias = (
     | Quiet
     | Bans
     | Stats
+    | Servers
     | Forget
     | Quit
 )
@@ -345,7 +350,9 @@ class Roster(Message, frozen=True, omit_defaults=True):
     """Who is here, sorted; who of them can be overheard on a network, and who moderates.
 
     Operators are told by which of the ``doors`` each is here, in the order of the handles; who is
-    away is so by none. The ``server`` has this handle, if somebody sits there.
+    away is so by none. The ``server`` has this handle, if somebody sits there. Where several
+    ``servers`` share the room it is told at which of them each is; empty for who was at one that is
+    gone.
     """
 
     handles: Names
@@ -353,6 +360,7 @@ class Roster(Message, frozen=True, omit_defaults=True):
     operators: Names = ()
     doors: Names = ()
     server: Name = ""
+    servers: Names = ()
 
 
 class Notice(Message, frozen=True):

@@ -1,5 +1,7 @@
 """What operators do: the deeds of their requests, of which everybody is told in one line."""
 
+from collections import Counter
+
 from msgspec.structs import replace
 
 from triochat import coming
@@ -142,6 +144,21 @@ def bans(state: State, peer: Peer, _: object) -> None:
     """Tell who is banned, and who is muted."""
     held = [*lines(state.rulings, state.now)]
     state.tell(Notice("\n".join(held) or "nobody is banned or muted"), peer)
+
+
+def servers(state: State, peer: Peer, _: object) -> None:
+    """Tell which servers share the room, and how many are at each."""
+    shared = state.servers
+    here, at = shared.name_of(peer), Counter(map(shared.name_of, state.members))
+    lines = [
+        f"{server.name}: {at[server.name]:,} here, up for {spell(state.now - server.since)}"
+        + "; you are at this one" * (server.name == here)
+        for server in sorted(shared.values(), key=lambda server: server.name)
+    ]
+    if away := at[""]:
+        lines.append(f"{away:,} away, whose server is gone")
+    alone = "no other server shares this room"
+    state.tell(Notice("\n".join(lines) if shared else alone), peer)
 
 
 def forget(state: State, peer: Peer, request: Forget) -> None:

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from triochat.hub import Hub
-from triochat.messages import Closing, Event, Left, Moderated, Refused, Renamed
+from triochat.messages import Closing, Event, Left, Moderated, Refused, Renamed, Welcome
 from triochat.order import Peer
 from triochat.telling import Telling, Told
 
 WARNED = (10, 100, 1000)
 """So many wrong passwords from one host are said aloud."""
 
-NOTED = {Closing, Left, Moderated, Refused, Renamed}
+NOTED = {Closing, Left, Moderated, Refused, Renamed, Welcome}
 """Events that are logged when a peer's own asking has led to them."""
 
 
@@ -76,6 +76,8 @@ class Record:
                 self.note("moderated", f"kicked {handle}")
             case Closing():  # a stranger that may not stay
                 self.level = logging.INFO
+            case Welcome(handle=handle):
+                self.handle = handle
             case Renamed(handle=old, new=new) if old == self.handle:
                 self.handle = new
                 self.note("renamed", f"is {new} now", before=old)

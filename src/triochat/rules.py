@@ -25,6 +25,7 @@ from triochat.messages import (
     Refused,
     Rename,
     Say,
+    Servers,
     Speech,
     Stats,
     Topic,
@@ -245,6 +246,7 @@ RULES: dict[type, tuple[Rule, ...]] = {
     Quiet: (has_joined, is_operator, is_change),
     Bans: (has_joined, is_operator),
     Stats: (has_joined, is_operator),
+    Servers: (has_joined, is_operator),
     Forget: (has_joined, is_operator, is_kept),
 }
 """What is checked, in this order, before a request is obeyed; the first no counts."""

@@ -12,7 +12,6 @@ from triochat.passwords import Password
 from triochat.ratelimit import TokenBucket
 from triochat.sanctions import Rulings
 from triochat.seats import GRACE, HOLD, Seat, Seats
-from triochat.servers import Servers
 from triochat.telling import Ends, Seated, Telling, Told, Vacated
 from triochat.text import HANDLE_LENGTH
 
@@ -94,7 +93,7 @@ class State:
         """Let nobody be in it, and nothing be known of anybody."""
         self.members = Members(self.server, self.max_clients, self.handle_length)
         self.seats = Seats()
-        self.servers = Servers()
+        self.servers = self.members.servers
         self.joining: dict[Peer, Join] = {}
         self.telling: list[Telling] = []
         self.now = 0.0

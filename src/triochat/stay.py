@@ -218,7 +218,14 @@ def _meaning_of(
 
 def _is_told_once(request: messages.Request) -> bool:
     """Whether its answer has no id, but where it is refused: so it is not told again."""
-    again = messages.Who, messages.Ping, messages.Recall, messages.Bans, messages.Stats
+    again = (
+        messages.Who,
+        messages.Ping,
+        messages.Recall,
+        messages.Bans,
+        messages.Stats,
+        messages.Servers,
+    )
     meant = _meaning_of(request)
     return isinstance(meant, (*again, messages.Notice)) or meant == messages.Topic()
 
@@ -240,7 +247,10 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             | (messages.Who(), messages.Roster())
             | (messages.Ping(), messages.Pong())
             | (messages.Recall(), messages.Recalled())
-            | (messages.Bans() | messages.Stats() | messages.Quit(), messages.Notice())
+            | (
+                messages.Bans() | messages.Stats() | messages.Servers() | messages.Quit(),
+                messages.Notice(),
+            )
         ):
             return True
         case messages.Topic(text=""), _:
@@ -253,7 +263,7 @@ def is_answer(event: messages.Event, request: messages.Request, stay: Stay) -> b
             | (messages.Rename(), messages.Renamed(handle=handle))
         ):
             return handle == stay.handle
-        case _, messages.Moderated(by=by) if isinstance(request, DECISIONS):
+        case _, messages.Moderated(by=by) if isinstance(request, (*DECISIONS, messages.Quit)):
             return by == stay.handle
         case messages.Forget(), messages.Removed(by=by):
             return by == stay.handle

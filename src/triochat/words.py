@@ -4,7 +4,8 @@ Nothing in an event is ever an escape sequence here: texts are cleaned again, wh
 """
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 
@@ -206,15 +207,30 @@ def _line_of(said: str | messages.Speech) -> str:
 
 
 def _roster(handles: tuple[str, ...], unencrypted: tuple[str, ...]) -> str:
+    return f"{len(handles)} here: {', '.join(_names(handles, unencrypted))}"
+
+
+def _names(handles: tuple[str, ...], unencrypted: tuple[str, ...]) -> Iterable[str]:
     exposed = {*unencrypted}
     names = (marked(handle) if handle in exposed else handle for handle in handles)
-    cleaned = map(clean, names)  # one by one: most are cleaned by a glance
-    return f"{len(handles)} here: {', '.join(cleaned)}"
+    return map(clean, names)  # one by one: most are cleaned by a glance
 
 
 def _who(roster: messages.Roster) -> str:
-    """Who is here; in lines of their own who moderates, if not the server alone, and the doors."""
-    lines = [_roster(roster.handles, roster.unencrypted)]
+    """Who is here; in lines of their own who moderates, if not the server alone, and the doors.
+
+    Where several servers share the room there is a line for those at each.
+    """
+    if roster.servers:
+        names, at = _names(roster.handles, roster.unencrypted), defaultdict[str, list[str]](list)
+        for name, server in zip(names, roster.servers, strict=False):
+            at[server].append(name)
+        servers = sorted(at, key=lambda server: (not server, server))  # as with the doors
+        where = ((at[one], f"at {clean(one)}" if one else "away") for one in servers)
+        parts = (f"{len(there)} {place}: {', '.join(there)}" for there, place in where)
+        lines = [f"{len(roster.handles)} here:", *parts]
+    else:
+        lines = [_roster(roster.handles, roster.unencrypted)]
     if {*roster.operators} - {roster.server}:
         lines.append(clean(f"operators: {', '.join(roster.operators)}"))
     if roster.doors:

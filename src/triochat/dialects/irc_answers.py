@@ -187,11 +187,12 @@ def who(here: Here, roster: Roster, words: list[str]) -> list[str]:
     is_all = here.means(asked) or asked in ("*", "0")
     found = roster.handles if is_all else _found(roster, [asked])
     form = _who_form(here, fields)
-    operators, exposed = {*roster.operators}, {*roster.unencrypted}
+    operators, exposed, at = {*roster.operators}, {*roster.unencrypted}, _servers(roster)
     lines = []
     for one in found[:LISTED]:
         host, flags = host_of(is_exposed=one in exposed), "H@" if one in operators else "H"
-        lines.append(cut(form.format(nick=name(one), host=host, flags=flags)))
+        gaps = {"nick": name(one), "host": host, "flags": flags, "server": at.get(one, SERVER)}
+        lines.append(cut(form.format_map(gaps)))
     return [*lines, here.numeric("315", word(asked), text="End of who")]
 
 
@@ -199,11 +200,11 @@ def _who_form(here: Here, fields: str) -> str:
     """The line for each, with gaps: there may be a thousand."""
     nick = "{nick}"
     me, channel = here.me.translate(_AS_TEXT), here.channel.translate(_AS_TEXT)
-    told = ["352", me, channel, nick, "{host}", SERVER, nick, "{flags}", ":0", nick]
+    told = ["352", me, channel, nick, "{host}", "{server}", nick, "{flags}", ":0", nick]
     if fields.startswith("%"):
         wanted, _, token = fields[1:].partition(",")
         values = {"t": word(token[:3]).translate(_AS_TEXT), "c": channel, "u": nick}
-        values |= {"i": "255.255.255.255", "h": "{host}", "s": SERVER, "n": nick}
+        values |= {"i": "255.255.255.255", "h": "{host}", "s": "{server}", "n": nick}
         values |= {"f": "{flags}", "d": "0", "l": "0", "a": "0", "o": "n/a", "r": f":{nick}"}
         told = ["354", me, *(values[one] for one in values if one in wanted)]
     return " ".join([f":{SERVER}", *told])
@@ -219,7 +220,7 @@ def whois(here: Here, roster: Roster, words: list[str]) -> list[str]:
         lines = [
             here.numeric("311", nick, nick, _host(roster, one), "*", text=nick),
             here.numeric("319", nick, text=mark + here.channel),
-            here.numeric("312", nick, SERVER, text="triochat"),
+            here.numeric("312", nick, _servers(roster).get(one, SERVER), text="triochat"),
         ]
     nobody = here.numeric("401", asked, text="nobody here is called so")
     return [*(lines or [nobody]), here.numeric("318", asked, text="End of whois")]
@@ -250,12 +251,12 @@ def channels(here: Here, roster: Roster, _: list[str]) -> list[str]:
 
 def users(here: Here, roster: Roster, _: list[str]) -> list[str]:
     """How many are here."""
-    count = len(roster.handles)
-    told = f"There are {count} users and 0 invisible on 1 server"
+    count, servers = len(roster.handles), len({*roster.servers} - {""}) or 1
+    told = f"There are {count} users and 0 invisible on {servers} server{'s'[: servers - 1]}"
     return [
         here.numeric("251", text=told),
         here.numeric("254", "1", text="channels formed"),
-        here.numeric("255", text=f"I have {count} clients and 0 servers"),
+        here.numeric("255", text=f"I have {count} clients and {servers - 1} servers"),
     ]
 
 
@@ -263,6 +264,12 @@ def _found(roster: Roster, wanted: list[str]) -> list[str]:
     """Those who are here of some."""
     keys = {one.casefold() for one in wanted}
     return [one for one in roster.handles if one.casefold() in keys]
+
+
+def _servers(roster: Roster) -> dict[str, str]:
+    """At which server each is, where that is told."""
+    at = zip(roster.handles, roster.servers, strict=False)
+    return {handle: word(server) for handle, server in at if server}
 
 
 def _host(roster: Roster, handle: str) -> str:
