@@ -309,6 +309,8 @@ def test_any_story(story: list[tuple[Peer, str, str]]) -> None:
     """Whoever comes, waits, is renamed and goes: each handle, and its look, is one's alone."""
     members = Members("Server", 2)
     members.exposed |= {BOB, MATE}
+    for peer in PEERS:
+        members.servers.come(peer.id, f"{peer.id}'s", 0)
     worn: dict[Peer, str] = {}
     queue: dict[Peer, str] = {}
     for peer, deed, wanted in story:
@@ -334,6 +336,8 @@ def test_any_story(story: list[tuple[Peer, str, str]]) -> None:
         assert [*members.roster] == sorted(worn.values(), key=handle_key)
         exposed = {worn[peer] for peer in worn if peer in members.exposed}
         assert [*members.who.unencrypted] == sorted(exposed, key=handle_key)
+        at = {handle: f"{peer.id}'s" for peer, handle in worn.items()}
+        assert members.where.servers == tuple(at[handle] for handle in members.roster)
         assert members.clients == len({*worn} & {ANN, BOB, CID})
         keys = [handle_key(handle) for handle in (worn | queue).values()]
         assert len(set(keys)) == len(keys)

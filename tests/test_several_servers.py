@@ -1,7 +1,14 @@
-"""What people see of a room that several servers share: pure, over a `Room` alone."""
+"""What people see of a room that several servers share: over a `Room` alone, and at consoles."""
+
+import logging
 
 import pytest
+import trio
+import trio.testing
 
+from doubles import Typist
+from test_sharing import open_site
+from triochat.console import run_console
 from triochat.members import Members
 from triochat.messages import (
     Closing,
@@ -185,3 +192,35 @@ def test_a_console_ends_the_chat() -> None:
     assert last.by == "Server2"
     assert last.text == "all clients were disconnected by Server2; still listening on port 9999"
     assert shared.room.roster == ("Server", "Server2")
+
+
+async def test_consoles_at_two_servers(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both are members and operators, each under its own handle, and known by it in the log."""
+    caplog.set_level(logging.INFO)
+    async with open_site() as site, trio.open_nursery() as nursery:
+        alpha, beta = await site.open("alpha"), await site.open("beta")
+        first, second = Typist(), Typist()
+        for server, typist in ((alpha, first), (beta, second)):
+            nursery.start_soon(run_console, server.hub, typist)
+            await trio.sleep(1)
+        assert (first.prompt, second.prompt) == ("Server> ", "Server2> ")
+        ann = await alpha.join("Ann")
+        await second.type("\\quiet on")
+        await second.type("\\servers")
+        await trio.sleep(1)
+        assert (
+            first.screen[-1]
+            == second.screen[-2]
+            == "* the room was made quiet by Server2: only operators speak"
+        )
+        assert second.screen[-1].endswith("\n* beta: 1 here, up for 2 seconds; you are at this one")
+        assert any("by Server2" in one.getMessage() for one in caplog.records)
+        await second.type("\\quit")
+        await ann.until('{"type":"closing"')
+        await trio.sleep(1)
+        for typist in (first, second):
+            assert typist.screen[-1] == "* all clients were disconnected by Server2"
+            assert {*typist.view.roster} == {"Server", "Server2"}
+        nursery.cancel_scope.cancel()

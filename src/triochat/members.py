@@ -56,6 +56,7 @@ class Members(dict[Peer, str]):
         self._looks: tuple[dict[str, Peer], ...] = {}, {}, {}
         self._reserved = [*map(_bare, skeletons(server))]
         self._sorted: list[str] = []
+        self._at: list[str] = []  # incarnations of servers, in the same order
         self._unencrypted: list[str] = []
         self._consoles: set[Peer] = set()
         self._who: Roster | None = None
@@ -82,8 +83,7 @@ class Members(dict[Peer, str]):
         if not names:
             return who
         if self._where is None or self._where[0] is not who or self._where[1] != names:
-            at = {handle: names.get(incarnation_of(peer), "") for peer, handle in self.items()}
-            servers = tuple(map(at.__getitem__, who.handles))
+            servers = tuple([names.get(incarnation, "") for incarnation in self._at])
             self._where = who, names, replace(who, servers=servers)
         return self._where[2]
 
@@ -158,6 +158,7 @@ class Members(dict[Peer, str]):
         """Make a peer the member that another one was, which is as exposed as it is."""
         self[peer] = handle = self.pop(former)
         self._take(peer, handle)
+        self._at[self._place_of(handle)] = incarnation_of(peer)
         self._where = None
         if former in self.operators:
             self.appoint(former, is_operator=False)
@@ -195,17 +196,23 @@ class Members(dict[Peer, str]):
             self._consoles.add(peer)
         for names in self._lists_of(peer):
             insort(names, handle, key=handle_key)
+        self._at.insert(self._place_of(handle), incarnation_of(peer))
         self._who = None
 
     def _forget(self, peer: Peer) -> str:
         handle = self[peer]
         self._free(handle)
         self._consoles.discard(peer)
+        del self._at[self._place_of(handle)]
         key = handle_key(handle)
         for names in self._lists_of(peer):
             del names[bisect_left(names, key, key=handle_key)]
         self._who = None
         return handle
+
+    def _place_of(self, handle: str) -> int:
+        """Where it stands in the roster."""
+        return bisect_left(self._sorted, handle_key(handle), key=handle_key)
 
     def _lists_of(self, peer: Peer) -> list[list[str]]:
         return [self._sorted, self._unencrypted] if peer in self.exposed else [self._sorted]
