@@ -160,8 +160,9 @@ def replace_waiting(state: State, peer: Peer) -> None:
 
 def waiting_by(state: State, token: str) -> Peer | None:
     """Who waits in the queue by this token."""
-    joining = state.joining.items()
-    return next((peer for peer, join in joining if token and join.token == token), None)
+    key = key_of(token) if token else ""
+    joining = state.joining.items() if key else ()
+    return next((peer for peer, one in joining if one.token and key_of(one.token) == key), None)
 
 
 def restore(state: State, seats: Iterable[Seat], now: float) -> None:

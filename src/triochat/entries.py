@@ -26,7 +26,7 @@ from triochat.messages import (
     Typed,
     Who,
 )
-from triochat.order import Admitted, AnyRequest, Aside, Asked, Gone, Peer, Reply
+from triochat.order import Admitted, AnyRequest, Aside, Asked, Peer, Reply
 from triochat.room import Room
 from triochat.seats import HASHED, key_of
 
@@ -136,8 +136,6 @@ def _is_answered(room: Room, peer: Peer, request: AnyRequest) -> bool:
 
     A refusal has an id, so whoever may not ask is told so in the order of all.
     """
-    if type(request) is Gone:
-        return not room.knows(peer)
     if isinstance(request, ANSWERED) or (type(request) is Topic and not request.text):
         return type(request) is Who or room.check(peer, request) is None
     return False

@@ -42,14 +42,15 @@ class Gathering:
 
         What a peer asks waits behind what it has asked before.
         """
-        peer, requests, now = asked.peer, prepare(self._room, asked), self._room.now
-        if peer not in self._waiting and all(isinstance(one, Aside) for one in requests):
-            return (Asked(peer, requests, now),)
+        peer, now = asked.peer, self._room.now
         if isinstance(asked.requests[-1], Gone) and not self._room.knows(peer):
             own = [place for place, one in self._open.items() if one.peer == peer]
             if len(own) == self._waiting[peer]:  # nobody has heard of it, and nobody need
                 del self._waiting[peer]
-                return [Asked(peer, (), now) for place in own if self._open.pop(place)]
+                return [Asked(peer, (), now) for _ in (asked, *map(self._open.pop, own))]
+        requests = prepare(self._room, asked)
+        if peer not in self._waiting and all(isinstance(one, Aside) for one in requests):
+            return (Asked(peer, requests, now),)
         self._taken += 1
         self._open[self._taken] = Asked(peer, requests, now)
         self._waiting[peer] += 1
