@@ -12,6 +12,7 @@ from triochat import snapshots
 from triochat.agreement import Agreement
 from triochat.history import History
 from triochat.hub import Hub
+from triochat.order import HOUSE
 from triochat.passwords import Password
 from triochat.replica import Replica
 from triochat.room import Room
@@ -249,6 +250,31 @@ async def test_a_ledger_that_comes_back_with_less(
         three = await site.open("three")
         await trio.sleep(1)
         assert three.state == one.state
+        assert not any(server.hub.is_unplaced(HOUSE) for server in (one, two, three))
+
+
+async def test_who_has_read_less_goes_on_from_what_another_knows(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where entries are lost that one server has read, and another has not, none is missing."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        await ann.until('{"type":"joined"')
+        two.road.is_open = False
+        two.road.cut()
+        await ann.ask({"type": "say", "text": "a"})
+        last = json.loads(await ann.line())["id"]
+        await bob.ask({"type": "say", "text": "b"})
+        site.ledger.restart(len(site.ledger.entries) - 1)
+        two.road.is_open = True
+        assert json.loads(await bob.until('{"type":"closing"'))["retry"]
+        bob = await two.join("Bob", "b" * 22, last - 1)
+        assert [json.loads(await bob.until('{"type":"said"'))["text"] for _ in "ab"] == ["a", "b"]
+        await trio.sleep(10)
+        assert one.state == two.state
+        assert len(one.room.servers) == 2
+        assert not any(server.hub.is_unplaced(HOUSE) for server in (one, two))
 
 
 async def test_a_restart_of_the_ledger_that_loses_nothing(

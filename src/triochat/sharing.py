@@ -322,6 +322,7 @@ class Sharing:
             raise LostError(f"{self._ledger.where} has lost the room")
         self._replica.load(*kept)
         self._is_gapped = False
+        self._hub.abandon_unplaced()  # of some of it the others know
         self._hub.let_go(CUT_OFF)
         self._hub.fan_out.told = self._room.last_id
         if self._incarnation not in self._room.servers:
