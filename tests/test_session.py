@@ -527,7 +527,6 @@ async def test_a_member_that_was_made_operator_moderates_at_nc() -> None:
         await boss.ask({"type": "op", "handle": "Ann"})
         await trio.testing.wait_all_tasks_blocked()
         await ann.type("/mute Joe 5", "/bans")
-        await joe.type("hello?")
         assert await ann.hear(6) == [
             "* Joe joined",
             "! only operators can use \\mute",
@@ -536,4 +535,5 @@ async def test_a_member_that_was_made_operator_moderates_at_nc() -> None:
             "* only the name is held: where it comes from is not known",
             "* muted: Joe for another 5 minutes",
         ]
+        await joe.type("hello?")
         assert (await joe.hear(3))[-1] == "! you are muted for another 5 minutes; nothing was sent"

@@ -1,0 +1,47 @@
+from contextlib import suppress
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies import any_request
+from triochat.entries import Batch, Founded, decode, encode, share, taken
+from triochat.messages import Join
+from triochat.order import Peer
+from triochat.seats import key_of
+
+peers = st.builds(Peer, st.text(), st.text(), st.text(), st.booleans())
+
+
+@given(peers, st.lists(any_request, max_size=4), st.integers(1, 2**40))
+def test_what_is_asked_can_be_written_down(peer: Peer, requests: list[object], number: int) -> None:
+    """Servers that share an order tell each other what is asked, and mean the same."""
+    batch = Batch("0000abcd", number, [(peer, share(requests))])  # type: ignore[arg-type]
+    try:
+        read = decode(encode(batch))
+    except UnicodeEncodeError:  # a lone surrogate: nothing that is asked over a wire has one
+        return
+    assert isinstance(read, Batch)
+    assert read.number == number
+    asked = taken(read.asked[0], 1.0)
+    assert asked.peer == peer
+    for one, other in zip(requests, asked.requests, strict=True):
+        if isinstance(one, Join):
+            assert isinstance(other, Join)
+            assert (other.handle, other.after) == (one.handle, one.after)
+            assert not one.token or key_of(other.token) == key_of(one.token)
+        else:
+            assert one == other
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_entry_is_an_error(data: bytes) -> None:
+    """Whatever stands in a ledger is an entry, or one kind of error."""
+    with suppress(msgspec.MsgspecError):
+        assert isinstance(decode(data), Batch | Founded)
+
+
+def test_no_token_is_written() -> None:
+    """Of a token stands there what it hashes to; nobody can make the token of that."""
+    [shared] = share([Join("Ann", token="a" * 22)])
+    assert b"a" * 22 not in encode(Batch("0000abcd", 1, [(Peer("0000abcd-1"), [shared])]))
