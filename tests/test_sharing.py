@@ -26,10 +26,10 @@ TOKENS = (f"{letter * 22}" for letter in "abcdefghijklmnopqrstuvwxyz")
 class Server:
     """One that shares a room."""
 
-    def __init__(self, name: str, road: Road) -> None:
+    def __init__(self, name: str, road: Road, history: History | None = None) -> None:
         self.name = name
         self.room = Room(name="shared")
-        self.history = History()
+        self.history = history or History()
         self.road = road
         self.sharing = Sharing(road, name, Replica(self.room, self.history, Agreement({})))
         self.listener = MemoryListener()

@@ -38,6 +38,10 @@ class Reached(NamedTuple):
     entries: int
     position: Position
 
+    def then(self, position: Position) -> "Reached":
+        """The same, and one entry more, which is here."""
+        return Reached(self.entries + 1, position)
+
 
 class Entry(NamedTuple):
     """What somebody has written, in its place."""

@@ -4,13 +4,16 @@ It begins with a snapshot, and goes on with the entries after that. From what it
 may begin, or all of them, when entries are lost.
 """
 
+from collections.abc import Sequence
+
 from msgspec import MsgspecError
 
 from triochat import snapshots
 from triochat.agreement import Agreement
-from triochat.entries import Founded, encode
+from triochat.entries import Batch, Founded, decode, encode, taken
 from triochat.history import History
-from triochat.ledger import START, Position, Reached
+from triochat.ledger import START, Access, Entry, LostError, Position, Reached
+from triochat.order import HOUSE, Asked, Settle
 from triochat.room import Room
 from triochat.snapshots import Snapshot
 
@@ -34,11 +37,12 @@ class Replica:
         room.last_id = max(room.last_id, history.last_id)
         self.reached = Reached(0, START)
         self._history = history
+        self._loaded = history
         self._agreement = agreement
         self._terms = agreement.terms()
 
     def load(self, position: Position, data: bytes) -> None:
-        """Go on from a snapshot that was taken after this entry.
+        """Go on from a snapshot that was taken after this entry; see `go_on`.
 
         Raises:
             ValueError: this server cannot; with a sentence.
@@ -50,8 +54,41 @@ class Replica:
         self._agreement.check(snapshot.terms)
         self._terms = snapshot.terms
         snapshots.load(self.room, snapshot.room)
-        self._history.adopt(snapshot.tail)
+        self._loaded = History(hold=self.room.hold)
+        self._loaded.adopt(snapshot.tail)
         self.reached = Reached(snapshot.entries, position)
+
+    async def catch_up(self, access: Access) -> None:
+        """Apply what was written since then: a file may have kept some of it already.
+
+        Raises:
+            LedgerError: that cannot be read.
+        """
+        newest = await access.last()
+        while newest and self.reached.position < newest:
+            for entry in await access.read(self.reached.position):
+                if isinstance(batch := read_entry(entry), Founded):
+                    raise LostError(
+                        "what was written was lost, and the room begins anew; try again"
+                    )
+                if self.room.servers.take(batch.incarnation, batch.number):
+                    self._apply([taken(one, entry.position.time / 1000) for one in batch.asked])
+                self.reached = self.reached.then(entry.position)
+
+    def _apply(self, placed: Sequence[Asked]) -> None:
+        """As `Feed.apply`, where nobody is told."""
+        for asked in placed:
+            self._loaded.keep(self.room.apply(asked))
+        if self.room.is_unsettled:
+            self._loaded.keep(self.room.apply(Asked(HOUSE, (Settle(),), self.room.now)))
+
+    def go_on(self) -> None:
+        """The history has what was loaded, and all since then.
+
+        Raises:
+            ValueError: it is another room's; with a sentence.
+        """
+        self._history.adopt(self._loaded.tail())
 
     def dump(self) -> tuple[Position, bytes]:
         """A snapshot of it now, and after which entry. What it has told must be in the history."""
@@ -66,3 +103,11 @@ class Replica:
     def _dump(self, entries: int) -> bytes:
         room = snapshots.dump(self.room)
         return snapshots.encode(Snapshot(self._terms, entries, room, self._history.tail()))
+
+
+def read_entry(entry: Entry) -> Batch | Founded:
+    """What stands in this one. Raises `ValueError`, with a sentence, if that is nothing."""
+    try:
+        return decode(entry.data)
+    except MsgspecError:
+        raise ValueError(OTHER) from None

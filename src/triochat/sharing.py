@@ -15,10 +15,9 @@ from functools import partial
 from secrets import token_hex
 
 import trio
-from msgspec import MsgspecError
 
 from triochat.coming import CUT_OFF
-from triochat.entries import Batch, Founded, decode
+from triochat.entries import Founded
 from triochat.gathering import Gathering
 from triochat.hub import Hub
 from triochat.ledger import (
@@ -35,7 +34,8 @@ from triochat.ledger import (
 )
 from triochat.order import HOUSE, Asked, ServerCame, ServerGone
 from triochat.pace import BREATH
-from triochat.replica import OTHER, Replica
+from triochat.replica import Replica, read_entry
+from triochat.telling import Seated
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +113,12 @@ class Sharing:
             while (kept := await access.load()) is None or await access.last() is None:
                 if kept:
                     self._replica.load(*kept)
+                    self._replica.go_on()
                 first, snapshot, _ = self._replica.founding(self._incarnation)
                 await access.found(first, snapshot)
             self._replica.load(*kept)
+            await self._replica.catch_up(access)
+            self._replica.go_on()
 
     async def _look_for_twin(self, access: Access) -> None:
         """Raise `ValueError` if one of this name renews its lease: that is no former self."""
@@ -137,6 +140,7 @@ class Sharing:
             ValueError: this server cannot go on; with a sentence.
         """
         self._hub = hub
+        self._keep_seats()
         self._announce()
         tries = 0
         while not self._left.is_set():
@@ -185,6 +189,10 @@ class Sharing:
         self._gathering.take(Asked(HOUSE, (ServerGone(self._incarnation),), 0))
         self._wake.set()
 
+    def _keep_seats(self) -> None:
+        """Have the history know those of all servers."""
+        self._hub.tell([Seated(seat) for seat in self._room.seats.values()])
+
     def _announce(self) -> None:
         self._hub.incarnation = self._incarnation
         self._here = trio.Event()
@@ -216,8 +224,7 @@ class Sharing:
                 log.warning("the other servers are reached again")
 
     async def _take(self, entry: Entry, access: Access) -> None:
-        read = _understand(entry)
-        reached = Reached(self._replica.reached.entries + 1, entry.position)
+        read, reached = read_entry(entry), self._replica.reached.then(entry.position)
         if isinstance(read, Founded):
             await self._begin_anew(read, reached, access)
             return
@@ -301,7 +308,7 @@ class Sharing:
     async def _knows_more(self, access: Access) -> bool:
         """Whether the entries begin anew from less than is known here."""
         [first, *_] = await access.read(START)
-        founded, reached = _understand(first), self._replica.reached
+        founded, reached = read_entry(first), self._replica.reached
         if not isinstance(founded, Founded) or founded.former == reached.position:
             return False
         return founded.entries < reached.entries
@@ -320,7 +327,10 @@ class Sharing:
         kept = await access.load()
         if kept is None:
             raise LostError(f"{self._ledger.where} has lost the room")
+        await self._hub.look(lambda: None)  # what was told until now is not what comes next
         self._replica.load(*kept)
+        self._replica.go_on()
+        self._keep_seats()
         self._is_gapped = False
         self._hub.abandon_unplaced()  # of some of it the others know
         self._hub.let_go(CUT_OFF)
@@ -336,13 +346,6 @@ class Sharing:
         self._hub.abandon_unplaced()
         self._hub.let_go(CUT_OFF)
         self._announce()
-
-
-def _understand(entry: Entry) -> Batch | Founded:
-    try:
-        return decode(entry.data)
-    except MsgspecError:
-        raise ValueError(OTHER) from None
 
 
 def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
