@@ -329,6 +329,22 @@ async def test_no_two_have_one_name(autojump_clock: trio.testing.MockClock) -> N
             await twin.sharing.begin()
 
 
+@pytest.mark.parametrize(("left", "late"), [(0.05, None), (5.0, 1.0)])
+async def test_who_is_dead_is_no_twin(
+    autojump_clock: trio.testing.MockClock, left: float, late: float | None
+) -> None:
+    """Its lease runs out just now; or its last sign of life arrives after it has died."""
+    async with open_site() as site:
+        await site.open("one")
+        site.ledger._hold("lease two", "0123abcd", left)
+        two = Server("two", site.ledger.road())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(two.sharing.begin)
+            if late:
+                await trio.sleep(late)
+                site.ledger._hold("lease two", "0123abcd", 5.0)
+
+
 async def test_no_secret_is_written(autojump_clock: trio.testing.MockClock) -> None:
     """Neither tokens nor passwords stand in the ledger, right ones nor wrong ones."""
     async with open_site() as site:
