@@ -52,6 +52,8 @@ class Server:
             env=ENVIRONMENT | {"XDG_STATE_HOME": state_home()},
             start_new_session=True,  # or a hang-up of the terminal of the tests were its own
         )
+        self.said: list[str] = []
+        """The lines of its standard output that were read until now."""
         self.port = int(self.wait_line(r"Listening on \S+ port (\d+)"))
         self.invited: list[str] = []
         """The addresses where the invitation says that one can join."""
@@ -62,6 +64,7 @@ class Server:
         """Read standard output up to a line with this pattern; its first group, or the line."""
         assert self.process.stdout
         for line in self.process.stdout:
+            self.said.append(line.rstrip("\n"))
             if found := re.search(pattern, line):
                 return found[1] or "" if found.groups() else line.rstrip("\n")
         raise AssertionError(f"the server ended before it said {pattern!r}")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from triochat.process import PASSWORD, take_password
+from triochat.process import PASSWORD, REDIS, take_password, take_redis
 
 
 @pytest.fixture
@@ -88,3 +88,37 @@ def test_who_lets_others_read_it_is_told(file: Path, capfd: pytest.CaptureFixtur
         assert take_password(str(file)) == "sesame"
         told = f"triochat: others may read the password file {file}; chmod 600 {file}\n"
         assert capfd.readouterr().err == told
+
+
+URL = "redis://joe:sesame@localhost"
+
+
+def test_a_url_of_a_redis_is_taken_like_a_password(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands on the command line counts, then the file, then the variable, which goes."""
+    monkeypatch.delenv(REDIS, raising=False)
+    assert take_redis(None, None) is None
+    file.write_text("redis://other\n")
+    for url, path, taken in [
+        (URL, None, URL),
+        (None, str(file), "redis://other"),
+        (None, None, "redis://by"),
+        ("", None, ""),
+    ]:
+        monkeypatch.setenv(REDIS, "redis://by")
+        assert take_redis(url, path) == taken
+        assert REDIS not in os.environ
+
+
+def test_a_url_that_is_none_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one was to be and none is, one sentence says why, and never what stands there."""
+    monkeypatch.delenv(REDIS, raising=False)
+    for text, problem in {
+        "": "has no Redis URL: its first line is empty",
+        URL + "x" * 1000: "is too long; a Redis URL has at most 1000 characters",
+    }.items():
+        file.write_text(text)
+        with pytest.raises(ValueError, match=problem) as caught:
+            take_redis(None, str(file))
+        assert "sesame" not in str(caught.value)

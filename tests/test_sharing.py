@@ -12,7 +12,9 @@ from triochat import snapshots
 from triochat.agreement import Agreement
 from triochat.history import History
 from triochat.hub import Hub
+from triochat.ledger import LedgerError
 from triochat.order import HOUSE
+from triochat.outbox import LINGER
 from triochat.passwords import Password
 from triochat.replica import Replica
 from triochat.room import Room
@@ -411,3 +413,19 @@ async def test_who_knows_less_does_not_begin_anew(
         assert one.state == two.state == three.state
         assert sorted(one.room.members.values()) == ["Ann", "Bob", "Cid"]
         assert len(one.room.servers) == 3
+
+
+async def test_a_server_that_cannot_go_on_says_so(autojump_clock: trio.testing.MockClock) -> None:
+    """Its members are told that they may come back, and then who runs it is told why."""
+
+    async def serve_until_then() -> None:
+        async with open_site() as site:
+            one = await site.open("one")
+            ann = await one.join("Ann")
+            site.ledger._add(b"?")
+            assert json.loads(await ann.until('{"type":"closing"'))["retry"]
+            await trio.sleep(LINGER + 1)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await serve_until_then()
+    assert ended.group_contains(LedgerError, match="was written by another release")

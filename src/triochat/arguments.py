@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import re
 from collections.abc import Sequence
 from typing import NoReturn
@@ -17,7 +18,7 @@ from triochat.options import (
     add_server,
     add_tail,
 )
-from triochat.process import deliver, say
+from triochat.process import REDIS, deliver, say
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -33,6 +34,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         if options.command == "server":
             _check_tls(options)
             _check_history(options)
+            _check_sharing(options)
         return options
     end = rest.index("--") if "--" in rest else len(rest)  # argparse takes words before an option
     for word in rest[:end]:
@@ -107,6 +109,15 @@ def _check_history(options: argparse.Namespace) -> None:
     is_bounded = min(options.keep, options.keep_max) < math.inf
     if options.history is None and (is_bounded or options.history_sync != "full"):
         options.parser.error("--keep, --keep-max and --history-sync need --history FILE")
+
+
+def _check_sharing(options: argparse.Namespace) -> None:
+    given = {"--redis": options.redis, "--redis-file": options.redis_file}
+    given[REDIS] = os.environ.get(REDIS) or None
+    by = next((name for name, value in given.items() if value is not None), None)
+    if by and options.name is None:
+        why = "servers that have the same one, and the same Redis, are one room"
+        options.parser.error(f"{by} needs --name NAME: {why}")
 
 
 _FORMATTER = argparse.RawDescriptionHelpFormatter  # leaves the lines of an epilog alone

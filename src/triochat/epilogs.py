@@ -17,10 +17,16 @@ examples:
   triochat server 9999 --host 0.0.0.0           for other machines too
   triochat server 9999 --history room.history   keep what is said, in a file
   triochat server 0 --headless --log-file log   any free port, no operator
+  triochat server 9999 --redis redis://db --name pub   one of several servers
 
 Other machines are invited to an encrypted room. The key for that is made once,
 and kept; read --tls-cert for one of your own. The password is in a file, or in
 TRIOCHAT_PASSWORD; the file counts if there are both.
+
+Servers that are given the same Redis and the same --name are one room. All
+have the same password, --handle, --max-clients, --handle-length, --turns,
+--burst, --rate, --idle, --replay, --grace and --hold, or do not start. Where
+the URL has a password, --redis-file or TRIOCHAT_REDIS hide it from ps.
 
 A terminal on standard input is the operator's, where \\help lists how to put
 somebody out, and to keep them out; --state remembers that. Without one the
@@ -31,7 +37,8 @@ server. How to run it as a service is in docs/operating.md.
 exit codes:
   0  stopped as asked
   1  it cannot listen there, cannot log, or cannot use the certificate or the
-     password file, or the file of --state or --history
+     password file, or the file of --state or --history; or it cannot share the
+     room, or not any more
   2  wrong arguments
   130 a second Ctrl-C
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from triochat import values
 from triochat.addresses import HOME, any_port_of
-from triochat.process import PASSWORD
+from triochat.process import PASSWORD, REDIS
 
 _NAME: dict[str, Any] = {"metavar": "NAME", "type": values.handle}
 _DEFAULT = " (default: %(default)s)"
@@ -29,6 +29,7 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     _add_file(parser, "--state", "keep bans, mutes and the topic in FILE, over a restart")
     _add_keeping(parser)
     _add_past(parser)
+    _add_sharing(parser)
     _add_log(parser)
     _add_terminal(parser)
 
@@ -132,6 +133,14 @@ def _add_past(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_sharing(parser: argparse.ArgumentParser) -> None:
+    either = parser.add_mutually_exclusive_group()
+    text = "share the room with all servers that have the same Redis and --name; as redis://HOST"
+    either.add_argument("--redis", metavar="URL", help=text)
+    text = f"its URL is the first line of FILE, which ps does not show; or, without both, {REDIS}"
+    _add_file(either, "--redis-file", text)
+
+
 def _add_log(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     levels = ("debug", "info", "warning", "error")
@@ -167,7 +176,7 @@ def _add_web(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_file(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+def _add_file(parser: argparse._ActionsContainer, name: str, text: str) -> None:
     option = parser.add_argument(name, metavar="FILE", type=values.file, help=text)
     vars(option)["complete"] = "file"  # shtab reads it; it is not loaded here
 

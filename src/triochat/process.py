@@ -1,4 +1,4 @@
-"""The process: its standard streams, its limits, and the password that it was given."""
+"""The process: its standard streams, its limits, and the secrets that it was given."""
 
 import os
 import shlex
@@ -9,8 +9,14 @@ from pathlib import Path
 
 from triochat.passwords import PASSWORD_LENGTH
 
+URL_LENGTH = 1000
+"""The most characters in the URL of a Redis."""
+
 PASSWORD = "TRIOCHAT_PASSWORD"  # noqa: S105
 """The variable that may hold the password."""
+
+REDIS = "TRIOCHAT_REDIS"
+"""The variable that may hold the URL of a Redis, in which there may be a password."""
 
 
 def open_standard_streams() -> None:
@@ -74,37 +80,47 @@ def take_password(file: str | None) -> str:
     Raises:
         ValueError: there is no password where one should be; says why.
     """
-    data = os.fsencode(os.environ.pop(PASSWORD, ""))
+    return _take_secret(PASSWORD, file, "password", PASSWORD_LENGTH)
+
+
+def take_redis(url: str | None, file: str | None) -> str | None:
+    """This URL of a Redis, or the one in this file, or in `REDIS`; None if there is none.
+
+    It is a secret like a password: see `take_password`.
+    """
+    found = _take_secret(REDIS, file, "Redis URL", URL_LENGTH)
+    return (found or None) if url is None else url
+
+
+def _take_secret(variable: str, file: str | None, what: str, most: int) -> str:
+    data = os.fsencode(os.environ.pop(variable, ""))
     if file is not None:
         try:
-            data = _read_secret(file)
+            data = _read_secret(file, what, 4 * most + 2)
         except OSError as error:
             reason = str(error.strerror).lower()
-            raise ValueError(f"cannot read the password file {file}: {reason}") from None
+            raise ValueError(f"cannot read the {what} file {file}: {reason}") from None
     elif not data:
         return ""
-    where = PASSWORD if file is None else f"the password file {file}"
+    where = variable if file is None else f"the {what} file {file}"
     line = data.partition(b"\n")[0].removesuffix(b"\r")
     try:
-        password = line.decode() if len(line) <= _MOST else " " * _MOST
+        secret = line.decode() if len(line) <= 4 * most else " " * (most + 1)
     except UnicodeDecodeError:
         raise ValueError(f"{where} is not UTF-8 text") from None
-    if not password:
-        raise ValueError(f"{where} has no password: its first line is empty")
-    if len(password) > PASSWORD_LENGTH:
-        problem = f"a password has at most {PASSWORD_LENGTH} characters"
+    if not secret:
+        raise ValueError(f"{where} has no {what}: its first line is empty")
+    if len(secret) > most:
+        problem = f"a {what} has at most {most} characters"
         raise ValueError(f"the first line of {where} is too long; {problem}")
-    return password
+    return secret
 
 
-def _read_secret(file: str) -> bytes:
-    """The first line of this file, as far as it may be a password."""
+def _read_secret(file: str, what: str, size: int) -> bytes:
+    """The first line of this file, as far as it may be a secret."""
     with Path(file).open("rb") as opened:
         mode = os.fstat(opened.fileno()).st_mode
         if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
             hint = f"chmod 600 {shlex.quote(file)}"
-            say(2, f"triochat: others may read the password file {file}; {hint}")
-        return opened.readline(_MOST + 2)
-
-
-_MOST = 4 * PASSWORD_LENGTH  # bytes
+            say(2, f"triochat: others may read the {what} file {file}; {hint}")
+        return opened.readline(size)

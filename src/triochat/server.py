@@ -15,9 +15,11 @@ from typing import TypeAlias
 import trio
 
 from triochat.absence import give_up_absent
+from triochat.coming import CUT_OFF
 from triochat.hosts import host_of
 from triochat.hub import CROWDED, Hub
 from triochat.idleness import put_out_idle
+from triochat.ledger import LedgerError
 from triochat.outbox import LINGER
 from triochat.presence import ask_silent
 from triochat.session import Session
@@ -59,6 +61,9 @@ async def serve(
         hub: the room; it is closed when the doors are.
         sharing: its order, where other servers share it; the doors are opened when it knows them.
         task_status: is given the doors, a cancel scope: cancel it to stop politely.
+
+    Raises:
+        LedgerError: the room cannot be shared from here any more; says why. (In a group.)
     """
     places = _Places(hub.limits.connections)
 
@@ -75,7 +80,7 @@ async def serve(
         async with trio.open_nursery() as sessions:
             sessions.start_soon(hub.run)
             if sharing:
-                await sessions.start(sharing.run, hub)
+                await sessions.start(_share, sharing, hub)
             async with trio.open_nursery() as doors:
                 doors.start_soon(put_out_idle, hub)
                 doors.start_soon(give_up_absent, hub)
@@ -89,6 +94,16 @@ async def serve(
                 sharing.leave()
             sessions.cancel_scope.deadline = trio.current_time() + LINGER  # a history may be stuck
         journal.cancel_scope.cancel()
+
+
+async def _share(sharing: Sharing, hub: Hub, *, task_status: trio.TaskStatus[None]) -> None:
+    """Share what this hub is asked; if that cannot go on, everybody is told before all ends."""
+    try:
+        await sharing.run(hub, task_status=task_status)
+    except ValueError as error:
+        hub.close(CUT_OFF, retry=True)
+        await trio.sleep(LINGER)
+        raise LedgerError(str(error)) from error
 
 
 class _Places:

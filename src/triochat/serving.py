@@ -19,18 +19,24 @@ from triochat.certificates import own_identity
 from triochat.connect import reason_of
 from triochat.console import run_console, run_relay
 from triochat.folders import state_folder
+from triochat.history import History
 from triochat.hub import Hub
 from triochat.invitation import all_addresses, invitation
 from triochat.keeper import keeping, open_rulings
+from triochat.ledger import LedgerError
 from triochat.logs import set_up_log
 from triochat.opening import open_archive
+from triochat.order import arrival
 from triochat.outbox import LINGER
 from triochat.process import allow_many_files, fail, say, take_password
 from triochat.ratelimit import Limits
+from triochat.replica import Replica
 from triochat.room import Room
 from triochat.sanctions import Rulings
 from triochat.server import Listeners, open_listeners, port_of, serve
 from triochat.service import Manager
+from triochat.shared import agreement_of, begin, introduction, open_ledger
+from triochat.sharing import Sharing
 from triochat.signals import next_end, open_signals
 from triochat.terminals.pipe import Output
 from triochat.terminals.standard import open_terminal, screen_of
@@ -49,22 +55,20 @@ async def run_server(options: argparse.Namespace) -> int:
     files = allow_many_files()
     try:
         password = take_password(options.password_file)
+        ledger = open_ledger(options)
         tls = _open_tls(options)
-        rulings = _open_state(options.state) if options.state else Rulings()
         listeners = await _listen(options.host, options.port)
         metrics = await _open_metrics(options)
         history = _open_history(options) if options.history else None
-    except ValueError as error:
+        room = _open_room(options, port_of(listeners), password, history)
+        kept = history or History(hold=room.hold)
+        sharing = None
+        if ledger:
+            replica = Replica(room, kept, agreement_of(options, password))
+            sharing = await begin(ledger, port_of(listeners), replica)
+    except (ValueError, LedgerError) as error:
         return fail(str(error))
-    limits = Limits(options.burst, options.rate, idle=options.idle).fit(files)
-    if limits.connections < options.max_clients:
-        fit = "%d connections fit, fewer than --max-clients: this process may open %d files"
-        log.warning(fit, limits.connections, files)
-    room = _room(options, port_of(listeners), password)
-    room.rulings = rulings if history is None or options.state else history.rulings
-    if history:
-        room.restore(history.seats, time.time())
-    hub = Hub(room, history, limits=limits, tls=tls)
+    hub = Hub(room, kept, order=sharing or arrival, limits=_limits(options, files), tls=tls)
     hub.setting = replace(hub.setting, hosts=_names(options), has_page=not options.no_web)
     async with trio.open_nursery() as nursery:
         if metrics is not None:
@@ -73,14 +77,22 @@ async def run_server(options: argparse.Namespace) -> int:
             keeping(hub, Path(options.state)) if options.state else nullcontext(),
             archiving(history, hub.alert, hub.warn) if history else nullcontext(),
         ):
-            code = await _serve_until_signal(listeners, hub, options)
+            try:
+                code = await _serve_until_signal(listeners, hub, sharing, options)
+            except* LedgerError as errors:
+                problem: BaseException = errors
+                while isinstance(problem, BaseExceptionGroup):
+                    problem = problem.exceptions[0]
+                code = fail(str(problem))
         nursery.cancel_scope.cancel()
     return code
 
 
-def _room(options: argparse.Namespace, port: int, password: str) -> Room:
-    """The room, empty, as it was asked for."""
-    return Room(
+def _open_room(
+    options: argparse.Namespace, port: int, password: str, history: Archived | None
+) -> Room:
+    """The room as it was asked for, and as it was kept; `ValueError` if it cannot be kept."""
+    room = Room(
         options.handle,
         max_clients=options.max_clients,
         turns=options.turns,
@@ -92,6 +104,21 @@ def _room(options: argparse.Namespace, port: int, password: str) -> Room:
         grace=options.grace,
         hold=options.hold,
     )
+    if history:
+        room.rulings = history.rulings
+        room.restore(history.seats, time.time())
+    if options.state:
+        room.rulings = _open_state(options.state)
+    return room
+
+
+def _limits(options: argparse.Namespace, files: int) -> Limits:
+    """What anybody may have, with so many files."""
+    limits = Limits(options.burst, options.rate, idle=options.idle).fit(files)
+    if limits.connections < options.max_clients:
+        fit = "%d connections fit, fewer than --max-clients: this process may open %d files"
+        log.warning(fit, limits.connections, files)
+    return limits
 
 
 def _names(options: argparse.Namespace) -> frozenset[str]:
@@ -149,7 +176,9 @@ async def _open_metrics(options: argparse.Namespace) -> Callable[[Hub], Awaitabl
     return partial(serve_metrics, listeners)
 
 
-async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.Namespace) -> int:
+async def _serve_until_signal(
+    listeners: Listeners, hub: Hub, sharing: Sharing | None, options: argparse.Namespace
+) -> int:
     """Invite and serve until a signal ends it politely, or a second one at once: the exit code."""
     code = 0
     manager = Manager()
@@ -168,7 +197,8 @@ async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.
             heard = await next_end(signals, hang_up)
             log.info("stopping: %s", heard.name)
             manager.tell("STOPPING=1")
-            hub.close("shutting down", retry=heard is signal.SIGTERM)
+            goes_on = heard is signal.SIGTERM or len(hub.room.servers) > 1
+            hub.close("shutting down", retry=goes_on)
             doors.cancel()
             code = 128 + await next_end(signals, hang_up)
         hearing.cancel_scope.cancel()
@@ -176,10 +206,12 @@ async def _serve_until_signal(listeners: Listeners, hub: Hub, options: argparse.
     async with trio.open_nursery() as hearing:
         async with trio.open_nursery() as nursery:
             async with trio.open_nursery() as serving:
-                doors = await serving.start(serve, listeners, hub)
+                doors = await serving.start(serve, listeners, hub, sharing)
                 await hearing.start(stop_on_signal, doors)
                 log.info("listening on %s port %d", options.host, port_of(listeners))
                 manager.tell("READY=1", f"STATUS=listening on port {port_of(listeners)}")
+                if sharing:
+                    say(1, introduction(hub, sharing))
                 say(1, _invite(listeners, hub, options))
                 nursery.start_soon(_show_room, hub, options)
             nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck

@@ -69,11 +69,13 @@ class Sharing:
         replica: the room, as this server knows it.
 
     Attributes:
+        where: what operators know the ledger by.
         lost_since: since when the ledger cannot be reached, on trio's clock; None while it can.
         problem: why, in words for operators.
     """
 
     def __init__(self, ledger: Ledger, name: str, replica: Replica) -> None:
+        self.where = ledger.where
         self.lost_since: float | None = None
         self.problem = ""
         self._ledger = ledger
