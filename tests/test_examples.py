@@ -1,12 +1,24 @@
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from real import PATIENCE, Peer, running_server
+from real import PATIENCE, TRIOCHAT, Peer, member, running_server
+from redis_server import needs_redis, running_redis
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+SOURCES = Path(__file__).parent.parent / "src" / "triochat"
+
+
+def read_conf() -> dict[str, str]:
+    """What the example for Redis sets."""
+    lines = (EXAMPLES / "triochat-redis.conf").read_text().splitlines()
+    return {
+        name: rest for name, _, rest in (line.partition(" ") for line in lines) if name[:1] > "#"
+    }
 
 
 def test_the_echo_bot_answers_on_a_live_server() -> None:
@@ -61,3 +73,51 @@ def test_the_example_of_a_test_passes() -> None:
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_rights_in_redis_are_the_least() -> None:
+    """Whoever is triochat there may say what triochat says there, and nothing else."""
+    said = re.findall(r"redis\.call\('(\w+)'", (SOURCES / "redis_scripts.py").read_text())
+    said += re.findall(r'\(b"(?!COUNT)([A-Z]+)"', (SOURCES / "streams.py").read_text())
+    rights = read_conf()["user"].partition("-@all ")[2].split()
+    assert sorted(rights) == sorted({f"+{name.lower()}" for name in said})
+
+
+@needs_redis
+def test_the_conf_for_redis(tmp_path: Path) -> None:
+    """Servers that are let in by it share a room, keep snapshots, and mend what was lost."""
+    often = "import triochat.sharing\ntriochat.sharing.SNAPSHOT = 0.5, 5\n"
+    (tmp_path / "sitecustomize.py").write_text(often)
+    command = ["env", f"PYTHONPATH={tmp_path}", *TRIOCHAT, "server", "0"]
+    with running_redis(certificate=None, **read_conf()) as redis:
+        url = redis.url.replace("//", "//triochat:change-this@")
+        options = ["--redis", url, "--name", "standup"]
+        with (
+            running_server(*options, command=command) as one,
+            running_server(*options, command=command) as two,
+        ):
+            ann, bob = member(one.port, "Ann"), member(two.port, "Bob")
+            ann.type("hello")
+            assert bob.line() == "Ann> hello"
+            end = time.monotonic() + PATIENCE
+            while "cmdstat_xtrim" not in redis.cli("INFO", "commandstats"):
+                assert time.monotonic() < end
+            redis.cli("FLUSHALL")
+            bob.type("still here")
+            ann.wait_line("Bob> still here")
+            assert (one.stop(), two.stop()) == (0, 0)
+        assert redis.cli("ACL", "LOG") == ""
+
+
+@needs_redis
+def test_the_containers(tmp_path: Path) -> None:
+    """The commands in them start a Redis, and servers that share a room through it."""
+    text = (EXAMPLES / "compose.yaml").read_text()
+    found = re.search(r"command: redis-server --(.*)", text)
+    assert found
+    options = dict(option.split() for option in found[1].split(" --"))
+    [server] = re.findall(r"command: triochat server 9999 (.*)", text)
+    with running_redis(certificate=None, **options) as redis:
+        command = ["env", f"TRIOCHAT_REDIS={redis.url}", *TRIOCHAT, "server", "0"]
+        with running_server(*server.split(), command=command) as one:
+            assert one.said[0].startswith("Sharing the room standup through Redis at ")

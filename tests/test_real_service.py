@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from real import PATIENCE, TRIOCHAT, Peer, Server, member, running_server
+from redis_server import needs_redis, running_redis
 from tls import Certificate
 
 UNIT = Path(__file__).parent.parent / "examples" / "triochat.service"
+SHARED = UNIT.parent / "triochat@.service.d" / "shared.conf"
 
 
 class Systemd:
@@ -148,18 +150,26 @@ def come(server: Server, handle: str) -> str:
     return peer.line()
 
 
-def test_the_unit_is_one(tmp_path: Path) -> None:
-    """Systemd understands each line of the example, and finds little that it could do harm with."""
+@pytest.mark.parametrize("name", ["triochat.service", "triochat@9999.service"])
+def test_the_unit_is_one(tmp_path: Path, name: str) -> None:
+    """Systemd understands each line of the examples, and finds little that could do harm."""
     analyze = shutil.which("systemd-analyze")
     if not analyze:
         pytest.skip("there is no systemd here")
-    text, count = re.subn(r"(?m)^ExecStart=\S+", f"ExecStart={sys.executable}", UNIT.read_text())
-    assert count == 1
-    unit = tmp_path / UNIT.name
-    unit.write_text(text)
+    copies = {
+        tmp_path / name.replace("9999", ""): UNIT,
+        tmp_path / SHARED.parent.name / "it.conf": SHARED,
+    }
+    for copy, original in copies.items():
+        text, count = re.subn(
+            r"(?m)^ExecStart=/\S+", f"ExecStart={sys.executable}", original.read_text()
+        )
+        assert count == 1
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(text)
     for check in (["verify"], ["security", "--offline=true", "--threshold=20"]):
         done = subprocess.run(
-            [analyze, *check, str(unit)],
+            [analyze, *check, str(tmp_path / name)],
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -167,9 +177,25 @@ def test_the_unit_is_one(tmp_path: Path) -> None:
 
 def test_the_unit_starts_what_there_is(tmp_path: Path) -> None:
     """The options that it starts the server with are understood."""
-    found = re.search(r"(?m)^ExecStart=\S+ (.*)", UNIT.read_text(encoding="utf-8"))
-    assert found
-    name, *options = found[1].replace("${STATE_DIRECTORY}", str(tmp_path)).split()
+    [command] = re.findall(r"(?m)^ExecStart=\S+ (.*)", UNIT.read_text(encoding="utf-8"))
+    name, *options = command.replace("${STATE_DIRECTORY}", str(tmp_path)).split()
     assert name == "server"
     with running_server(*options[1:], command=[*TRIOCHAT, name, "0"]) as server:
         member(server.port, "Ann").close()
+
+
+@needs_redis
+def test_the_unit_of_several_starts_what_there_is() -> None:
+    """What stands in its file of variables, and the options, start one that shares its room."""
+    text = SHARED.read_text(encoding="utf-8")
+    [command] = re.findall(r"(?m)^ExecStart=\S+ (.*)", text)
+    [room] = re.findall("ROOM=(.*)", text)
+    assert "TRIOCHAT_REDIS=redis://" in text
+    _, port, *options = command.replace("${ROOM}", room).split()
+    assert port == "%i"
+    with running_redis() as redis:
+        variable = f"TRIOCHAT_REDIS={redis.url}"
+        with running_server(
+            *options, command=["env", variable, *TRIOCHAT, "server", "0"]
+        ) as server:
+            assert server.said[0].startswith(f"Sharing the room {room} through ")

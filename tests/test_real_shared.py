@@ -134,6 +134,22 @@ def test_what_the_first_server_has_kept_holds_for_all(redis: RedisServer, tmp_pa
         assert until(join(two, "Ann"), "welcome")["topic"] == "tea"
 
 
+@needs_redis
+def test_what_was_said_before_it_was_shared_is_kept(redis: RedisServer, tmp_path: Path) -> None:
+    """A room that was on one server, with a history, goes on as one on several."""
+    kept = ("--history", str(tmp_path / "standup.history"))
+    with running_server(*NAMED, *kept) as before:
+        ann = join(before, "Ann")
+        ann.ask({"type": "say", "text": "long ago"})
+        said = until(ann, "said")
+        before.stop()
+    with running_server(*by(redis), *kept), running_server(*by(redis)) as two:
+        bob = join(two, "Bob", history=20)
+        assert until(bob, "said") == said
+        bob.ask({"type": "say", "text": "now"})
+        assert until(bob, "said")["text"] == "now"
+
+
 # ---- no
 
 
