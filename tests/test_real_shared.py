@@ -1,6 +1,7 @@
 import os
 import platform
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -171,6 +172,29 @@ def test_a_server_that_does_not_agree_does_not_start(redis: RedisServer, tmp_pat
             assert done.stderr == f"triochat: {says}; {so}\n"
         with running_server("--redis", redis.url, "--name", "lunch"):
             pass
+
+
+@needs_redis
+def test_a_room_can_be_begun_anew(redis: RedisServer) -> None:
+    """When all have stopped it stays as agreed on, until what docs/operating.md says is done."""
+    with running_server(*by(redis)) as one:
+        one.stop()
+    assert run("server", "0", *by(redis), "--turns").returncode == 1
+    text = (Path(__file__).parent.parent / "docs" / "operating.md").read_text()
+    [keys] = re.findall("`redis-cli unlink (.*?)`", text)
+    assert redis.cli("unlink", *shlex.split(keys)) == "2"
+    with running_server(*by(redis), "--turns"):
+        pass
+
+
+@needs_redis
+def test_no_two_have_one_name(redis: RedisServer) -> None:
+    """Two servers of one machine have two ports; one that has the same says so."""
+    with running_server(*by(redis)) as one:
+        done = run("server", str(one.port), "--host", "127.0.0.2", *by(redis))
+    assert done.returncode == 1
+    name = re.escape(f"{platform.node()}:{one.port}")
+    assert re.match(f"triochat: another server shares this room as {name}; ", done.stderr)
 
 
 @needs_redis

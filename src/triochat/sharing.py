@@ -57,7 +57,7 @@ LOST = (
 )
 """What operators are told."""
 
-TWIN = "another server shares this room as {}; this one needs a name, or a port, of its own"
+TWIN = "another server shares this room as {}; this one needs a host name, or a port, of its own"
 
 
 class Sharing:
