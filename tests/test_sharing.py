@@ -287,10 +287,12 @@ async def test_a_restart_of_the_ledger_that_loses_nothing(
         one, two = await site.open("one"), await site.open("two")
         ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
         await ann.until('{"type":"joined"')
+        before = [*site.ledger.entries]
         site.ledger.restart()
         await ann.ask({"type": "say", "text": "hello"})
         assert json.loads(await bob.line())["text"] == "hello"
         assert json.loads(await ann.line())["text"] == "hello"
+        assert site.ledger.entries[: len(before)] == before
 
 
 async def test_a_server_that_leaves_says_so(autojump_clock: trio.testing.MockClock) -> None:

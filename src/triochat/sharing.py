@@ -302,9 +302,11 @@ class Sharing:
                 await trio.sleep(TICK / 10)
         while True:
             furthest = max((await access.call_roll(self._name, self._replica.reached)).values())
-            is_lost = await access.standing(furthest.position) is Standing.LOST
+            standing = await access.standing(furthest.position)
             is_mine = furthest == self._replica.reached
-            if not is_lost and not (is_mine and await self._knows_more(access)):
+            if standing is Standing.TRIMMED and is_mine and await self._knows_more(access):
+                standing = Standing.LOST
+            if standing is not Standing.LOST:
                 return
             if is_mine and await access.take_lead(self._incarnation):
                 founding = partial(self._replica.founding, self._incarnation)
