@@ -13,9 +13,10 @@ any time. Exit 1, and what is to be known, if anything was wrong.
 import argparse
 import os
 import random
+import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ from troubles import (
     words_of_cuts,
     words_of_findings,
 )
+from wanderer import Wanderer
 
 SERVERS = 3
 
@@ -59,6 +61,8 @@ DOWN = (0.3, 2.0, 8.0)
 
 AWAY = 3.0
 """The most seconds for which Redis is not there."""
+
+_TEXT = re.compile(r"m\d+-\d{6}")
 
 
 class Plan(NamedTuple):
@@ -82,7 +86,8 @@ async def play(plan: Plan) -> Report:
                 serve = partial(trio.serve_tcp, cutter.carry, 0, host="127.0.0.1")
                 [listener] = await nursery.start(serve)
                 url = f"redis://127.0.0.1:{listener.socket.getsockname()[1]}"
-                server = Served(Path(folder) / f"log{number}", "--grace", GRACE, "--redis", url)
+                options = ("--redis", url, "--name", "room", "--grace", GRACE)
+                server = Served(Path(folder) / f"log{number}", *options, may_fail=True)
                 stack.enter_context(closing(server))
                 await server.start()
                 cutters.append(cutter)
@@ -207,10 +212,7 @@ class Ordeal:
         guests = [stay for passer in self._passers for stay in passer.stays]
         guests += [rival.account for rival in self._rivals]
         found = [*self._found, *findings(accounts, guests=guests)]
-        for number, server in enumerate(self._servers):
-            _, error, rest = server.log().partition("Traceback")
-            if error:
-                found.append(Finding("an error in a log", f"server {number}", rest[:5000]))
+        found += self._leaks(accounts)
         kills = sum(server.kills for server in self._servers)
         words = (
             f"seed {self._plan.seed}: {words_of(accounts)}; {kills} kills,"
@@ -218,6 +220,21 @@ class Ordeal:
             f" {len(guests)} came and went; {words_of_findings(found)}"
         )
         return Report(found, [*accounts, *guests], words)
+
+    def _leaks(self, accounts: Sequence[Account]) -> Iterator[Finding]:
+        """Tokens that Redis has kept, whispers in a log, and what went wrong there."""
+        kept = b"".join(file.read_bytes() for file in self._redis.folder.glob("*/*"))
+        if b"m0-end" not in kept:
+            yield Finding("not in Redis", "m0", "m0-end")
+        for one in self._members:
+            if isinstance(one, Wanderer) and one.token.encode() in kept:
+                yield Finding("a token in Redis", one.account.handle)
+        whispers = {asked.text for one in accounts for asked in one.asked if asked.to}
+        for number, server in enumerate(self._servers):
+            log, who = server.log(), f"server {number}"
+            yield from (Finding("in a log", who, each) for each in whispers & {*_TEXT.findall(log)})
+            if "Traceback" in log:
+                yield Finding("an error in a log", who, log[log.index("Traceback") :][:5000])
 
 
 async def _kill(server: Served, due: float, pause: float) -> None:

@@ -2,21 +2,17 @@
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import cycle
 
 import trio
 
 from accounts import Account, Asked, Heard, Roll
-from triochat import join
-from triochat.connect import connect
+from triochat import open_client
 from triochat.exceptions import TriochatError
 from triochat.messages import Event, Say, Whisper
 
 
 class Program:
-    """Who says what it is to say, and hears, and leaves it to the client to come back.
-
-    It does so by one of these ports after the other.
+    """Who says what it is to say, and hears, and leaves it to the client to come back somewhere.
 
     Attributes:
         account: what it has to tell.
@@ -28,7 +24,7 @@ class Program:
         self.account = Account(handle)
         self.unanswered: deque[Asked] = deque()
         self.has_joined = trio.Event()
-        self._ports = cycle(ports)
+        self._addresses = [("127.0.0.1", port) for port in ports]
         self._scope = trio.CancelScope()
         self._ask, self._asked = trio.open_memory_channel[Asked](1000)
 
@@ -44,9 +40,11 @@ class Program:
 
     async def run(self) -> None:
         """Be there until it has left."""
+        (host, port), *also = self._addresses
+        me = self.account.handle
         try:
             async with (
-                join(await self._connect(), self.account.handle, connect=self._connect) as client,
+                open_client(host, port, me, also=also, insecure=True) as client,
                 trio.open_nursery() as nursery,
             ):
                 self._scope = nursery.cancel_scope
@@ -57,9 +55,6 @@ class Program:
                     self._hear(event)
         except* (TriochatError, trio.BrokenResourceError) as error:
             self._witness("gave up", repr(error.exceptions))
-
-    async def _connect(self) -> trio.abc.Stream:
-        return await connect("127.0.0.1", next(self._ports), insecure=True)
 
     async def _speak(self, client: trio.abc.SendChannel[Say | Whisper]) -> None:
         async for text, to in self._asked:

@@ -30,6 +30,7 @@ class RedisServer:
         options: what goes into its redis.conf, as ``maxmemory="3mb"`` or ``appendonly="no"``.
 
     Attributes:
+        folder: where it keeps what it has.
         port: where it listens, without TLS.
         authority: the file of the authority by which its certificate is.
     """
@@ -37,6 +38,7 @@ class RedisServer:
     def __init__(
         self, folder: Path, *, certificate: Certificate | None = None, **options: str
     ) -> None:
+        self.folder = folder
         self.port, self.tls_port = free_port(), free_port()
         self.authority = ""
         password = options.get("requirepass")

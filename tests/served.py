@@ -11,9 +11,14 @@ from real import ENVIRONMENT, TRIOCHAT, free_port, state_home
 PATIENCE = 60.0
 """Seconds within which it does what it is to do; a busy machine is slow to start a server."""
 
+PAUSE = 0.2
+"""Seconds before it is started again."""
+
 
 class Served:
     """``triochat server`` with these options, and a log in this file.
+
+    Where it ``may_fail`` to start it is started again then, as a service manager does.
 
     Attributes:
         port: where it is, run after run.
@@ -21,16 +26,25 @@ class Served:
         is_running: it listens, as far as is known.
     """
 
-    def __init__(self, log: Path, *options: str) -> None:
+    def __init__(self, log: Path, *options: str, may_fail: bool = False) -> None:
         self.port = free_port()
         self.kills = 0
         self.is_running = False
         self._options = options
+        self._may_fail = may_fail
         self._log = log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start it, and wait until it says that it listens."""
+        with trio.fail_after(PATIENCE):
+            while not await self._starts():
+                assert self._may_fail, self.log()
+                await trio.sleep(PAUSE)
+        self.is_running = True
+
+    async def _starts(self) -> bool:
+        size = len(self.log())
         self._process = subprocess.Popen(  # noqa: ASYNC220  it takes no time
             [*TRIOCHAT, "server", str(self.port), *self._options],
             stdin=subprocess.DEVNULL,
@@ -39,17 +53,10 @@ class Served:
             env=ENVIRONMENT | {"XDG_STATE_HOME": state_home()},
             start_new_session=True,
         )
-        with trio.fail_after(PATIENCE):
-            while not await self._listens():
-                assert self._process.poll() is None, self.log()
-                await trio.sleep(0.02)
-        self.is_running = True
-
-    async def _listens(self) -> bool:
-        try:
-            await (await trio.open_tcp_stream("127.0.0.1", self.port)).aclose()
-        except OSError:
-            return False
+        while "Listening on" not in self.log()[size:]:
+            if self._process.poll() is not None:
+                return False
+            await trio.sleep(0.02)
         return True
 
     async def kill(self) -> None:
@@ -60,6 +67,7 @@ class Served:
     async def stop(self, number: int = signal.SIGTERM) -> None:
         """End it, and wait for that."""
         assert self._process
+        assert self._process.poll() is None, self.log()
         self.is_running = False
         self._process.send_signal(number)
         with trio.CancelScope(shield=True), trio.move_on_after(PATIENCE):

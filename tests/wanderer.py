@@ -27,6 +27,7 @@ class Wanderer:
         account: what it has to tell.
         unanswered: what it has asked for, and has no answer yet.
         has_joined: it has been in the room.
+        token: by which it comes back.
     """
 
     def __init__(self, handle: str, ports: Sequence[int], seed: int) -> None:
@@ -35,7 +36,7 @@ class Wanderer:
         self.has_joined = trio.Event()
         self._ports = ports
         self._chance = random.Random(f"{seed} {handle}")  # noqa: S311  of a room without secrets
-        self._token = urlsafe_b64encode(self._chance.randbytes(16)).decode().rstrip("=")
+        self.token = urlsafe_b64encode(self._chance.randbytes(16)).decode().rstrip("=")
         self._last: int | None = None  # the newest id that it has seen
         self._newest = 0  # what the last welcome said
         self._sent = 0  # of the unanswered, over this connection
@@ -71,7 +72,7 @@ class Wanderer:
         join: dict[str, Any] = {
             "type": "join",
             "handle": self.account.handle,
-            "token": self._token,
+            "token": self.token,
         }
         if self._last is not None:
             join["after"] = self._last
@@ -124,7 +125,7 @@ class Wanderer:
             self._last = welcome["last"]
         if welcome["handle"] != self.account.handle:
             self._witness("another handle", welcome["handle"])
-        if welcome.get("token") != self._token:
+        if welcome.get("token") != self.token:
             self._witness("another token")
         self.has_joined.set()
 

@@ -1,0 +1,16 @@
+"""Nothing is lost or doubled where servers share a room and all of it fails; see `crash_servers`."""
+
+import pytest
+
+from crash_servers import Plan, play
+from redis_server import needs_redis
+from troubles import told
+
+pytestmark = [needs_redis, pytest.mark.real_time]
+
+
+async def test_what_is_confirmed_is_with_everybody_once() -> None:
+    """In one order; each whisper with its one reader, each handle with one, and nobody is put out."""
+    report = await play(Plan(seed=1, kills=2, restarts=1, cuts=6, seconds=6, members=15))
+    assert not report.findings, told(report)
+    assert "m0-end" in {heard.text for heard in report.accounts[1].heard}
