@@ -14,7 +14,7 @@ from house import EPOCH, House
 from strategies import wire_text
 from test_archive import contents, everything_in, killed
 from triochat import archiving as module
-from triochat import indexing
+from triochat import indexing, unkept
 from triochat.archiving import Archived, archiving
 from triochat.history import OWN, History
 from triochat.hub import Hub
@@ -374,7 +374,7 @@ async def test_operators_are_reminded(
 ) -> None:
     """As long as nothing is kept operators are told again and again."""
     caplog.set_level(logging.CRITICAL)
-    monkeypatch.setattr(module, "REMIND", 0.03)
+    monkeypatch.setattr(unkept, "REMIND", 0.03)
     async with failing(tmp_path / "room.db", monkeypatch) as one:
         one.disk.problem = "disk I/O error"
         await keep(one.history, said(1))
@@ -388,7 +388,7 @@ async def test_a_gap_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     Who may have missed some of that has no seat to come back to.
     """
-    monkeypatch.setattr(module, "TAIL", 3)
+    monkeypatch.setattr(unkept, "TAIL", 3)
     path = tmp_path / "room.db"
     async with failing(path, monkeypatch) as one:
         history = one.history

@@ -3,9 +3,7 @@
 Memory holds what is newest, as a cache; what is older is read from the file, by a connection of its
 own, so that nobody waits who writes. One thread at a time writes, and commits a batch as one.
 
-When the file cannot be written the room lives on: what is to be kept waits in memory, for as long
-as that has room. Operators hear of it, and each who says something; it is tried again every few
-seconds, and where something was lost the file says so in its place.
+When the file cannot be written the room lives on (`unkept`); it is tried again every few seconds.
 """
 
 import logging
@@ -23,7 +21,7 @@ from triochat.archive import DAMAGED
 from triochat.changes import Changes
 from triochat.filling import filling
 from triochat.finding import RECALLED
-from triochat.history import KEPT, TAIL, History, Tail
+from triochat.history import KEPT, History, Tail
 from triochat.indexing import RETRY, Indexing
 from triochat.messages import Event, Recall, Recalled, Said
 from triochat.order import Peer
@@ -32,26 +30,18 @@ from triochat.sanctions import Rulings, dump, load
 from triochat.scribe import Scribe
 from triochat.seats import HOLD, Seat
 from triochat.telling import Telling, Told
+from triochat.unkept import Unkept
 
 log = logging.getLogger(__name__)
 
 MINUTE = 60.0
 """Seconds between two signs of life; as often it is deleted what need not be kept any more."""
 
-REMIND = 600.0
-"""Seconds after which operators are told again that nothing is kept."""
-
-UNKEPT = "what is said is not being kept ({}); this is tried again every few seconds"
-"""What operators are told."""
-
 AHEAD = (
     "{} has what was never told in this room: it is another room's, or the servers have lost"
     " something; name another file, or move it away"
 )
 """Why a file cannot go on with a tail."""
-
-UNHEARD = "what you say now is told to all who are here, but not kept ({})"
-"""What authors are told."""
 
 _T = TypeVar("_T")
 
@@ -69,8 +59,7 @@ class Archived(History):
 
     Attributes:
         rulings: what operators decided, for the room to go on with.
-        alert: tells operators something.
-        warn: tells a peer something that it has not asked for.
+        unkept: whether it cannot be written now.
     """
 
     is_instant = False
@@ -86,8 +75,6 @@ class Archived(History):
         kept: int = KEPT,
     ) -> None:
         super().__init__(kept, hold=hold, clock=clock)
-        self.alert: Callable[[str], None] = log.warning
-        self.warn: Callable[[Peer, str], None] = lambda peer, text: None  # noqa: ARG005
         self.last_id = self._floor = scribe.last_id  # what was before is in the file alone
         self.seats = scribe.seats
         for seat in self.seats:
@@ -106,11 +93,7 @@ class Archived(History):
         self._readers = trio.CapacityLimiter(1)
         self._wake = trio.Event()
         self._indexing = Indexing(scribe, self._write)
-        self._problem = ""
-        self._alerted = -math.inf
-        self._warned: set[Peer] = set()
-        self._lost = 0  # so many messages, since nothing can be written
-        self._last_lost: Said | None = None
+        self.unkept = Unkept(scribe.path, server)
 
     # ---- keeping
 
@@ -120,15 +103,15 @@ class Archived(History):
         changes, rulings = self._changes, self.rulings
         if rulings.version > self._ruled:
             self._ruled, changes.rulings = rulings.version, dump(rulings, self._clock())
-        if self._problem:
-            self._make_room()
-            self._warn(batch)
+        if self.unkept.problem:
+            self._rise(self.unkept.bound(changes))
+            self.unkept.tell_authors(batch)
             return None
         return self._keep_now(batch) if changes else None
 
     async def _keep_now(self, batch: Sequence[Telling]) -> None:
         if not await self._commit():
-            self._warn(batch)
+            self.unkept.tell_authors(batch)
 
     def _keep(self, told: Told) -> None:
         super()._keep(told)
@@ -171,7 +154,8 @@ class Archived(History):
             self._changes = changes
             if not isinstance(error, sqlite3.Error):
                 raise
-            self._fail(error)
+            self.unkept.note(error)
+            self._wake.set()
             return False
         self._indexing.wake()
         return True
@@ -198,34 +182,6 @@ class Archived(History):
 
     # ---- when nothing can be written
 
-    def _fail(self, error: sqlite3.Error) -> None:
-        self._problem = str(error)
-        self._wake.set()
-        now = trio.current_time()
-        if now - self._alerted >= REMIND:
-            self._alerted = now
-            log.warning("cannot write %s: %s", self._scribe.path, error)
-            self.alert(UNKEPT.format(error))
-
-    def _warn(self, batch: Sequence[Telling]) -> None:
-        """Tell the authors of this batch, each once, that it is not kept."""
-        for telling in batch:
-            if isinstance(telling, Told) and telling.author and telling.author not in self._warned:
-                self._warned.add(telling.author)
-                self.warn(telling.author, UNHEARD.format(self._problem))
-
-    def _make_room(self) -> None:
-        """Lose the oldest of what waits to be written, where that is too much."""
-        changes = self._changes
-        if lost := changes.said[:-TAIL]:
-            self._lost += len(lost)
-            self._last_lost = lost[-1]
-            self._rise({"": lost[-1].id})
-            del changes.said[:-TAIL]
-        for key, number, _ in changes.passing[:-TAIL]:
-            self._rise({key: number})
-        del changes.passing[:-TAIL]
-
     def _rise(self, floors: dict[str, int]) -> None:
         """What has an id of at most these may be missing from now on."""
         for key, floor in floors.items():
@@ -236,16 +192,10 @@ class Archived(History):
         """Try again. When that works, say where something is missing, and go on as before."""
         if not await self._commit():
             return
-        missing = "nothing is missing"
-        if last := self._last_lost:
-            missing = f"{self._lost:,} messages are missing"
-            text = f"could not keep {self._lost:,} messages, up to this one ({self._problem})"
-            self._changes.gaps.append(Said(last.id, last.at, self._server, text, action=True))
-        self._lost, self._last_lost = 0, None
-        self._problem, self._alerted, self._warned = "", -math.inf, set()
+        gaps, missing = self.unkept.end()
+        self._changes.gaps += gaps
         if not self._changes or await self._commit():
-            log.warning("%s is written again; %s", self._scribe.path, missing)
-            self.alert(f"what is said is kept again; {missing}")
+            self.unkept.tell_end(missing)
 
     # ---- cleaning up
 
@@ -265,9 +215,9 @@ class Archived(History):
 
     async def tidy(self) -> None:
         """Delete what need not be kept any more, from the log of changes as well."""
-        if self._problem:
+        if self.unkept.problem:
             await self._mend()
-        if self._problem:
+        if self.unkept.problem:
             return
         try:
             while (floors := await self._write(self._scribe.clean, self._clock())) is not None:
@@ -355,7 +305,7 @@ async def archiving(
         alert: tells operators something.
         warn: tells a peer something that it has not asked for.
     """
-    history.alert, history.warn = alert, warn
+    history.unkept.alert, history.unkept.warn = alert, warn
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(history.run)
