@@ -1,7 +1,9 @@
 import pytest
 
 from triochat import seats as module
-from triochat.order import Peer
+from triochat.messages import Join
+from triochat.order import Asked, Gone, Peer
+from triochat.room import Room
 from triochat.seats import Seat, Seats
 
 
@@ -55,3 +57,20 @@ def test_who_waits_in_the_queue_is_of_the_host_from_where_it_waits() -> None:
     seats.put(went("b", "y", number=2))
     assert [*seats.away] == ["a", "b", "c", "d"]
     assert seats.superfluous() == loaded(seats).superfluous() == seats["b"]
+
+
+@pytest.mark.parametrize("was_console", [False, True])
+@pytest.mark.parametrize("is_console", [False, True])
+def test_a_console_takes_a_seat_again_as_anybody_does(was_console: bool, is_console: bool) -> None:
+    """Whoever had the seat before: it is known who is a console, and so how many others are."""
+    room, join = Room(), Join("Server" if was_console else "Ann", token="t" * 22)
+    former = Peer("former", is_console=was_console)
+    peer = Peer("peer", is_console=is_console)
+    for one in (former, peer):
+        room.apply(Asked(one, (join,), 1.0))
+    room.apply(Asked(Peer("bob"), (Join("Bob"),), 2.0))
+    assert [*room.members] == [peer, Peer("bob")]
+    assert room.members.clients == 1 + (not is_console)
+    assert room.members.who.operators == ((join.handle,) if is_console else ())
+    room.apply(Asked(peer, (Gone("quit"),), 3.0))
+    assert (room.members.clients, room.members.who.handles) == (1, ("Bob",))

@@ -160,6 +160,9 @@ class Members(dict[Peer, str]):
         self._take(peer, handle)
         self._at[self._place_of(handle)] = incarnation_of(peer)
         self._where = None
+        self.clients += former.is_console - peer.is_console
+        self._note_console(former, is_here=False)
+        self._note_console(peer)
         if former in self.operators:
             self.appoint(former, is_operator=False)
             self.appoint(peer)
@@ -192,8 +195,7 @@ class Members(dict[Peer, str]):
     def _note(self, peer: Peer, handle: str) -> None:
         self[peer] = handle
         self._take(peer, handle)
-        if peer.is_console:
-            self._consoles.add(peer)
+        self._note_console(peer)
         for names in self._lists_of(peer):
             insort(names, handle, key=handle_key)
         self._at.insert(self._place_of(handle), incarnation_of(peer))
@@ -202,7 +204,7 @@ class Members(dict[Peer, str]):
     def _forget(self, peer: Peer) -> str:
         handle = self[peer]
         self._free(handle)
-        self._consoles.discard(peer)
+        self._note_console(peer, is_here=False)
         del self._at[self._place_of(handle)]
         key = handle_key(handle)
         for names in self._lists_of(peer):
@@ -213,6 +215,11 @@ class Members(dict[Peer, str]):
     def _place_of(self, handle: str) -> int:
         """Where it stands in the roster."""
         return bisect_left(self._sorted, handle_key(handle), key=handle_key)
+
+    def _note_console(self, peer: Peer, *, is_here: bool = True) -> None:
+        if peer.is_console:
+            (self._consoles.add if is_here else self._consoles.discard)(peer)
+            self._who = None
 
     def _lists_of(self, peer: Peer) -> list[list[str]]:
         return [self._sorted, self._unencrypted] if peer in self.exposed else [self._sorted]
