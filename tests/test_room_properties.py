@@ -299,7 +299,15 @@ class Witness:
             assert audience == tuple(self.followers)
             assert set(self.members) <= set(OPERATORS)
             return
-        own = ("Topic: ", "there is no topic", "nobody is banned", "banned: ", "muted: ", HELP)
+        own = (
+            "Topic: ",
+            "there is no topic",
+            "nobody is banned",
+            "banned: ",
+            "muted: ",
+            "no other server",
+            HELP,
+        )
         if text.startswith(own) or Notice(text) in step.requests:
             assert audience == (step.peer,)
             return
