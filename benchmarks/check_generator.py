@@ -2,7 +2,8 @@
 
 Each wrong server is a chat of a few lines with one fault: it loses, doubles, changes or reorders a
 message for one member. The generator must call each of those runs void, and the faultless one not;
-also over TLS, where that can be, and in frames of WebSocket.
+also over TLS, where that can be, and in frames of WebSocket. Where it only counts bytes, what is
+lost and what is doubled must not escape it.
 """
 
 import socket
@@ -17,7 +18,7 @@ from os import getpid
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
-from generator import can_encrypt, generate
+from generator import Result, can_encrypt, generate
 from lineup import make_certificate
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -144,26 +145,41 @@ def main() -> int:
         contexts = (None, *_contexts(folder))
         for framed, tls, fault in product((False, True), contexts, (None, *FAULTS)):
             with run_chat(fault, tls, framed=framed) as port:
-                result = generate(
-                    folder,
-                    port=port,
-                    pid=getpid(),
-                    dialect="web-line" if framed else "line",
-                    together=int(framed),
-                    tls=int(tls is not None),
-                    members=5,
-                    talkers=5,
-                    window=16,
-                    seconds=1,
-                    deadline=10,
-                )
-            right = ("why" in result) == bool(fault)
-            fooled += not right
-            what = fault.__name__ if fault else "no fault"
-            verdict = "as it should be" if right else "FOOLED"
+                result = _load(folder, port, framed=framed, tls=tls is not None, talkers=5)
             where = " in frames" * framed + " over TLS" * bool(tls)
-            print(f"{what + where:27} {verdict}: {result.get('why', 'valid')}")
+            fooled += not _tell(fault, where, result)
+        for fault in (None, lose, double):
+            with run_chat(fault, None) as port:
+                result = _load(folder, port, talkers=1, checking=1)
+            fooled += not _tell(fault, " where bytes are counted", result)
     return 1 if fooled else 0
+
+
+def _load(
+    folder: Path, port: int, *, framed: bool = False, tls: bool = False, **options: float
+) -> Result:
+    return generate(
+        folder,
+        port=port,
+        pid=getpid(),
+        dialect="web-line" if framed else "line",
+        together=int(framed),
+        tls=int(tls),
+        members=5,
+        window=16,
+        seconds=1,
+        deadline=10,
+        **options,
+    )
+
+
+def _tell(fault: Fault | None, where: str, result: Result) -> bool:
+    """Say whether this fault was found, or none where there is none."""
+    right = ("why" in result) == bool(fault)
+    what = fault.__name__ if fault else "no fault"
+    verdict = "as it should be" if right else "FOOLED"
+    print(f"{what + where:35} {verdict}: {result.get('why', 'valid')}")
+    return right
 
 
 def _contexts(folder: Path) -> Iterator[ssl.SSLContext]:

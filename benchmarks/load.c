@@ -15,6 +15,11 @@
  * dialect. A message is answered when half of the room has heard it; a talker has at most `window`
  * unanswered ones.
  *
+ * A room may be on several servers: with `port=9001,9002 pid=17,18` members are at them in turns, and what
+ * is checked is checked across them; with `away=1` talkers are at the first, all others at the last. `beside=19`
+ * is a process whose CPU is told apart. With `checking=20` only the first 20 members look at what they hear; of what
+ * the others hear only the bytes are counted, and thrown away unread: so the generator takes less of the machine.
+ *
  * With `tls=1` all of it goes through TLS, whatever the server's certificate: compiled with -DWITH_TLS.
  *
  * Over WebSocket each message is a masked frame of its own, as browsers send it; with `together=1`
@@ -89,8 +94,9 @@ struct conn {
     struct ssl_st *tls; /* NULL where nothing is encrypted */
     unsigned number;
     enum state state;
-    bool hears, talks, leads, stalled, ready, blocked;
+    bool hears, talks, leads, stalled, counts, ready, blocked;
     unsigned synced;
+    uint64_t bytes; /* of all messages, where it only counts */
     char *rest; /* the start of a message whose end has not come yet */
     size_t rest_length, rest_room;
     uint64_t place; /* in the log: the next one to hear */
@@ -107,15 +113,21 @@ struct conn {
 
 struct entry { /* of the log; a slot is used again when all have heard its message */
     unsigned talker, length, count;
+    uint64_t end; /* bytes of this one and all before it */
     double sent;
     char line[LINE];
 };
 
+struct list {
+    int count, at[8];
+};
+
 static struct {
-    int port, pid, members, talkers, window, stalled, fill, deadline, tls, together;
+    struct list port, pid;
+    int beside, away, checking, members, talkers, window, stalled, fill, deadline, tls, together;
     double warmup, seconds, rate, idle;
     const char *workload;
-} option = {.members = 100, .talkers = 1, .window = 64, .deadline = 120, .warmup = 0.5, .seconds = 2,
+} option = {.checking = 1 << 30, .members = 100, .talkers = 1, .window = 64, .deadline = 120, .warmup = 0.5, .seconds = 2,
             .rate = 50, .idle = 5, .workload = "saturated"};
 
 static const struct dialect *dialect;
@@ -125,7 +137,7 @@ static int connections, epoll, timer;
 static struct conn **ready, **blocked;
 static int ready_count, blocked_count;
 static struct entry *ring;
-static uint64_t ring_mask, head;
+static uint64_t ring_mask, head, log_bytes;
 static char *buffer;
 
 static uint64_t posted, completed, deliveries;
@@ -168,9 +180,9 @@ static void *grow(void *memory, size_t *room, size_t needed, size_t size) {
     return memory;
 }
 
-static double server_cpu(void) {
+static double cpu_of(int pid) {
     char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", option.pid);
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "r");
     if (!file) fail("the server is gone");
     size_t length = fread(text, 1, sizeof text - 1, file);
@@ -182,6 +194,12 @@ static double server_cpu(void) {
                           &system) != 2)
         fail("cannot read %s", path);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double server_cpu(void) {
+    double sum = 0;
+    for (int i = 0; i < option.pid.count; i++) sum += cpu_of(option.pid.at[i]);
+    return sum;
 }
 
 /* What all processors have done so far, in seconds. */
@@ -197,12 +215,14 @@ static double machine_cpu(void) {
 
 static double server_memory(void) {
     char path[64];
-    long pages = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", option.pid);
-    FILE *file = fopen(path, "r");
-    if (!file || fscanf(file, "%*d %ld", &pages) != 1) fail("the server is gone");
-    fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    long pages = 0, sum = 0;
+    for (int i = 0; i < option.pid.count; i++, sum += pages) {
+        snprintf(path, sizeof path, "/proc/%d/statm", option.pid.at[i]);
+        FILE *file = fopen(path, "r");
+        if (!file || fscanf(file, "%*d %ld", &pages) != 1) fail("the server is gone");
+        fclose(file);
+    }
+    return (double)sum * (double)sysconf(_SC_PAGESIZE);
 }
 
 static double own_cpu(void) {
@@ -455,6 +475,7 @@ static void append(const char *line, size_t length, unsigned talker, unsigned se
     *entry = (struct entry){.talker = talker, .length = (unsigned)length};
     entry->sent = author->sent[sequence % SENT];
     memcpy(entry->line, line, length);
+    entry->end = log_bytes += length;
     head++;
     skip_own(author);
 }
@@ -614,18 +635,43 @@ static void hear(struct conn *c) {
     } while (c->tls && n == CHUNK);
 }
 
+/* What this one has heard, told by its bytes alone; of what nobody has looked at yet, later. */
+static void advance(struct conn *c) {
+    while (c->place < head && ring[c->place & ring_mask].end <= c->bytes)
+        deliver(c, &ring[c->place & ring_mask]);
+    if (c->bytes > log_bytes) block(c);
+}
+
+static void count_bytes(struct conn *c) {
+    ssize_t n = recv(c->fd, NULL, CHUNK, MSG_TRUNC);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) fail("member %u: the server closed the connection", c->number);
+    if (measuring_latency || !windowed) now = clock_now();
+    c->bytes += (uint64_t)n;
+    advance(c);
+}
+
 static void unblock(void) {
     int count = blocked_count;
     blocked_count = 0;
     for (int i = 0; i < count; i++) {
         struct conn *c = blocked[i];
         c->blocked = false;
+        if (c->counts) {
+            advance(c);
+            continue;
+        }
         digest(c, c->rest, c->rest_length);
         if (c->tls) hear(c);
     }
 }
 
 /* ---- one turn of the loop */
+
+static int port_of(const struct conn *c) {
+    int place = option.away ? (c->talks ? 0 : option.port.count - 1) : (int)c->number % option.port.count;
+    return option.port.at[place];
+}
 
 static void start(struct conn *c) {
     int error = 0;
@@ -641,7 +687,7 @@ static void say_hello(struct conn *c) {
     if (dialect->framed) {
         char request[256];
         c->state = UPGRADING;
-        put_bytes(c, request, (size_t)snprintf(request, sizeof request, UPGRADE, option.port));
+        put_bytes(c, request, (size_t)snprintf(request, sizeof request, UPGRADE, port_of(c)));
         flush(c);
     } else if (c->hears) {
         join(c);
@@ -667,7 +713,9 @@ static void react(struct conn *c, unsigned events) {
             watch(c, EPOLLIN);
             flush(c);
         }
-        if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) hear(c);
+        if (!(events & (EPOLLIN | EPOLLERR | EPOLLHUP))) return;
+        if (c->counts && running) count_bytes(c);
+        else hear(c);
     }
 }
 
@@ -705,7 +753,7 @@ static void open_connection(struct conn *c) {
     setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + c->number / 4000);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons((uint16_t)option.port);
+    to.sin_port = htons((uint16_t)port_of(c));
     if (bind(c->fd, (struct sockaddr *)&from, sizeof from)) fail("bind: %s", strerror(errno));
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)
         fail("member %u cannot connect: %s", c->number, strerror(errno));
@@ -758,6 +806,8 @@ static void set_up(void) {
         c->stalled = c->hears && i >= listeners;
         c->talks = dialect->apart ? !c->hears : i < option.talkers;
         c->leads = dialect->echoes || !c->talks;
+        c->counts = c->hears && !c->stalled && i >= option.checking;
+        if (c->counts) c->leads = false;
     }
     for (int i = 0; i < option.talkers; i++)
         talkers[i] = &conns[dialect->apart ? connections - option.talkers + i : i];
@@ -766,12 +816,13 @@ static void set_up(void) {
 /* ---- workloads */
 
 struct mark {
-    double time, server, own, machine;
+    double time, server, beside, own, machine;
     uint64_t deliveries;
 };
 
 static struct mark mark(void) {
-    return (struct mark){clock_now(), server_cpu(), own_cpu(), machine_cpu(), deliveries};
+    double beside = option.beside ? cpu_of(option.beside) : 0;
+    return (struct mark){clock_now(), server_cpu(), beside, own_cpu(), machine_cpu(), deliveries};
 }
 
 static void print_between(struct mark a, struct mark b) {
@@ -781,7 +832,10 @@ static void print_between(struct mark a, struct mark b) {
     printf(",\"server_load\":%.3f,\"generator_load\":%.3f,\"generator_us\":%.4f",
            (b.server - a.server) / seconds, (b.own - a.own) / seconds,
            count > 0 ? (b.own - a.own) / count * 1e6 : 0);
-    double others = (b.machine - a.machine) - (b.server - a.server) - (b.own - a.own);
+    double beside = b.beside - a.beside;
+    printf(",\"beside_load\":%.3f,\"beside_us\":%.4f", beside / seconds,
+           count > 0 ? beside / count * 1e6 : 0);
+    double others = (b.machine - a.machine) - (b.server - a.server) - (b.own - a.own) - beside;
     printf(",\"other_load\":%.3f", others > 0 ? others / seconds : 0);
 }
 
@@ -791,6 +845,9 @@ static void drain(void) {
             fail("%llu messages did not reach everybody within 60 s",
                  (unsigned long long)(posted - completed));
     turn_until(clock_now() + 0.05); /* for what should not come: a message twice */
+    for (int i = 0; i < connections; i++)
+        if (conns[i].counts && conns[i].bytes != log_bytes)
+            fail("member %d heard more than what was said", i);
 }
 
 static void start_windows(void) {
@@ -892,15 +949,28 @@ static void print_crowd(double empty, double seconds) {
 
 /* ---- the command line */
 
+static void set_list(const char *key, struct list *list, const char *value) {
+    int room = (int)(sizeof list->at / sizeof *list->at);
+    for (list->count = 0; value; value = strchr(value, ',') ? strchr(value, ',') + 1 : NULL) {
+        if (list->count == room) fail("%s: at most %d", key, room);
+        list->at[list->count++] = atoi(value);
+    }
+}
+
 static void set(const char *key, const char *value) {
     struct { const char *key; int *number; double *real; } known[] = {
-        {"port", &option.port, NULL}, {"pid", &option.pid, NULL}, {"members", &option.members, NULL},
+        {"beside", &option.beside, NULL}, {"away", &option.away, NULL},
+        {"checking", &option.checking, NULL}, {"members", &option.members, NULL},
         {"talkers", &option.talkers, NULL}, {"window", &option.window, NULL},
         {"stalled", &option.stalled, NULL}, {"fill", &option.fill, NULL},
         {"deadline", &option.deadline, NULL}, {"tls", &option.tls, NULL},
         {"together", &option.together, NULL}, {"warmup", NULL, &option.warmup},
         {"seconds", NULL, &option.seconds}, {"rate", NULL, &option.rate}, {"idle", NULL, &option.idle},
     };
+    if (!strcmp(key, "port") || !strcmp(key, "pid")) {
+        set_list(key, !strcmp(key, "port") ? &option.port : &option.pid, value);
+        return;
+    }
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(key, known[i].key)) continue;
         if (known[i].number) *known[i].number = atoi(value);
@@ -920,9 +990,12 @@ static void read_options(int count, char **arguments) {
         *value = 0;
         set(arguments[i], value + 1);
     }
-    if (!dialect || !option.port || !option.pid) fail("port, pid and dialect are needed");
+    if (!dialect || !option.port.count || !option.pid.count) fail("port, pid and dialect are needed");
     if (option.window >= SENT) fail("the window must be less than %d", SENT);
     if (option.talkers > option.members) fail("more talkers than members");
+    if (option.checking < option.members && (option.tls || dialect->framed || !dialect->echoes))
+        fail("bytes are counted only of lines in clear text that all hear alike");
+    if (option.checking < option.talkers) fail("talkers look at what they hear");
 }
 
 int main(int count, char **arguments) {
