@@ -136,13 +136,14 @@ class Road:
 
     Args:
         ledger: where it leads.
-        delay: seconds that each way takes.
+        delay: seconds that each way takes at most.
         twice: how probable it is that an entry is written twice.
         lost: how probable it is that the answer is lost, and the connection with it.
         seed: of all that is random.
 
     Attributes:
         is_open: whether it can be gone now.
+        delay: as it was given.
     """
 
     where = "the ledger"
@@ -158,7 +159,7 @@ class Road:
     ) -> None:
         self.ledger = ledger
         self.is_open = True
-        self._delay, self._twice, self._lost = delay, twice, lost
+        self.delay, self._twice, self._lost = delay, twice, lost
         self._random = random.Random(seed)  # noqa: S311
         self._scopes: set[trio.CancelScope] = set()
 
@@ -187,7 +188,7 @@ class Road:
 
     async def go(self) -> None:
         """One way."""
-        await trio.sleep(self._delay * self._random.random())
+        await trio.sleep(self.delay * self._random.random())
         self._check()
 
     async def add(self, data: bytes) -> None:

@@ -6,6 +6,7 @@ back in either case, from a new peer, and is told what it has missed; the former
 any more.
 """
 
+import math
 from collections.abc import Iterable
 
 from msgspec.structs import replace
@@ -221,6 +222,13 @@ def lapse(state: State) -> None:
         elif not seat.is_held:
             depart(state, seat)
             fill(state)
+
+
+def due(state: State) -> float:
+    """When `lapse` has something to do; never, if infinite."""
+    away = map(state.seats.__getitem__, state.seats.away)
+    lapses = ((seat.away or 0.0) + (state.hold if seat.is_held else state.grace) for seat in away)
+    return min(lapses, default=math.inf)
 
 
 def give_up_server(state: State, incarnation: str) -> None:

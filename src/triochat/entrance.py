@@ -85,6 +85,10 @@ class Entrance:
         if self._link.speaker.has_spares:
             self._hub.spares.note(self._peer.host, trio.current_time())
 
+    def wait(self, seconds: float) -> None:
+        """It has waited so long until what it asks for had its place."""
+        self._stranger.wait(seconds)
+
     def guess(self, request: AnyRequest, count: int = 1) -> float:
         """How many seconds it has to wait before this is heard, which may be a guess.
 

@@ -68,6 +68,7 @@ class Feed:
         self.room.last_id = max(self.room.last_id, self.history.last_id)
         self.fan_out.told = self.room.last_id
         self._clock = clock
+        self._ahead = -math.inf  # a shared order's clock, of trio's
         self._pace = Pace()
         self._batch: list[Telling] = []
         self._shares = Shares()
@@ -117,6 +118,14 @@ class Feed:
             told = led_to if asked.peer == peer else told
         return told
 
+    @property
+    def now(self) -> float:
+        """What time it is in the room, in seconds since the epoch; rather too late than too early.
+
+        Servers that share an order go by its clock, and not by their own.
+        """
+        return self._clock() if self._ahead == -math.inf else trio.current_time() + self._ahead
+
     def is_unplaced(self, peer: Peer) -> bool:
         """Whether something that this peer has asked for has no place yet."""
         return peer in self._unplaced
@@ -140,6 +149,7 @@ class Feed:
         the order has taken is to be given back once.
         """
         for asked in placed:
+            self._ahead = max(self._ahead, asked.now - trio.current_time())
             told = self._apply(asked)
             if unplaced := self._unplaced.get(asked.peer):
                 unplaced.told += told

@@ -34,7 +34,7 @@ async def put_out_idle(hub: Hub) -> None:
         lead = min(WARNING, limit / 2)
         warned = {peer: since for peer, since in warned.items() if peer in links}
         for peer, link in [*links.items()] if limit < math.inf else []:
-            if peer in members.queue:
+            if peer in members.queue or hub.is_unplaced(peer):
                 link.spoke = now  # who has waited for long has not been silent for long
             elif peer not in members or hub.room.is_operator(peer):
                 continue

@@ -318,12 +318,13 @@ class Moderated(Message, frozen=True, omit_defaults=True):
     """What an operator has done, in words for everybody; ``by`` is its handle.
 
     For programs the ``deed`` is the request that led to it (``op``, ``topic``, ``quiet``), and
-    ``what`` it was done to: a handle, the new topic, ``on`` or ``off``.
+    ``what`` it was done to: a handle, the new topic, ``on`` or ``off``. It has no id where a server
+    says by itself what need not be told again.
     """
 
     text: str
-    id: int = field(default_factory=lambda: 0)
-    at: Time = field(default_factory=lambda: "")
+    id: int = 0
+    at: Time = ""
     by: Name = field(default_factory=lambda: "")
     deed: str = ""
     what: str = ""

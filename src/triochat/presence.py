@@ -34,7 +34,7 @@ async def ask_silent(hub: Hub) -> None:
         asked &= links.keys()
         for peer, link in links.items():
             count, since = heard.setdefault(peer, (-1, now))
-            if count != link.speaker.heard:
+            if count != link.speaker.heard or hub.is_unplaced(peer):  # it is not read meanwhile
                 heard[peer] = link.speaker.heard, now
                 asked.discard(peer)
             elif peer not in asked and now - since >= link.speaker.silence:

@@ -20,6 +20,7 @@ from triochat.hosts import host_of
 from triochat.hub import CROWDED, Hub
 from triochat.idleness import put_out_idle
 from triochat.ledger import LedgerError
+from triochat.outage import tell_of_outages
 from triochat.outbox import LINGER
 from triochat.presence import ask_silent
 from triochat.session import Session
@@ -85,6 +86,8 @@ async def serve(
                 doors.start_soon(put_out_idle, hub)
                 doors.start_soon(give_up_absent, hub)
                 doors.start_soon(ask_silent, hub)
+                if sharing:
+                    doors.start_soon(tell_of_outages, hub, sharing)
                 task_status.started(doors.cancel_scope)
                 held = [_Door(listener, places) for listener in listeners]
                 with _telling_lacks(hub):

@@ -19,7 +19,7 @@ a bug in this session                  logged; the room hears "server error", ev
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -33,12 +33,12 @@ from triochat.hosts import is_local
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Forget, Pong, Typed
-from triochat.order import HOUSE, AnyRequest, Came, Gone, Lapse, Warned
+from triochat.order import HOUSE, AnyRequest, Came, Gone, Lapse, Peer, Warned
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.record import Record
 from triochat.sockets import is_reset, receiver
-from triochat.telling import Told
+from triochat.telling import Telling, Told
 
 DRAIN = 1 << 18
 """Bytes that a peer may still send when its connection ends; nobody reads them."""
@@ -200,7 +200,7 @@ class Session:
             if hub.backlog:
                 wanted = min(wanted, FEW)
             count = hub.claim(wanted) or await hub.wait_share(wanted)
-            told = await hub.ask_in_place(peer, requests[:count])
+            told = await self._ask_in_place(peer, requests[:count])
             requests = requests[count:]
             self._record.note_told(told)
             if self._entrance and (handle := self._entrance.look(told)):
@@ -218,6 +218,14 @@ class Session:
                 await self._pause(delay)
             if hub.backlog:
                 await hub.backlog.wait_room(sum(map(size_of, told)))
+
+    async def _ask_in_place(self, peer: Peer, requests: Sequence[AnyRequest]) -> Sequence[Telling]:
+        """Ask for this, and wait until it has its place; a stranger has as much more time."""
+        since = trio.current_time()
+        told = await self._hub.ask_in_place(peer, requests)
+        if self._entrance:
+            self._entrance.wait(trio.current_time() - since)
+        return told
 
     async def _find(self, request: AnyRequest) -> AnyRequest:
         """What an operator asks for; the messages that are to be removed by their ids."""
@@ -244,7 +252,7 @@ class Session:
         while delay := entrance.rest(request):  # another may have come in meanwhile
             await self._sleep_until(trio.current_time() + delay)
         if entrance.is_ahead(request):  # of us; then another server has told it what comes next
-            await self._hub.ask_in_place(HOUSE, (Lapse(),))
+            await self._ask_in_place(HOUSE, (Lapse(),))
 
     async def _pause(self, delay: float) -> None:
         """Have it wait that has said more than it may; a member is told when that begins."""

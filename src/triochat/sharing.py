@@ -88,6 +88,7 @@ class Sharing:
         self._is_gapped = False  # entries that were not read are gone: they begin anew, or we do
         self._unsaved = 0  # entries since the last snapshot
         self._saved = trio.current_time()
+        self._waits_since: float | None = None  # what was written, and nothing was read since
         self._wake = trio.Event()
         self._here = trio.Event()
         self._has_started = False
@@ -100,6 +101,11 @@ class Sharing:
         if not placed:
             self._wake.set()
         return placed
+
+    @property
+    def stuck_since(self) -> float | None:
+        """Since when what is asked waits in vain, on trio's clock; None while it does not."""
+        return self._waits_since if self.lost_since is None else self.lost_since
 
     # ---- coming in
 
@@ -212,6 +218,7 @@ class Sharing:
             await access.add(data)
         while True:
             while (batch := self._gathering.next_batch()) is not None:
+                self._waits_since = self._waits_since or trio.current_time()
                 await access.add(batch)
             if self._is_leaving:
                 self._left.set()
@@ -242,6 +249,9 @@ class Sharing:
         now = entry.position.time / 1000
         if self._room.servers.take(read.incarnation, read.number):
             self._hub.apply(self._gathering.read(read, now))
+            if read.incarnation == self._incarnation:
+                waits = self._gathering.unread()
+                self._waits_since = trio.current_time() if waits else None
         self._replica.reached = reached
         self._unsaved += 1
         if self._incarnation in self._room.servers:
@@ -353,6 +363,7 @@ class Sharing:
         log.warning("the other servers have given this one up; it comes again")
         self._incarnation = token_hex(4)
         self._gathering = Gathering(self._room, self._incarnation)
+        self._waits_since = None
         self._hub.abandon_unplaced()
         self._hub.let_go(CUT_OFF)
         self._announce()

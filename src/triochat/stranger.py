@@ -99,6 +99,12 @@ class Stranger:
         """It is greeted, once."""
         self._silent = math.inf
 
+    def wait(self, seconds: float) -> None:
+        """It could say nothing for so long, and not through its own fault."""
+        self._asked += seconds
+        self._began += seconds
+        self._came += seconds
+
     def fail(self, now: float) -> None:
         """It has said a line that did not let it in, and is asked again."""
         self.tries += 1

@@ -137,6 +137,10 @@ class Speaker:
         """The bytes that ask whether it is there, where it must be asked."""
         return b""
 
+    def pulse(self) -> bytes:
+        """The bytes that say only that the server is there, where a client goes by that."""
+        return b""
+
     def part(self, reason: str) -> bytes:  # noqa: ARG002  most have heard it by then
         """The last bytes before its connection ends, for this reason."""
         return b""

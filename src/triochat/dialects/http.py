@@ -169,6 +169,10 @@ class HttpSpeaker(Speaker):
         """The response; or what it alone is told over the WebSocket."""
         return self._web.tell(events, me) if self._web else super().tell(events, me)
 
+    def pulse(self) -> bytes:
+        """A WebSocket's."""
+        return self._web.pulse() if self._web else b""
+
     def part(self, reason: str) -> bytes:
         """A WebSocket's close frame."""
         return self._web.part(reason) if self._web else b""

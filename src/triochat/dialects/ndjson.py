@@ -19,6 +19,8 @@ _encoder = msgspec.json.Encoder()
 NDJSON = Dialect("ndjson", echoes=True, encode=_encoder.encode_lines)
 """The dialect of programs: each event is a JSON object on one line."""
 
+PULSE = b'{"type":"pulse"}\n'
+
 
 class NdjsonSpeaker(Speaker):
     """A program at the other end. One that ends without a word has died."""
@@ -29,6 +31,10 @@ class NdjsonSpeaker(Speaker):
     has_seat = True
     parting = "connection lost"
     line_length = 1 << 13  # the longest message takes 6,000 bytes if all of it is escaped
+
+    def pulse(self) -> bytes:
+        """An event of a type that nobody knows, and everybody ignores."""
+        return PULSE
 
     def _read(self, lines: list[str | Refused]) -> list[AnyRequest]:
         decode = _requests.decode
