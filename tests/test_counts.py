@@ -132,6 +132,14 @@ FIGURES = Figures(
 )
 
 
+def test_figures_of_several_servers() -> None:
+    """How many servers share the room, and how many of its members are at this one."""
+    shared = FIGURES._replace(here=5, servers=2)
+    assert words_of(shared).splitlines()[1:3] == ["here        5 of 12", "servers     2"]
+    lost = words_of(shared._replace(lost=61.4)).splitlines()[2]
+    assert lost == "servers     2; not reached for 61 s"
+
+
 def test_figures_in_words() -> None:
     """A line each, aligned."""
     assert words_of(FIGURES).splitlines() == [

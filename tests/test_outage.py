@@ -67,12 +67,14 @@ async def test_all_are_told_once_and_when_it_is_over() -> None:
         await trio.sleep(PATIENCE - 0.5)
         assert await told(ann) == []
         await trio.sleep(60)
+        assert 60 < one.hub.figures().lost < 62
         assert await told(ann) == [LOST, *["pulse"] * 5]
         assert await bob.heard_by_now() == [f"* {LOST}"]
         mend(one)
         await trio.sleep(5)
         assert [text for text in await told(ann) if text != "pulse"] == ["hello", BACK]
         assert await bob.heard_by_now() == ["Ann> hello", f"* {BACK}"]
+        assert one.hub.figures().lost == 0
 
 
 async def test_what_programs_are_told() -> None:

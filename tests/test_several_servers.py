@@ -207,6 +207,12 @@ async def test_consoles_at_two_servers(
             await trio.sleep(1)
         assert (first.prompt, second.prompt) == ("Server> ", "Server2> ")
         ann = await alpha.join("Ann")
+        await trio.sleep(1)
+        figures = alpha.hub.figures(), beta.hub.figures()
+        assert [(one.servers, one.here, sum(one.members.values())) for one in figures] == [
+            (2, 2, 3),
+            (2, 1, 3),
+        ]
         await second.type("\\quiet on")
         await second.type("\\servers")
         await trio.sleep(1)
@@ -215,7 +221,7 @@ async def test_consoles_at_two_servers(
             == second.screen[-2]
             == "* the room was made quiet by Server2: only operators speak"
         )
-        assert second.screen[-1].endswith("\n* beta: 1 here, up for 2 seconds; you are at this one")
+        assert second.screen[-1].endswith("\n* beta: 1 here, up for 3 seconds; you are at this one")
         assert any("by Server2" in one.getMessage() for one in caplog.records)
         await second.type("\\quit")
         await ann.until('{"type":"closing"')

@@ -86,7 +86,7 @@ class Entrance:
             self._hub.spares.note(self._peer.host, trio.current_time())
 
     def wait(self, seconds: float) -> None:
-        """It has waited so long until what it asks for had its place."""
+        """It was not heard for so long."""
         self._stranger.wait(seconds)
 
     def guess(self, request: AnyRequest, count: int = 1) -> float:
@@ -140,13 +140,15 @@ class Entrance:
                 hub.ask(HOUSE, (Vacate(key),))
         return request if request.token else replace(request, token=token_urlsafe(16))
 
-    def look(self, told: Iterable[Telling]) -> str | None:
+    def look(self, told: Iterable[Telling], since: float) -> str | None:
         """Its handle, if the room has taken that; else it may be asked again, or has to go.
 
         Args:
             told: what it has asked for led to.
+            since: when it asked; until now it was not heard.
         """
         hub, now = self._hub, trio.current_time()
+        self.wait(now - since)
         if handle := hub.room.members.handle_of(self._peer):
             hub.lobby.let_in(self._peer)
             self._comings.note(self._peer.host, self._known_as(handle), now)

@@ -26,6 +26,9 @@ class Figures(NamedTuple):
         failures: handshakes and encrypted connections that failed until now.
         memory: bytes; 0 if not known.
         files: how many are open, and may be; 0 if not known.
+        here: members that are connected to this server; the others are so elsewhere, or away.
+        servers: how many share the room; 0 where it is on this one alone.
+        lost: seconds for which those could not be reached; 0 while they can be.
     """
 
     version: str
@@ -45,6 +48,9 @@ class Figures(NamedTuple):
     failures: int
     memory: int
     files: tuple[int, int]
+    here: int = 0
+    servers: int = 0
+    lost: float = 0.0
 
 
 def words_of(figures: Figures) -> str:
@@ -52,6 +58,9 @@ def words_of(figures: Figures) -> str:
     are_open, may_be = figures.files
     rows = {
         "members": _split(figures.members) + f"; {figures.exposed:,} not encrypted",
+        "here": f"{figures.here:,} of {sum(figures.members.values()):,}",
+        "servers": f"{figures.servers:,}"
+        + (f"; not reached for {figures.lost:,.0f} s" if figures.lost else ""),
         "away": f"{figures.away:,} who may come back",
         "in line": f"{figures.queue:,}",
         "strangers": f"{figures.strangers:,}",
@@ -66,6 +75,8 @@ def words_of(figures: Figures) -> str:
         "up for": str(timedelta(seconds=int(figures.uptime))),
         "version": figures.version,
     }
+    if not figures.servers:
+        del rows["here"], rows["servers"]
     return "\n".join(f"{name:<10}  {words}" for name, words in rows.items())
 
 

@@ -54,6 +54,7 @@ class Hub(Feed):
         tls: how links are encrypted; None where that cannot be.
         setting: what speakers may have to know; may be replaced before anybody is connected.
         spares: whose silent connections are kept for later.
+        stuck_since: since when other servers cannot be reached, on trio's clock; None while not so.
         incarnation: what the ids of its peers begin with, so that nobody has them elsewhere.
     """
 
@@ -78,6 +79,7 @@ class Hub(Feed):
         self.returns = Comings(*RETURNS)
         self.handshakes = Handshakes()
         self.spares = Spares()
+        self.stuck_since: float | None = None
         self.incarnation = token_hex(4)
         self._ids = count(1)
         self.setting = Setting(room.name, room.members.handle_length, has_tls=tls is not None)
@@ -104,6 +106,7 @@ class Hub(Feed):
         counts, state = self.counts, self.room
         here = Counter(state.doors[peer] for peer in state.members if peer in state.doors)
         line_rate, delivery_rate = counts.rates
+        lost = 0.0 if self.stuck_since is None else trio.current_time() - self.stuck_since
         return Figures(
             version=__version__,
             uptime=counts.uptime,
@@ -122,6 +125,9 @@ class Hub(Feed):
             failures=counts.failures,
             memory=vitals.memory(),
             files=vitals.files(),
+            here=sum(peer in state.members for peer in self.fan_out.links),
+            servers=len(state.servers),
+            lost=lost,
         )
 
     def alert(self, text: str) -> None:

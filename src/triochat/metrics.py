@@ -26,6 +26,9 @@ GAUGES = {
     "queue": ("queue", "Peers that wait for a place in the room."),
     "strangers": ("strangers", "Connections that have not joined."),
     "exposed": ("members_unencrypted", "Members whose connection others in a network can read."),
+    "here": ("members_here", "People in the room that are connected to this server."),
+    "servers": ("servers", "Servers that share the room; 0 where it is on one alone."),
+    "lost": ("servers_lost_seconds", "How long the other servers have not been reached."),
     "lag": ("loop_lag_seconds", "How long it took of late until what was read was told."),
 }
 """What goes up and down: the figure, and the metric's name and description."""

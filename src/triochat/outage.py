@@ -31,6 +31,7 @@ async def tell_of_outages(hub: Hub, sharing: Sharing) -> None:
     """Tell who is connected here when there is an outage, and when it is over. Does not end."""
     while True:
         await _wait_until(sharing, is_out=True)
+        hub.stuck_since = sharing.stuck_since
         told: set[Peer] = set()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_tell_all, hub, sharing, told)
@@ -38,6 +39,7 @@ async def tell_of_outages(hub: Hub, sharing: Sharing) -> None:
             await _wait_until(sharing, is_out=False)
             await hub.ask_in_place(HOUSE, (Lapse(),))  # behind all that waited
             nursery.cancel_scope.cancel()
+        hub.stuck_since = None
         hub.tell([Told([Moderated(BACK)], tuple(told))])
 
 

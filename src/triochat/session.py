@@ -19,7 +19,7 @@ a bug in this session                  logged; the room hears "server error", ev
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
@@ -33,12 +33,12 @@ from triochat.hosts import is_local
 from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Forget, Pong, Typed
-from triochat.order import HOUSE, AnyRequest, Came, Gone, Lapse, Peer, Warned
+from triochat.order import HOUSE, AnyRequest, Came, Gone, Lapse, Warned
 from triochat.outbox import Way
 from triochat.ratelimit import STRANGER, TokenBucket
 from triochat.record import Record
 from triochat.sockets import is_reset, receiver
-from triochat.telling import Telling, Told
+from triochat.telling import Told
 
 DRAIN = 1 << 18
 """Bytes that a peer may still send when its connection ends; nobody reads them."""
@@ -200,10 +200,10 @@ class Session:
             if hub.backlog:
                 wanted = min(wanted, FEW)
             count = hub.claim(wanted) or await hub.wait_share(wanted)
-            told = await self._ask_in_place(peer, requests[:count])
+            told = await hub.ask_in_place(peer, requests[:count])
             requests = requests[count:]
             self._record.note_told(told)
-            if self._entrance and (handle := self._entrance.look(told)):
+            if self._entrance and (handle := self._entrance.look(told, now)):
                 self._entrance = None
                 self._let_in()
                 self._record.note_join(handle, self.link.speaker.dialect.name)
@@ -218,14 +218,6 @@ class Session:
                 await self._pause(delay)
             if hub.backlog:
                 await hub.backlog.wait_room(sum(map(size_of, told)))
-
-    async def _ask_in_place(self, peer: Peer, requests: Sequence[AnyRequest]) -> Sequence[Telling]:
-        """Ask for this, and wait until it has its place; a stranger has as much more time."""
-        since = trio.current_time()
-        told = await self._hub.ask_in_place(peer, requests)
-        if self._entrance:
-            self._entrance.wait(trio.current_time() - since)
-        return told
 
     async def _find(self, request: AnyRequest) -> AnyRequest:
         """What an operator asks for; the messages that are to be removed by their ids."""
@@ -252,7 +244,9 @@ class Session:
         while delay := entrance.rest(request):  # another may have come in meanwhile
             await self._sleep_until(trio.current_time() + delay)
         if entrance.is_ahead(request):  # of us; then another server has told it what comes next
-            await self._ask_in_place(HOUSE, (Lapse(),))
+            since = trio.current_time()
+            await self._hub.ask_in_place(HOUSE, (Lapse(),))
+            entrance.wait(trio.current_time() - since)
 
     async def _pause(self, delay: float) -> None:
         """Have it wait that has said more than it may; a member is told when that begins."""
