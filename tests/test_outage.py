@@ -132,6 +132,21 @@ async def test_a_ledger_that_does_not_answer() -> None:
         assert heard == [LOST, "hello", BACK]
 
 
+async def test_a_ledger_that_is_too_slow() -> None:
+    """Where it takes long each time that is one outage, until it does not."""
+    async with open_site(10_000) as site:
+        one = await site.open("one")
+        ann = await one.join("Ann")
+        one.road.delay = 10
+        for _ in range(20):
+            await ann.ask({"type": "say", "text": "hello"})
+            await trio.sleep(20)
+        one.road.delay = 0
+        await trio.sleep(60)
+        heard = [text for text in await told(ann) if text not in ("pulse", "hello")]
+        assert heard == [LOST, BACK]
+
+
 async def test_a_client_waits() -> None:
     """A client of ours that has said something does not take the server for dead."""
     async with open_site(10_000) as site:

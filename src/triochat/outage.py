@@ -5,6 +5,8 @@ nobody's question whether we are there is answered. Those who would think that w
 something from time to time.
 """
 
+import math
+
 import trio
 
 from triochat.hub import Hub
@@ -36,8 +38,12 @@ async def tell_of_outages(hub: Hub, sharing: Sharing) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_tell_all, hub, sharing, told)
             nursery.start_soon(_pulse, hub)
-            await _wait_until(sharing, is_out=False)
-            await hub.ask_in_place(HOUSE, (Lapse(),))  # behind all that waited
+            took = math.inf
+            while took >= PATIENCE:
+                await _wait_until(sharing, is_out=False)
+                since = trio.current_time()
+                await hub.ask_in_place(HOUSE, (Lapse(),))  # behind all that waited
+                took = trio.current_time() - since
             nursery.cancel_scope.cancel()
         hub.stuck_since = None
         hub.tell([Told([Moderated(BACK)], tuple(told))])
@@ -63,8 +69,8 @@ async def _tell_all(hub: Hub, sharing: Sharing, told: set[Peer]) -> None:
         } - told
         told |= new
         operators = {*filter(room.is_operator, new)}
-        why = f" ({sharing.problem})" if sharing.lost_since is not None else ""
-        for text, peers in ((LOST, new - operators), (LOST + why, operators)):
+        why = sharing.problem if sharing.lost_since is not None else "no answer"
+        for text, peers in ((LOST, new - operators), (f"{LOST} ({why})", operators)):
             if peers:
                 hub.tell([Told([Moderated(text)], tuple(peers))])
         await trio.sleep(LOOK)
