@@ -22,7 +22,6 @@ from triochat.gathering import Gathering
 from triochat.hub import Hub
 from triochat.ledger import (
     LEASE,
-    START,
     Access,
     Entry,
     Ledger,
@@ -32,6 +31,7 @@ from triochat.ledger import (
     Reached,
     Standing,
 )
+from triochat.mending import mend
 from triochat.order import HOUSE, Asked, ServerCame, ServerGone
 from triochat.pace import BREATH
 from triochat.replica import Replica, read_entry
@@ -47,9 +47,6 @@ SNAPSHOT = 60.0, 10_000
 
 PAUSES = 0.05, 0.1, 0.2, 0.5, 1.0
 """Seconds between two tries to reach the ledger; the last one for ever after."""
-
-ROLL = 3.0
-"""Seconds in which the others are to say how far they have read."""
 
 LOST = (
     "{} has lost what was written last; the room goes on from what its servers know"
@@ -293,45 +290,23 @@ class Sharing:
     # ---- when something is missing
 
     async def _compare(self, access: Access) -> None:
-        """Find out whether all is still there that was read; if not, go on from what is known.
-
-        Another run of the ledger may have come back with less than this server has read, or than
-        another one has: so all say how far they have read, and who has read most begins anew.
-        """
+        """Find out whether all is still there that was read; if not, see that it is mended."""
         standing = await access.standing(self._replica.reached.position)
         if self._run not in ("", access.run) or standing is not Standing.KEPT:
-            await self._call_roll(access)
+            await mend(access, self._name, self._replica, partial(self._found, access))
             standing = await access.standing(self._replica.reached.position)
         self._run = access.run
         self._is_gapped = standing is Standing.TRIMMED
 
-    async def _call_roll(self, access: Access) -> None:
-        names = {one.name for one in self._room.servers.values()}
-        with trio.move_on_after(ROLL):
-            while names - (await access.call_roll(self._name, self._replica.reached)).keys():  # noqa: ASYNC110
-                await trio.sleep(TICK / 10)
-        while True:
-            furthest = max((await access.call_roll(self._name, self._replica.reached)).values())
-            standing = await access.standing(furthest.position)
-            is_mine = furthest == self._replica.reached
-            if standing is Standing.TRIMMED and is_mine and await self._knows_more(access):
-                standing = Standing.LOST
-            if standing is not Standing.LOST:
-                return
-            if is_mine and await access.take_lead(self._incarnation):
-                founding = partial(self._replica.founding, self._incarnation)
-                if await access.found(*await self._hub.look(founding)):
-                    self._hub.alert(LOST.format(self._ledger.where))
-                    return
-            await trio.sleep(TICK / 10)
-
-    async def _knows_more(self, access: Access) -> bool:
-        """Whether the entries begin anew from less than is known here."""
-        [first, *_] = await access.read(START)
-        founded, reached = read_entry(first), self._replica.reached
-        if not isinstance(founded, Founded) or founded.former == reached.position:
+    async def _found(self, access: Access) -> bool:
+        """Begin the entries anew from what is known here, if it is for this server to do so."""
+        if not await access.take_lead(self._incarnation):
             return False
-        return founded.entries < reached.entries
+        founding = partial(self._replica.founding, self._incarnation)
+        has_founded = await access.found(*await self._hub.look(founding))
+        if has_founded:
+            self._hub.alert(LOST.format(self._ledger.where))
+        return has_founded
 
     async def _begin_anew(self, founded: Founded, reached: Reached, access: Access) -> None:
         """The entries begin anew here, from what another server knew, or this one."""

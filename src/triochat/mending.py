@@ -1,0 +1,55 @@
+"""Mending: whether a ledger still has all that servers have read there, and what is done if not.
+
+Another run of a ledger may have come back with less than some server has read. So all of them say
+how far they have read; who has read most begins the entries anew, with what it knows. Those who
+have read as far go on from there, all others from the snapshot that was kept with it.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from triochat.entries import Founded
+from triochat.ledger import START, Access, Standing
+from triochat.replica import Replica, read_entry
+
+ROLL = 3.0
+"""Seconds in which the others are to say how far they have read."""
+
+LOOK = 0.1
+"""Seconds between two looks at what they say."""
+
+
+async def mend(
+    access: Access, name: str, replica: Replica, begin_anew: Callable[[], Awaitable[bool]]
+) -> None:
+    """Return when all is there that any server has read, or the entries were begun anew.
+
+    Args:
+        access: the ledger.
+        name: of this server.
+        replica: what it knows.
+        begin_anew: does so from there, unless another server leads; whether it was done.
+    """
+    others = {server.name for server in replica.room.servers.values()}
+    deadline = trio.current_time() + ROLL
+    while True:
+        roll = await access.call_roll(name, replica.reached)
+        if others <= roll.keys() or trio.current_time() >= deadline:
+            furthest = max(roll.values())
+            is_mine = furthest == replica.reached
+            standing = await access.standing(furthest.position)
+            if standing is Standing.TRIMMED and is_mine and await _knows_more(access, replica):
+                standing = Standing.LOST
+            if standing is not Standing.LOST or (is_mine and await begin_anew()):
+                return
+        await trio.sleep(LOOK)
+
+
+async def _knows_more(access: Access, replica: Replica) -> bool:
+    """Whether the entries were begun anew with less than this server knows."""
+    [first, *_] = await access.read(START)
+    founded, reached = read_entry(first), replica.reached
+    if not isinstance(founded, Founded) or founded.former == reached.position:
+        return False
+    return founded.entries < reached.entries
