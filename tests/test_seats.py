@@ -2,7 +2,7 @@ import pytest
 
 from triochat import seats as module
 from triochat.messages import Join
-from triochat.order import Asked, Gone, Peer
+from triochat.order import AnyRequest, Asked, Exposed, Gone, Lapse, Peer
 from triochat.room import Room
 from triochat.seats import Seat, Seats
 
@@ -74,3 +74,24 @@ def test_a_console_takes_a_seat_again_as_anybody_does(was_console: bool, is_cons
     assert room.members.who.operators == ((join.handle,) if is_console else ())
     room.apply(Asked(peer, (Gone("quit"),), 3.0))
     assert (room.members.clients, room.members.who.handles) == (1, ("Bob",))
+
+
+def test_who_comes_back_through_the_queue_can_be_overheard() -> None:
+    """It is marked so when it is let in, and for as long as it is there."""
+    room, join = Room(max_clients=1), Join("Ann", token="t" * 22)
+    ann, again, bob = Peer("ann"), Peer("again"), Peer("bob")
+    asked: list[tuple[Peer, float, list[AnyRequest]]] = [
+        (ann, 1, [Exposed(), join]),
+        (ann, 2, [Gone("lost")]),
+        (ann, 60, [Lapse()]),
+        (bob, 61, [Join("Bob")]),
+        (again, 62, [Exposed(), join]),
+        (bob, 63, [Gone("quit")]),
+    ]
+    for peer, now, requests in asked:
+        room.apply(Asked(peer, requests, now))
+    assert room.exposed == {again}
+    assert [*room.members.who.unencrypted] == ["Ann"]
+    room.apply(Asked(again, [Gone("quit")], 64))
+    assert not room.members.who.handles
+    assert not room.members.who.unencrypted

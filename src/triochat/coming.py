@@ -85,7 +85,8 @@ def welcome(state: State, peer: Peer, join: Join, *, is_back: bool = False) -> N
 
 def welcome_back(state: State, peer: Peer, seat: Seat, join: Join) -> None:
     """A peer has taken its seat again; tell it what it has missed, and then all."""
-    state.exposed.discard(seat.peer)
+    if seat.peer != peer:  # which it is if it had to wait
+        state.exposed.discard(seat.peer)
     seat = replace(
         seat,
         peer=peer,
