@@ -75,6 +75,8 @@ def test_what_is_told_has_its_price() -> None:
     assert price(2, [Told([said], None, ann), Told([refused], (ann,))]) == 2 + REFUSED
     assert price(2, [Told([said], None, ann), Told([Pong()], (ann,))]) == 1 + PING
     assert price(1, [Told([Roster(("a",) * NAMES * 10)], (ann,))]) == 11
+    shared = Roster(("a",) * NAMES, servers=("alpha:9999",) * NAMES)
+    assert price(1, [Told([shared], (ann,))]) == 3
 
 
 def test_long_lines_cost_more() -> None:

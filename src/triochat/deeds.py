@@ -118,7 +118,7 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
     where = f"; still listening on {state.place}" if state.place else ""
     if state.members.keys() - {peer}:  # consoles of other servers, which have not asked for it
         by = state.members.get(peer, "")
-        text = f"all clients were disconnected by {by}{where}"
+        text = f"all clients were disconnected by {by or state.server}{where}"
         state.tell(Moderated(text, state.next_id(), state.at, by))
     else:
         state.tell(Notice(f"all clients disconnected{where}"))
