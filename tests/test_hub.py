@@ -19,7 +19,7 @@ from triochat.hub import Hub
 from triochat.link import Link
 from triochat.lobby import TURNED_AWAY
 from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
-from triochat.order import AnyRequest, Asked, Order
+from triochat.order import AnyRequest, Asked, Gone, Order
 from triochat.outbox import LIMIT, LINGER, Way
 from triochat.pace import BATCH, CROWD, MOMENT
 from triochat.ratelimit import Limits
@@ -363,6 +363,22 @@ async def test_a_program_is_not_greeted_in_its_own_language() -> None:
             disk.turns.release()
         assert (await bot.line()).startswith("* triochat")
         assert (await bot.event())["type"] == "welcome"
+
+
+async def test_what_nobody_need_know_is_not_waited_for() -> None:
+    """Who goes before anybody has heard of it is told that nothing more comes of what it asked."""
+    asked: list[Asked] = []
+
+    def order(one: Asked) -> Sequence[Asked]:
+        asked.append(one)
+        return [Asked(one.peer, (), 0) for one in asked] if type(one.requests[0]) is Gone else ()
+
+    async with open_hub(Hub(Room(), order=order)) as hub:
+        ann = Member(hub)
+        ann.ask(Join("Ann"))
+        assert hub.is_unplaced(ann.peer)
+        hub.disconnect(ann.peer, "connection lost")
+        assert not hub.is_unplaced(ann.peer)
 
 
 class Full(History):

@@ -33,7 +33,8 @@ class Server:
         self.room = Room(name="shared")
         self.history = history or History()
         self.road = road
-        self.sharing = Sharing(road, name, Replica(self.room, self.history, Agreement({})))
+        self.replica = Replica(self.room, self.history, Agreement({}))
+        self.sharing = Sharing(road, name, self.replica)
         self.listener = MemoryListener()
         self.scope = trio.CancelScope()
 
@@ -79,7 +80,7 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(seconds: float = 600) -> AsyncIterator[Site]:
+async def open_site(seconds: float = 3600) -> AsyncIterator[Site]:
     """A ledger; whoever shares it is killed at the end, which must come in time."""
     with trio.fail_after(seconds):
         async with trio.open_nursery() as nursery:
@@ -230,6 +231,26 @@ async def test_a_server_that_was_cut_off_comes_again(
         await trio.sleep(1)
         assert one.state == two.state
         assert sorted(one.room.members.values()) == ["Ann", "Bob"]
+
+
+async def test_who_was_away_for_too_long_goes_on_from_a_snapshot(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where entries that it has not read are not kept any more it knows as much as the others."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        await one.join("Ann", "a" * 22)
+        bob = await two.join("Bob", "b" * 22)
+        one.road.is_open = False
+        one.road.cut()
+        for number in range(30):
+            await trio.sleep(one.room.hold / 20)
+            await bob.ask({"type": "say", "text": f"bob-{number}"})
+        one.road.is_open = True
+        await trio.sleep(10)
+        assert one.state == two.state
+        assert one.replica.reached == two.replica.reached
+        assert len(one.room.servers) == 2
 
 
 @pytest.mark.parametrize("keep", [0, 2, 5])

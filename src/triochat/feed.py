@@ -112,6 +112,8 @@ class Feed:
         if not placed:
             self._unplaced.setdefault(peer, _Unplaced()).count += 1
             return ()
+        if unplaced := self._unplaced.pop(peer, None):
+            unplaced.done.set()  # what it has asked before has its place with this, or needs none
         told: Sequence[Telling] = ()
         for asked in placed:
             led_to = self._apply(asked)

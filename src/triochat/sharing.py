@@ -227,7 +227,8 @@ class Sharing:
         since = time.perf_counter()
         while True:
             for entry in await access.read(self._replica.reached.position):
-                await self._take(entry, access)
+                if entry.position > self._replica.reached.position:  # else a snapshot has it
+                    await self._take(entry, access)
                 if time.perf_counter() - since > BREATH:  # others have their turn
                     await trio.lowlevel.checkpoint()
                     since = time.perf_counter()
