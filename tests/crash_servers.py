@@ -1,6 +1,6 @@
 """Kill servers that share a room, restart their Redis, and cut the links between, while all talk.
 
-    python tests/crash_servers.py --seed 7 --kills 10 --restarts 3 --cuts 30 --seconds 75
+    python tests/crash_servers.py --seed 7 --kills 10 --restarts 3 --cuts 30 --seconds 60
 
 Each of three servers reaches Redis by a proxy of its own, which cuts (`cutter`). Members are spread
 over the servers and come back at any of them: some with our own client, most know only the protocol
@@ -16,7 +16,7 @@ import random
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,7 @@ class Plan(NamedTuple):
     kills: int = 10
     restarts: int = 3
     cuts: int = 30
-    seconds: float = 75.0
+    seconds: float = 60.0
     members: int = 60
 
 
@@ -89,13 +89,12 @@ async def play(plan: Plan) -> Report:
                 options = ("--redis", url, "--name", "room", "--grace", GRACE)
                 server = Served(Path(folder) / f"log{number}", *options, may_fail=True)
                 stack.enter_context(closing(server))
-                await server.start()
                 cutters.append(cutter)
                 servers.append(server)
+            await _all_at_once([server.start for server in servers])
             ordeal = Ordeal(plan, redis, servers, cutters)
             await ordeal.run()
-            for server in servers:
-                await server.stop()
+            await _all_at_once([server.stop for server in servers])
             nursery.cancel_scope.cancel()
         return ordeal.report()
 
@@ -189,14 +188,10 @@ class Ordeal:
                 for first in range(SERVERS)
             ]
             self._rivals += rivals
-            async with trio.open_nursery() as nursery:
-                for rival in rivals:
-                    nursery.start_soon(rival.ask)
+            await _all_at_once([rival.ask for rival in rivals])
             if (count := sum(rival.has_won for rival in rivals)) != 1:
                 self._found.append(Finding(f"{count} got the handle", name))
-            async with trio.open_nursery() as nursery:
-                for rival in rivals:
-                    nursery.start_soon(rival.leave)
+            await _all_at_once([rival.leave for rival in rivals])
 
     def _chance(self, what: str) -> random.Random:
         return random.Random(f"{self._plan.seed} {what}")  # noqa: S311  no secret
@@ -237,6 +232,12 @@ class Ordeal:
                 yield Finding("an error in a log", who, log[log.index("Traceback") :][:5000])
 
 
+async def _all_at_once(what: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    async with trio.open_nursery() as nursery:
+        for each in what:
+            nursery.start_soon(each)
+
+
 async def _kill(server: Served, due: float, pause: float) -> None:
     """Kill it when it is time and it is there, and start it after so many seconds."""
     await trio.sleep_until(due)
@@ -254,7 +255,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--restarts", type=int, default=3)
     parser.add_argument("--cuts", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=75.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--members", type=int, default=60)
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)  # noqa: T201  it is a script
