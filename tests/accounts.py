@@ -5,7 +5,7 @@ refused anything, or lost its place before the end: whatever was cut or killed, 
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
 from typing import NamedTuple
@@ -84,10 +84,10 @@ class Account:
 
 def findings(
     accounts: Sequence[Account],
-    kept: Sequence[Kept] | None = None,
+    kept: Mapping[str, Sequence[Kept]] | None = None,
     guests: Sequence[Account] = (),
 ) -> list[Finding]:
-    """All that is wrong with what these tell, and with what was kept, if it was; empty if nothing.
+    """All that is wrong with what these tell, and with what files have kept; empty if nothing.
 
     All of them were in the room before the first text was said, and until the last. ``guests`` are
     others, who came and went, and had no receipts: an account for each of their stays.
@@ -104,8 +104,8 @@ def findings(
         found += _private(account, accounts)
     for guest in guests:
         found += _passing(guest, order)
-    if kept is not None:
-        found += _file(accounts, kept, due)
+    for name, messages in (kept or {}).items():
+        found += _file(name, messages, accounts, due)
     return found
 
 
@@ -249,9 +249,11 @@ def _passing(guest: Account, order: Sequence[str]) -> Iterator[Finding]:
         yield Finding("not due", guest.handle, text)
 
 
-def _file(accounts: Sequence[Account], kept: Sequence[Kept], due: set[str]) -> Iterator[Finding]:
+def _file(
+    name: str, kept: Sequence[Kept], accounts: Sequence[Account], due: set[str]
+) -> Iterator[Finding]:
     """That the file has all that was said, as it was heard, in order, and nothing else."""
-    yield from _counted("file", [message.text for message in kept], due)
+    yield from _counted(name, [message.text for message in kept], due)
     told = {
         Kept(heard.id, heard.handle, heard.text)
         for one in accounts
@@ -259,9 +261,9 @@ def _file(accounts: Sequence[Account], kept: Sequence[Kept], due: set[str]) -> I
         if heard.kind == "said"
     }
     others = [message for message in kept if message not in told and message.text in due]
-    yield from (Finding("nobody heard it so", "file", message.text) for message in others)
+    yield from (Finding("nobody heard it so", name, message.text) for message in others)
     if [message.id for message in kept] != sorted(message.id for message in kept):
-        yield Finding("ids out of order", "file")
+        yield Finding("ids out of order", name)
 
 
 # ---- telling

@@ -12,18 +12,16 @@ in a file, and nothing is killed. Exit 1, and what is to be known, if anything w
 import argparse
 import os
 import random
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import trio
 
-from accounts import Account, Finding, Kept, findings
+from accounts import Account, Finding, findings
 from cutter import Cutter
 from served import PATIENCE, Served
 from troubles import (
@@ -31,6 +29,7 @@ from troubles import (
     Member,
     Report,
     cut,
+    kept_in,
     member,
     settle,
     talk,
@@ -85,7 +84,7 @@ async def _play(plan: Plan, served: Served, file: Path) -> Report:
         nursery.cancel_scope.cancel()
     await served.stop()
     accounts = accounts or [one.account for one in members]
-    found = findings(accounts, _kept(file) if plan.is_kept else None)
+    found = findings(accounts, {"file": kept_in(file)} if plan.is_kept else None)
     found += _left_behind(file, accounts) if plan.is_kept else []
     words = (
         f"seed {plan.seed}: {words_of(accounts)}; {served.kills} kills,"
@@ -121,13 +120,6 @@ async def _kill(served: Served, plan: Plan) -> None:
 
 
 # ---- what is left
-
-
-def _kept(file: Path) -> list[Kept]:
-    """The messages in the file, in their order."""
-    with closing(sqlite3.connect(file)) as database:
-        rows = database.execute("SELECT id, handle, text FROM said ORDER BY rowid")
-        return [Kept(*row) for row in rows]
 
 
 def _left_behind(file: Path, accounts: Sequence[Account]) -> list[Finding]:

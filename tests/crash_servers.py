@@ -6,8 +6,9 @@ Each of three servers reaches Redis by a proxy of its own, which cuts (`cutter`)
 over the servers and come back at any of them: some with our own client, most know only the protocol
 (`wanderer`). Others come as with ``nc`` and go when their server does, or ask for one handle at the
 same moment on all servers (`passers`). In the end all that was confirmed must be with everybody
-once and in one order, each whisper with its one reader, and each handle must have been one's own at
-any time. Exit 1, and what is to be known, if anything was wrong.
+once and in one order, and in the file of each server, each whisper with its one reader, and each
+handle must have been one's own at any time. With ``--memory`` no server has a file. Exit 1, and
+what is to be known, if anything was wrong.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import random
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import NamedTuple
 
 import trio
 
-from accounts import Account, Finding, findings
+from accounts import Account, Finding, Kept, findings
 from cutter import Cutter
 from passers import Passer, Rival
 from redis_server import RedisServer, running_redis
@@ -33,6 +34,7 @@ from troubles import (
     GRACE,
     Report,
     cut,
+    kept_in,
     member,
     settle,
     talk,
@@ -74,6 +76,7 @@ class Plan(NamedTuple):
     cuts: int = 30
     seconds: float = 60.0
     members: int = 60
+    is_kept: bool = True
 
 
 async def play(plan: Plan) -> Report:
@@ -86,7 +89,9 @@ async def play(plan: Plan) -> Report:
                 serve = partial(trio.serve_tcp, cutter.carry, 0, host="127.0.0.1")
                 [listener] = await nursery.start(serve)
                 url = f"redis://127.0.0.1:{listener.socket.getsockname()[1]}"
-                options = ("--redis", url, "--name", "room", "--grace", GRACE)
+                options = ["--redis", url, "--name", "room", "--grace", GRACE]
+                if plan.is_kept:
+                    options += ["--history", str(_file(folder, number))]
                 server = Served(Path(folder) / f"log{number}", *options, may_fail=True)
                 stack.enter_context(closing(server))
                 cutters.append(cutter)
@@ -96,7 +101,12 @@ async def play(plan: Plan) -> Report:
             await ordeal.run()
             await _all_at_once([server.stop for server in servers])
             nursery.cancel_scope.cancel()
-        return ordeal.report()
+        files = range(SERVERS if plan.is_kept else 0)
+        return ordeal.report({f"file {one}": kept_in(_file(folder, one)) for one in files})
+
+
+def _file(folder: str, number: int) -> Path:
+    return Path(folder) / f"room{number}.db"
 
 
 class Ordeal:
@@ -201,12 +211,12 @@ class Ordeal:
         now, each = trio.current_time(), self._plan.seconds / max(1, count)
         return [now + each * (number + chance.random()) for number in range(count)]
 
-    def report(self) -> Report:
-        """What has happened."""
+    def report(self, kept: Mapping[str, Sequence[Kept]]) -> Report:
+        """What has happened; this stands in the servers' files."""
         accounts = self._accounts or [one.account for one in self._members]
         guests = [stay for passer in self._passers for stay in passer.stays]
         guests += [rival.account for rival in self._rivals]
-        found = [*self._found, *findings(accounts, guests=guests)]
+        found = [*self._found, *findings(accounts, kept, guests)]
         found += self._leaks(accounts)
         kills = sum(server.kills for server in self._servers)
         words = (
@@ -257,9 +267,12 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--members", type=int, default=60)
+    parser.add_argument("--memory", action="store_true", help="no server keeps a file")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)  # noqa: T201  it is a script
-    report = trio.run(play, Plan(**vars(given)))
+    troubles = given.kills, given.restarts, given.cuts
+    plan = Plan(given.seed, *troubles, given.seconds, given.members, not given.memory)
+    report = trio.run(play, plan)
     print(told(report))  # noqa: T201
     return bool(report.findings)
 

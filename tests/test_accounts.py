@@ -29,7 +29,7 @@ FILE = [Kept(4, "Ann", "ann-1"), Kept(6, "Bob", "bob-1"), Kept(8, "Ann", "ann-3"
 def test_nothing_is_wrong_where_nothing_is() -> None:
     """In memory, and with a file."""
     assert findings(three()) == []
-    assert findings(three(), FILE) == []
+    assert findings(three(), {"file": FILE}) == []
 
 
 @pytest.mark.parametrize("who", [0, 1, 2])
@@ -69,7 +69,7 @@ def test_what_was_said_again_is_doubled() -> None:
     for account in accounts:
         account.heard.append(Heard(0.6, "said", 10, "Bob", text="bob-1"))
     doubled = [Finding("doubled", name, "bob-1") for name in ("Ann", "Bob", "Cid", "file")]
-    assert findings(accounts, [*FILE, Kept(10, "Bob", "bob-1")]) == doubled
+    assert findings(accounts, {"file": [*FILE, Kept(10, "Bob", "bob-1")]}) == doubled
 
 
 def test_another_order_is_found() -> None:
@@ -159,7 +159,7 @@ def test_what_a_server_warns_of_is_no_disturbance() -> None:
 )
 def test_a_file_that_is_not_what_was_said_is_found(file: list[Kept], finding: Finding) -> None:
     """Less, more, otherwise, or a whisper."""
-    assert findings(three(), file) == [finding]
+    assert findings(three(), {"file": file}) == [finding]
 
 
 # ---- those who come and go

@@ -1,13 +1,16 @@
 """What `crash` and `crash_servers` do to members, and tell of them."""
 
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import trio
 
-from accounts import Account, Asked, Finding, story
+from accounts import Account, Asked, Finding, Kept, story
 from cutter import Cutter
 from programs import Program
 from served import PATIENCE
@@ -88,6 +91,13 @@ async def settle(members: Sequence[Member]) -> None:
 
 def _ends(account: Account) -> int:
     return sum(heard.text.endswith("-end") for heard in account.heard[-1000:])
+
+
+def kept_in(file: Path) -> list[Kept]:
+    """The messages in the file, in their order."""
+    with closing(sqlite3.connect(file)) as database:
+        rows = database.execute("SELECT id, handle, text FROM said ORDER BY rowid")
+        return [Kept(*row) for row in rows]
 
 
 # ---- telling
