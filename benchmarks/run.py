@@ -130,7 +130,7 @@ def _measure(
             _progress(f"{workload.title}, round {number + 1}: {server.title}")
             rounds[server.name].append(_run(workload, server, folder, quick=quick))
     _progress("")
-    merged = {name: _merge(results) for name, results in rounds.items()}
+    merged = {name: merge(results) for name, results in rounds.items()}
     print(table(workload, servers, merged), flush=True)
     return merged
 
@@ -162,7 +162,7 @@ def _try(server: Server, folder: Path, options: Options) -> Result:
     """Run once; again if other programs disturbed it. The run that was disturbed least counts."""
     results: list[Result] = []
     for _ in range(TRIES):
-        _wait_quiet()
+        wait_quiet()
         results.append(_run_once(server, folder, options))
         if _other_load(results[-1]) < DISTURBED:
             break
@@ -181,7 +181,7 @@ def _run_once(server: Server, folder: Path, options: Options) -> Result:
         return {"why": str(error)}
 
 
-def _wait_quiet(patience: float = 30.0) -> None:
+def wait_quiet(patience: float = 30.0) -> None:
     """Wait until nobody else uses the machine much, but not for ever."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
@@ -197,7 +197,7 @@ def _busy() -> int:
     return sum(map(int, (user, nice, system, irq, soft)))
 
 
-def _merge(results: list[Result]) -> Result:
+def merge(results: list[Result]) -> Result:
     """Medians of the rounds that were not void; why, if all were."""
     valid = [result for result in results if "why" not in result] or results[:1]
     return {key: _median([result[key] for result in valid if key in result]) for key in valid[0]}

@@ -53,6 +53,34 @@ def test_what_a_browser_feels_of_a_busy_room_can_be_measured() -> None:
     assert "until a member has a message" in told
 
 
+needs_redis = pytest.mark.skipif(
+    not shutil.which("redis-server"), reason="redis-server is not installed"
+)
+
+
+@needs_redis
+def test_what_it_costs_to_share_a_room_can_be_measured() -> None:
+    """One message at a time, and as many as there can be, with one server and with two."""
+    told = measure("shared.py", "--quick", "--seconds", "0.3", "--only", "one-10", "halved")
+    assert "void" not in told
+    rows = [line for line in told.splitlines() if line.startswith("two servers")]
+    assert len(rows) == 5, told  # a heading, and once more beside something else each
+    assert told.count("pub/sub, two servers") == 1
+
+
+@needs_redis
+def test_what_limits_a_room_on_many_servers_can_be_measured(tmp_path: Path) -> None:
+    """Each part is measured, and what follows for many servers goes into a page."""
+    page = tmp_path / "scaling.md"
+    page.write_text("before\n<!-- tables -->\nold\n<!-- end of tables -->\nafter\n")
+    measure("scaling.py", "--quick", "--runs", "1", "--seconds", "0.3", "--write", str(page))
+    written = page.read_text()
+    assert written.startswith("before\n")
+    assert written.endswith("\nafter\n")
+    assert "\nold\n" not in written
+    assert re.search(r"\| 1,000 \| 1,000,000 \| [\d,]+ \|", written), written
+
+
 def test_the_load_generator_is_not_fooled() -> None:
     """Servers that lose, double, change or reorder a message are found out; also in frames."""
     told = measure("check_generator.py")
