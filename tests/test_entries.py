@@ -1,3 +1,4 @@
+import json
 from contextlib import suppress
 
 import msgspec
@@ -5,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import any_request
+from triochat.dialects.ndjson import decode_request
 from triochat.entries import Batch, Founded, decode, encode, share, taken
-from triochat.messages import Join
+from triochat.messages import Join, Refused
 from triochat.order import Peer
 from triochat.seats import key_of
 
@@ -32,6 +34,19 @@ def test_what_is_asked_can_be_written_down(peer: Peer, requests: list[object], n
             assert not one.token or key_of(other.token) == key_of(one.token)
         else:
             assert one == other
+
+
+NUMBERS = st.integers() | st.sampled_from([10**30, -(10**19), 1 << 63, 1 << 64, -(1 << 63) - 1])
+
+
+@given(st.sampled_from(["join", "recall", "forget"]), NUMBERS, NUMBERS, st.text())
+def test_what_is_heard_can_be_written_down(kind: str, number: int, other: int, text: str) -> None:
+    """However large a number is that anybody sends: or one line would end the server."""
+    asked = {"type": kind, "handle": text, "history": number, "count": number}
+    numbers = {"after": other, "before": other, "ids": [other], "minutes": other}
+    heard = decode_request(json.dumps(asked | numbers))
+    if not isinstance(heard, Refused):
+        encode(Batch("0000abcd", 1, [(Peer("0000abcd-1"), share([heard]))]))
 
 
 @given(st.binary(max_size=40))

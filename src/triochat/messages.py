@@ -38,6 +38,9 @@ PAGE = 400
 Id: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 """The id of an event: whole numbers that every reader of JSON can hold."""
 
+Count: TypeAlias = Annotated[int, Meta(ge=-(1 << 53) + 1, le=(1 << 53) - 1)]
+"""How many; less than nothing is nothing. No larger than an `Id`: what is shared is written down."""
+
 Token: TypeAlias = Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]{22,128})?\Z")]
 """By which a peer takes its seat again; empty if it has none. 128 random bits are 22 characters."""
 
@@ -59,7 +62,7 @@ class Join(Message, frozen=True, omit_defaults=True):
 
     handle: str
     password: Annotated[str, Meta(max_length=PASSWORD_LENGTH)] = ""
-    history: int | None = 0
+    history: Count | None = 0
     token: Token = ""
     after: Id | None = None
 
@@ -110,7 +113,7 @@ class Recall(Message, frozen=True, omit_defaults=True, rename={"author": "from"}
     And that hold all words of ``find``, were said by ``author``, and in the last ``minutes``.
     """
 
-    count: int = 50
+    count: Count = 50
     before: Id | None = None
     find: Annotated[str, Meta(max_length=500)] = ""
     author: Annotated[str, Meta(max_length=256)] = ""
