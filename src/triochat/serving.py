@@ -210,9 +210,7 @@ async def _serve_until_signal(
                 await hearing.start(stop_on_signal, doors)
                 log.info("listening on %s port %d", options.host, port_of(listeners))
                 manager.tell("READY=1", f"STATUS=listening on port {port_of(listeners)}")
-                if sharing:
-                    say(1, introduction(hub, sharing))
-                say(1, _invite(listeners, hub, options))
+                say(1, _invite(listeners, hub, sharing, options))
                 nursery.start_soon(_show_room, hub, options)
             nursery.cancel_scope.deadline = trio.current_time() + LINGER  # a screen may be stuck
         hearing.cancel_scope.cancel()
@@ -220,9 +218,12 @@ async def _serve_until_signal(
     return code
 
 
-def _invite(listeners: Listeners, hub: Hub, options: argparse.Namespace) -> str:
-    """How to join what listens there."""
-    return invitation(
+def _invite(
+    listeners: Listeners, hub: Hub, sharing: Sharing | None, options: argparse.Namespace
+) -> str:
+    """Who else has this room, and how to join what listens here."""
+    introduced = f"{introduction(hub, sharing)}\n" if sharing else ""
+    return introduced + invitation(
         options.host,
         port_of(listeners),
         [(each.socket.family, each.socket.getsockname()[0]) for each in listeners],
