@@ -131,7 +131,7 @@ WORKLOADS = (
     _saturated(1000),
     _saturated(4000),
     _saturated(1000, 1),
-    _saturated(4000, halved=True),
+    _saturated(2000, halved=True),
 )
 
 SHARED = "alone", "one", "two"
