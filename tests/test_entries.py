@@ -2,29 +2,34 @@ import json
 from contextlib import suppress
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import any_request
 from triochat.dialects.ndjson import decode_request
-from triochat.entries import Batch, Founded, decode, encode, share, taken
-from triochat.messages import Join, Refused
+from triochat.entries import Batch, Founded, decode, encode_asked, encode_batch, taken
+from triochat.messages import Ban, Join, Refused
 from triochat.order import Peer
 from triochat.seats import key_of
 
+PEER = Peer("0000abcd-1")
 peers = st.builds(Peer, st.text(), st.text(), st.text(), st.booleans())
 
 
 @given(peers, st.lists(any_request, max_size=4), st.integers(1, 2**40))
 def test_what_is_asked_can_be_written_down(peer: Peer, requests: list[object], number: int) -> None:
     """Servers that share an order tell each other what is asked, and mean the same."""
-    batch = Batch("0000abcd", number, [(peer, share(requests))])  # type: ignore[arg-type]
     try:
-        read = decode(encode(batch))
+        raw = encode_asked(peer, requests)  # type: ignore[arg-type]
     except UnicodeEncodeError:  # a lone surrogate: nothing that is asked over a wire has one
         return
+    read = decode(encode_batch("0000abcd", number, [raw] if raw else []))
     assert isinstance(read, Batch)
     assert read.number == number
+    if not requests:
+        assert not read.asked
+        return
     asked = taken(read.asked[0], 1.0)
     assert asked.peer == peer
     for one, other in zip(requests, asked.requests, strict=True):
@@ -46,7 +51,7 @@ def test_what_is_heard_can_be_written_down(kind: str, number: int, other: int, t
     numbers = {"after": other, "before": other, "ids": [other], "minutes": other}
     heard = decode_request(json.dumps(asked | numbers))
     if not isinstance(heard, Refused):
-        encode(Batch("0000abcd", 1, [(Peer("0000abcd-1"), share([heard]))]))
+        encode_asked(PEER, [heard])
 
 
 @given(st.binary(max_size=40))
@@ -58,5 +63,10 @@ def test_what_is_no_entry_is_an_error(data: bytes) -> None:
 
 def test_no_token_is_written() -> None:
     """Of a token stands there what it hashes to; nobody can make the token of that."""
-    [shared] = share([Join("Ann", token="a" * 22)])
-    assert b"a" * 22 not in encode(Batch("0000abcd", 1, [(Peer("0000abcd-1"), [shared])]))
+    assert b"a" * 22 not in bytes(encode_asked(PEER, [Join("Ann", token="a" * 22)]))
+
+
+def test_what_others_could_not_read_is_not_written() -> None:
+    """It is the fault of who asks, alone: it must not end the servers of the room."""
+    with pytest.raises(ValueError, match="Expected `float` <= 5256000"):
+        encode_asked(PEER, [Ban("Joe", 1e9)])

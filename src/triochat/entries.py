@@ -8,7 +8,7 @@ a token only its hash is told, of a password only whether it was right.
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from msgspec import Struct, msgpack
+from msgspec import Raw, Struct, msgpack
 from msgspec.structs import replace
 
 from triochat.messages import (
@@ -48,6 +48,7 @@ class Comes(Message, frozen=True, tag="comes"):
 
 
 Shared: TypeAlias = tuple[Peer, Sequence[AnyRequest | Comes]]
+"""Who asks, and what for."""
 
 
 class Batch(Struct, frozen=True, array_like=True, tag=0, gc=False):
@@ -56,7 +57,7 @@ class Batch(Struct, frozen=True, array_like=True, tag=0, gc=False):
     Attributes:
         incarnation: which server.
         number: the batches of a server are counted from 1.
-        asked: by whom, and what, in order.
+        asked: in order.
     """
 
     incarnation: str
@@ -81,12 +82,32 @@ class Founded(Struct, frozen=True, array_like=True, tag=1, gc=False):
 Entry: TypeAlias = Batch | Founded
 
 _decoder: msgpack.Decoder[Entry] = msgpack.Decoder(Entry)
+_shared: msgpack.Decoder[Shared] = msgpack.Decoder(Shared)
 _encoder = msgpack.Encoder()
 
 
 def encode(entry: Entry) -> bytes:
     """An entry as it is written."""
     return _encoder.encode(entry)
+
+
+def encode_asked(peer: Peer, requests: Sequence[AnyRequest | Aside]) -> Raw:
+    """What others have to know of what a peer asks, for `encode_batch`; empty if nothing.
+
+    Raises:
+        ValueError: they could not read it. Nobody can say so in a line; and if somebody can, it
+            must not stand where all servers read it.
+    """
+    if not (shared := share(requests)):
+        return Raw()
+    written = _encoder.encode((peer, shared))
+    _shared.decode(written)
+    return Raw(written)
+
+
+def encode_batch(incarnation: str, number: int, asked: Sequence[Raw]) -> bytes:
+    """A `Batch` as it is written."""
+    return _encoder.encode((0, incarnation, number, asked))
 
 
 def decode(data: bytes) -> Entry:

@@ -7,9 +7,9 @@ read again, since it may have to be written once more; what others need not know
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from triochat.entries import Batch, encode, prepare, share, taken
+from triochat.entries import Batch, encode_asked, encode_batch, prepare, taken
 from triochat.order import Aside, Asked, Gone, Peer
 from triochat.room import Room
 
@@ -32,7 +32,7 @@ class Gathering:
         self._room = room
         self._incarnation = incarnation
         self._number = 0
-        self._open: dict[int, Asked] = {}
+        self._open: dict[int, tuple[Asked, Raw]] = {}
         self._taken = 0
         self._waiting: Counter[Peer] = Counter()
         self._given: deque[_Kept] = deque()
@@ -40,19 +40,21 @@ class Gathering:
     def take(self, asked: Asked) -> Sequence[Asked]:
         """Have this wait; what is returned need not, or need not any more.
 
-        What a peer asks waits behind what it has asked before.
+        What a peer asks waits behind what it has asked before. Raises `ValueError` if others could
+        not read it.
         """
         peer, now = asked.peer, self._room.now
         if isinstance(asked.requests[-1], Gone) and not self._room.knows(peer):
-            own = [place for place, one in self._open.items() if one.peer == peer]
+            own = [place for place, (one, _) in self._open.items() if one.peer == peer]
             if len(own) == self._waiting[peer]:  # nobody has heard of it, and nobody need
                 del self._waiting[peer]
                 return [Asked(peer, (), now) for _ in (asked, *map(self._open.pop, own))]
         requests = prepare(self._room, asked)
         if peer not in self._waiting and all(isinstance(one, Aside) for one in requests):
             return (Asked(peer, requests, now),)
+        written = encode_asked(peer, requests)
         self._taken += 1
-        self._open[self._taken] = Asked(peer, requests, now)
+        self._open[self._taken] = Asked(peer, requests, now), written
         self._waiting[peer] += 1
         return ()
 
@@ -60,11 +62,10 @@ class Gathering:
         """What has gathered, to be written; None if nothing has."""
         if not self._open:
             return None
-        asked, self._open = [*self._open.values()], {}
+        waiting, self._open = self._open.values(), {}
         self._number += 1
-        shared = [(one.peer, share(one.requests)) for one in asked]
-        batch = Batch(self._incarnation, self._number, [one for one in shared if one[1]])
-        self._given.append(_Kept(self._number, asked, encode(batch)))
+        data = encode_batch(self._incarnation, self._number, [raw for _, raw in waiting if raw])
+        self._given.append(_Kept(self._number, [one for one, _ in waiting], data))
         return self._given[-1].data
 
     def unread(self) -> list[bytes]:

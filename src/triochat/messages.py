@@ -39,7 +39,7 @@ Id: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 """The id of an event: whole numbers that every reader of JSON can hold."""
 
 Count: TypeAlias = Annotated[int, Meta(ge=-(1 << 53) + 1, le=(1 << 53) - 1)]
-"""How many; less than nothing is nothing. No larger than an `Id`: what is shared is written down."""
+"""How many; less than nothing is nothing. No larger than an `Id`: others have to write it down."""
 
 Token: TypeAlias = Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]{22,128})?\Z")]
 """By which a peer takes its seat again; empty if it has none. 128 random bits are 22 characters."""
