@@ -175,16 +175,23 @@ def test_a_server_that_does_not_agree_does_not_start(redis: RedisServer, tmp_pat
 
 
 @needs_redis
-def test_a_room_can_be_begun_anew(redis: RedisServer) -> None:
-    """When all have stopped it stays as agreed on, until what docs/operating.md says is done."""
+def test_a_room_can_be_changed_and_forgotten(redis: RedisServer) -> None:
+    """When all have stopped the next one may be set up otherwise, and finds who was there."""
     with running_server(*by(redis)) as one:
+        ann = join(one, "Ann")
+        until(ann, "welcome")
+        ann.ask({"type": "say", "text": "before"})
+        last = until(ann, "said")["id"]
+        assert isinstance(last, int)
         one.stop()
-    assert run("server", "0", *by(redis), "--turns").returncode == 1
+    with running_server(*by(redis), "--turns") as one:
+        assert until(join(one, "Ann", after=last), "welcome")["resumed"] is True
+        one.stop()
     text = (Path(__file__).parent.parent / "docs" / "operating.md").read_text()
     [keys] = re.findall("`redis-cli unlink (.*?)`", text)
     assert redis.cli("unlink", *shlex.split(keys)) == "2"
-    with running_server(*by(redis), "--turns"):
-        pass
+    with running_server(*by(redis)) as one:
+        assert until(join(one, "Ann", after=last), "welcome")["resumed"] is False
 
 
 @needs_redis

@@ -12,7 +12,7 @@ from triochat import snapshots
 from triochat.agreement import Agreement
 from triochat.history import History
 from triochat.hub import Hub
-from triochat.ledger import LedgerError
+from triochat.ledger import LEASE, LedgerError
 from triochat.order import HOUSE
 from triochat.outbox import LINGER
 from triochat.passwords import Password
@@ -453,3 +453,58 @@ async def test_a_server_that_cannot_go_on_says_so(autojump_clock: trio.testing.M
     with pytest.raises(ExceptionGroup) as ended:
         await serve_until_then()
     assert ended.group_contains(LedgerError, match="was written by another release")
+
+
+async def test_other_terms_hold_when_nobody_is_left(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A room that all servers have left is what the next one makes of it, with those in it."""
+
+    def other(name: str) -> Server:
+        server = Server(name, site.ledger.road())
+        replica = Replica(server.room, server.history, Agreement({"--turns": ""}))
+        server.sharing = Sharing(server.road, name, replica)
+        return server
+
+    async with open_site() as site:
+        one = await site.open("one")
+        ann = await one.join("Ann", "a" * 22)
+        await ann.ask({"type": "say", "text": "before"})
+        last = json.loads(await ann.until('{"type":"said"'))["id"]
+        with pytest.raises(ValueError, match="this room has no --turns"):
+            await other("two").sharing.begin()
+        one.scope.cancel()
+        with pytest.raises(ValueError, match="this room has no --turns"):
+            await other("two").sharing.begin()  # for it may live
+        await trio.sleep(LEASE)
+        two = other("two")
+        await site.add(two)
+        again = await two.join("Ann", "a" * 22, after=last - 1)
+        assert json.loads(await again.until('{"type":"said"'))["text"] == "before"
+        with pytest.raises(ValueError, match="this room has --turns"):
+            await Server("three", site.ledger.road()).sharing.begin()
+
+
+async def test_who_was_away_when_terms_were_changed_does_not_go_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A server that was cut off from a room that has other terms now says so, and ends."""
+
+    async def change_terms() -> None:
+        async with open_site() as site:
+            one = await site.open("one")
+            await one.join("Ann", "a" * 22)
+            await trio.sleep(1)
+            one.road.is_open = False
+            one.road.cut()
+            await trio.sleep(LEASE + 1)
+            two = Server("two", site.ledger.road())
+            replica = Replica(two.room, two.history, Agreement({"--turns": ""}))
+            two.sharing = Sharing(two.road, "two", replica)
+            await site.add(two)
+            one.road.is_open = True
+            await trio.sleep(60)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await change_terms()
+    assert ended.group_contains(LedgerError, match="this room has --turns")

@@ -2,7 +2,8 @@
 
 Another run of a ledger may have come back with less than some server has read. So all of them say
 how far they have read; who has read most begins the entries anew, with what it knows. Those who
-have read as far go on from there, all others from the snapshot that was kept with it.
+have read as far go on from there, all others from the snapshot that was kept with it. So does who
+comes first when all have left, if it has other terms: then nobody goes on from what was before.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from triochat.entries import Founded
-from triochat.ledger import START, Access, Standing
+from triochat.ledger import START, Access, Position, Standing
 from triochat.replica import Replica, read_entry
 
 ROLL = 3.0
@@ -53,3 +54,31 @@ async def _knows_more(access: Access, replica: Replica) -> bool:
     if not isinstance(founded, Founded) or founded.former == reached.position:
         return False
     return founded.entries < reached.entries
+
+
+async def take_over(
+    access: Access, replica: Replica, incarnation: str, kept: tuple[Position, bytes]
+) -> None:
+    """Go on with a room: with this snapshot, and what was written since.
+
+    Where nobody is left who holds to its terms its entries begin anew with those of this server.
+
+    Raises:
+        ValueError: somebody is, and they are others; or this server cannot; with a sentence.
+    """
+    try:
+        replica.load(*kept)
+    except ValueError:
+        replica.load(*kept, must_agree=False)
+        await replica.catch_up(access)
+        names = [server.name for server in replica.room.servers.values()]
+        if any([(await access.holder(name))[0] for name in names]):
+            raise
+        replica.go_on()
+        replica.part()
+        founding = replica.founding(incarnation)
+        if not (await access.take_lead(incarnation) and await access.found(*founding)):
+            raise
+        replica.load(*(await access.load() or kept))
+    await replica.catch_up(access)
+    replica.go_on()

@@ -41,8 +41,10 @@ class Replica:
         self._agreement = agreement
         self._terms = agreement.terms()
 
-    def load(self, position: Position, data: bytes) -> None:
+    def load(self, position: Position, data: bytes, *, must_agree: bool = True) -> None:
         """Go on from a snapshot that was taken after this entry; see `go_on`.
+
+        Where the two need not agree this server holds all others to its own terms from here on.
 
         Raises:
             ValueError: this server cannot; with a sentence.
@@ -51,8 +53,9 @@ class Replica:
             snapshot = snapshots.decode(data)
         except MsgspecError:
             raise ValueError(OTHER) from None
-        self._agreement.check(snapshot.terms)
-        self._terms = snapshot.terms
+        if must_agree:
+            self._agreement.check(snapshot.terms)
+            self._terms = snapshot.terms
         snapshots.load(self.room, snapshot.room)
         self._loaded = History(hold=self.room.hold)
         self._loaded.adopt(snapshot.tail)
@@ -89,6 +92,10 @@ class Replica:
             ValueError: it is another room's; with a sentence.
         """
         self._history.adopt(self._loaded.tail())
+
+    def part(self) -> None:
+        """Let nobody who has read as far go on from here: what all agree on is changed."""
+        self.reached = self.reached.then(Position(self.reached.position.time + 1))
 
     def dump(self) -> tuple[Position, bytes]:
         """A snapshot of it now, and after which entry. What it has told must be in the history."""

@@ -31,7 +31,7 @@ from triochat.ledger import (
     Reached,
     Standing,
 )
-from triochat.mending import mend
+from triochat.mending import mend, take_over
 from triochat.order import HOUSE, Asked, ServerCame, ServerGone
 from triochat.pace import BREATH
 from triochat.replica import Replica, read_entry
@@ -121,9 +121,7 @@ class Sharing:
                     self._replica.go_on()
                 first, snapshot, _ = self._replica.founding(self._incarnation)
                 await access.found(first, snapshot)
-            self._replica.load(*kept)
-            await self._replica.catch_up(access)
-            self._replica.go_on()
+            await take_over(access, self._replica, self._incarnation, kept)
 
     async def _look_for_twin(self, access: Access) -> None:
         """Raise `ValueError` if one of this name renews its lease: that is no former self.
