@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from generator import HERE, NoCompilerError, can_encrypt, compile_c
@@ -107,12 +108,17 @@ def _triochat(python: str = sys.executable) -> Command:
     words = ["--headless", "--max-clients", "100000"]
 
     def command(port: int, _: Path) -> list[str]:
-        server = [python, "-m", "triochat", "server"]
-        told = subprocess.run([*server, "--help"], capture_output=True, text=True, check=True)
-        unlimited = ["--rate", "0"] if "--rate" in told.stdout else []  # older ones have no limit
-        return [*server, str(port), *words, *unlimited]
+        return [python, "-m", "triochat", "server", str(port), *words, *_unlimited(python)]
 
     return command
+
+
+@cache
+def _unlimited(python: str) -> Sequence[str]:
+    """What lifts the limit of lines a second; older ones have none."""
+    asked = [python, "-m", "triochat", "server", "--help"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True)
+    return ("--rate", "0") if "--rate" in told.stdout else ()
 
 
 def _keeping_triochat(*words: str) -> Command:

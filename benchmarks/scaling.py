@@ -40,7 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="triochat-benchmark-") as name:
         folder = Path(name)
         redis = {sync: _redis(sync, folder, count // 4) for sync in ("everysec", "always")}
-        shared = _share(folder, options.seconds, options.runs)
+        shared = _share(folder, options)
     costs = _costs(redis["everysec"], server, rosters, shared)
     tables = {
         "The parts": _measured(redis, server, shared, costs),
@@ -80,19 +80,20 @@ def _redis(sync: str, folder: Path, count: int) -> Found:
         return measure_redis(port, Path(name), count)
 
 
-def _share(folder: Path, seconds: float, runs: int) -> Found:
+def _share(folder: Path, options: argparse.Namespace) -> Found:
     """What is measured between servers, Redis and members, all of them running."""
     one: Options = {"workload": "one", "members": 10, "talkers": 1, "away": 1}
     hundred = one | {"members": 100}
-    many: Options = {"workload": "saturated", "members": 1000, "talkers": 10, "checking": 20}
+    most, idle = (100, 0.5) if options.quick else (1000, 3.0)
+    many: Options = {"workload": "saturated", "members": most, "talkers": 10, "checking": 20}
     setups = {setup.name: setup for setup in SETUPS}
     wanted = {f"one-{name}": (name, one) for name in ("alone", "one", "two")}
     wanted |= {"hundred": ("alone", hundred), "many": ("alone", many | {"window": 32})}
-    wanted |= {"rest": ("one", {"workload": "crowd", "members": 10, "idle": 3})}
+    wanted |= {"rest": ("one", {"workload": "crowd", "members": 10, "idle": idle})}
     results: dict[str, list[Result]] = {what: [] for what in wanted}
-    for _ in range(runs):
+    for _ in range(options.runs):
         for what, (name, room) in wanted.items():
-            result = run_setup(setups[name], folder, room | {"seconds": seconds})
+            result = run_setup(setups[name], folder, room | {"seconds": options.seconds})
             if "why" in result:
                 sys.exit(f"void: {result['why']}")
             results[what].append(result)
