@@ -80,7 +80,7 @@ spans = st.one_of(st.just(0), st.floats(0, LONGEST))
 """How long something is to hold, in minutes."""
 
 ids = st.integers(min_value=0, max_value=2**53 - 1)
-counts = st.integers(min_value=-3, max_value=2**63 - 1)
+counts = st.integers(min_value=-3, max_value=2**53 - 1)
 
 
 def _short(text: str) -> str:
