@@ -1,5 +1,5 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -20,6 +20,7 @@ from triochat.replica import Replica
 from triochat.room import Room
 from triochat.server import serve
 from triochat.sharing import Sharing
+from triochat.telling import Telling
 from triochat.testing import MemoryListener
 
 TOKENS = (f"{letter * 22}" for letter in "abcdefghijklmnopqrstuvwxyz")
@@ -231,6 +232,38 @@ async def test_a_server_that_was_cut_off_comes_again(
         await trio.sleep(1)
         assert one.state == two.state
         assert sorted(one.room.members.values()) == ["Ann", "Bob"]
+
+
+class Slow(History):
+    """One that takes its time."""
+
+    is_instant = False
+
+    def keep(self, batch: Sequence[Telling]) -> Awaitable[None]:
+        """Keep it, and take a while."""
+        super().keep(batch)
+        return trio.sleep(0.05)  # noqa: ASYNC105  the feed awaits it
+
+
+async def test_who_was_here_before_it_was_cut_off_is_not_heard(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What a person types who is about to be let go is no handle of somebody new."""
+    async with open_site() as site:
+        two, one = await site.open("two"), Server("one", site.ledger.road(), Slow())
+        await site.add(one)
+        bob, ann = await two.join("Bob"), Peer(await one.listener.connect())
+        await ann.type("Ann")
+        await bob.until('{"type":"joined","handle":"Ann"')
+        one.road.is_open = False
+        one.road.cut()
+        for line in ("hello", "anybody"):
+            await ann.type(line)
+            await trio.sleep(5)
+        one.road.is_open = True
+        await trio.sleep(10)
+        heard = [json.loads(line)["type"] for line in await bob.heard_by_now()]
+        assert heard == ["left"]
 
 
 async def test_who_was_away_for_too_long_goes_on_from_a_snapshot(

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from triochat.entries import Batch, encode_asked, encode_batch, prepare, taken
 from triochat.order import Aside, Asked, Gone, Peer
 from triochat.room import Room
+from triochat.servers import incarnation_of
 
 
 class _Kept(Struct, frozen=True):
@@ -40,10 +41,13 @@ class Gathering:
     def take(self, asked: Asked) -> Sequence[Asked]:
         """Have this wait; what is returned need not, or need not any more.
 
-        What a peer asks waits behind what it has asked before. Raises `ValueError` if others could
-        not read it.
+        What a peer asks waits behind what it has asked before. One that was here under a former
+        incarnation is not heard: to the room it would be a stranger, who says its handle first.
+        Raises `ValueError` if others could not read what is asked.
         """
         peer, now = asked.peer, self._room.now
+        if incarnation_of(peer) not in ("", self._incarnation):
+            return [Asked(peer, (), now)]
         if isinstance(asked.requests[-1], Gone) and not self._room.knows(peer):
             own = [place for place, (one, _) in self._open.items() if one.peer == peer]
             if len(own) == self._waiting[peer]:  # nobody has heard of it, and nobody need
