@@ -242,7 +242,10 @@ class Slow(History):
     def keep(self, batch: Sequence[Telling]) -> Awaitable[None]:
         """Keep it, and take a while."""
         super().keep(batch)
-        return trio.sleep(0.05)  # noqa: ASYNC105  the feed awaits it
+        return self._wait()
+
+    async def _wait(self) -> None:
+        await trio.sleep(0.05)
 
 
 async def test_who_was_here_before_it_was_cut_off_is_not_heard(
@@ -444,6 +447,38 @@ async def test_who_is_ahead_of_a_server_is_waited_for(
         assert json.loads(await again.until('{"type":"welcome"'))["resumed"]
         await again.ask({"type": "ping"})
         assert json.loads(await again.line())["type"] == "pong"
+
+
+@pytest.mark.parametrize("is_twice", [False, True])
+async def test_what_one_alone_has_read_is_given_up_where_others_have_gone_on(
+    autojump_clock: trio.testing.MockClock, is_twice: bool
+) -> None:
+    """Where a ledger has lost what one server has read, and others have written more, all agree."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        await ann.until('{"type":"joined"')
+        two.road.is_open = False
+        two.road.cut()
+        await ann.ask({"type": "say", "text": "lost"})
+        await ann.until('{"type":"said"')
+        one.road.is_open = False
+        site.ledger.restart(len(site.ledger.entries) - 1)
+        two.road.is_open = True
+        for number in range(20):
+            await bob.ask({"type": "say", "text": f"bob-{number}"})
+            await bob.until('{"type":"said"')
+        one.road.is_open = True
+        if is_twice:
+            site.ledger.restart()
+        await trio.sleep(10)
+        ann = await one.join("Ann", "a" * 22)
+        await ann.ask({"type": "say", "text": "again"})
+        await ann.until('{"type":"said"')
+        await trio.sleep(30)
+        assert one.state == two.state
+        assert one.replica.reached == two.replica.reached
+        assert len(one.room.servers) == 2
 
 
 async def test_who_knows_less_does_not_begin_anew(

@@ -225,8 +225,9 @@ class Sharing:
         since = time.perf_counter()
         while True:
             for entry in await access.read(self._replica.reached.position):
-                if entry.position > self._replica.reached.position:  # else a snapshot has it
-                    await self._take(entry, access)
+                await self._take(entry, access)
+                if self._replica.reached.position != entry.position:
+                    break  # but of a snapshot, which may be older than these, or newer
                 if time.perf_counter() - since > BREATH:  # others have their turn
                     await trio.lowlevel.checkpoint()
                     since = time.perf_counter()
@@ -253,6 +254,7 @@ class Sharing:
         if self._incarnation in self._room.servers:
             self._here.set()
         elif self._here.is_set() and not self._is_leaving:
+            log.warning("the other servers have given this one up; it comes again")
             self._come_again()
 
     # ---- the others
@@ -295,7 +297,7 @@ class Sharing:
             await mend(access, self._name, self._replica, partial(self._found, access))
             standing = await access.standing(self._replica.reached.position)
         self._run = access.run
-        self._is_gapped = standing is Standing.TRIMMED
+        self._is_gapped = standing is not Standing.KEPT
 
     async def _found(self, access: Access) -> bool:
         """Begin the entries anew from what is known here, if it is for this server to do so."""
@@ -326,15 +328,12 @@ class Sharing:
         self._replica.go_on()
         self._keep_seats()
         self._is_gapped = False
-        self._hub.abandon_unplaced()  # of some of it the others know
-        self._hub.let_go(CUT_OFF)
         self._hub.fan_out.told = self._room.last_id
-        if self._incarnation not in self._room.servers:
-            self._come_again()
+        log.warning("this server goes on from what the others know; it comes again")
+        self._come_again()
 
     def _come_again(self) -> None:
-        """This server was given up: who was here is away, and asks again what has no answer."""
-        log.warning("the other servers have given this one up; it comes again")
+        """Who was here is away, and asks again what has no answer: of some of it others know."""
         self._incarnation = token_hex(4)
         self._gathering = Gathering(self._room, self._incarnation)
         self._waits_since = None
