@@ -44,7 +44,7 @@ class Passer:
             await trio.sleep(self._chance.uniform(0, PAUSE))
 
     async def _stay(self, stream: trio.SocketStream, pause: float) -> None:
-        lines = _Lines(stream)
+        lines = Lines(stream)
         await stream.send_all(f"{self._handle}\n".encode())
         async for line in lines:
             if line.startswith("! "):  # as long as its former stay is not known to be over
@@ -99,7 +99,7 @@ class Rival:
             with suppress(*GONE):
                 self._stream = await _reach(port)
                 await self._stream.send_all(_line(join))
-                async for line in _Lines(self._stream):
+                async for line in Lines(self._stream):
                     event: dict[str, Any] = json.loads(line)
                     if event["type"] in ("welcome", "refused"):
                         self.has_won = event["type"] == "welcome"
@@ -113,7 +113,7 @@ class Rival:
         if self._stream:
             with trio.move_on_after(1), suppress(*GONE):
                 await self._stream.send_all(_line({"type": "quit"}))
-                async for _ in _Lines(self._stream):
+                async for _ in Lines(self._stream):
                     pass
             await trio.aclose_forcefully(self._stream)
 
@@ -122,7 +122,7 @@ async def _reach(port: int) -> trio.SocketStream:
     return await trio.open_tcp_stream("127.0.0.1", port)
 
 
-class _Lines:
+class Lines:
     """What is told over a connection, line by line, until it ends."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
@@ -130,7 +130,7 @@ class _Lines:
         self._lines: deque[bytes] = deque()
         self._rest = b""
 
-    def __aiter__(self) -> "_Lines":
+    def __aiter__(self) -> "Lines":
         return self
 
     async def __anext__(self) -> str:

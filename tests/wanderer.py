@@ -112,7 +112,7 @@ class Wanderer:
                 self._wake.set()
             case "closing":
                 self._note(f"closing: {event['reason']}")
-            case _ if "id" in event or event["type"] == "refused":
+            case _ if "id" in event or event["type"] in ("refused", "moderated"):
                 self._keep(event)
 
     def _enter(self, welcome: dict[str, Any]) -> None:
