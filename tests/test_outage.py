@@ -275,3 +275,46 @@ async def test_what_has_no_place_yet_is_not_asked_again() -> None:
         batches = [decode(entry.data) for entry in site.ledger.entries[before:]]
         asked = [one for batch in batches if isinstance(batch, Batch) for one in batch.asked]
         assert [peer for peer, _ in asked] == [HOUSE] * 2  # what is due, and behind all that waited
+
+
+async def test_what_waits_when_its_server_stops_is_named() -> None:
+    """Who cannot come back by itself is told which lines perhaps nobody has heard."""
+    async with open_site(10_000) as site:
+        one = await site.open("one")
+        irc = await plain(one, "NICK Eve\r\nUSER eve 0 * :Eve\r")
+        await irc.until(":*.triochat 366")
+        ann, bob = await one.join("Ann"), await plain(one, "Bob", "this has a place")
+        await trio.sleep(5)
+        await told(ann), await bob.heard_by_now(), await irc.heard_by_now()
+        cut(one)
+        await ann.ask({"type": "say", "text": "asked again by itself"})
+        await bob.type("?", "hello", "psst > Ann")
+        await irc.type("PRIVMSG #shared :hi\r")
+        await trio.sleep(10)
+        one.hub.close("shutting down", retry=True)
+        assert "refused" not in await told(ann)
+        bye = "* Server closed the connection: shutting down"
+        assert (await bob.heard_by_now())[-3:] == [
+            "! perhaps not sent: hello",
+            "! perhaps not sent: psst > Ann",
+            bye,
+        ]
+        assert "perhaps not sent: hi" in " ".join(await irc.heard_by_now())
+
+
+async def test_what_was_given_up_is_named() -> None:
+    """The same where the other servers have taken this one for gone meanwhile."""
+    async with open_site(10_000) as site:
+        one, two = await site.open("one"), await site.open("two")
+        bob = await plain(one, "Bob", "this has a place")
+        await trio.sleep(5)
+        await bob.heard_by_now()
+        cut(one)
+        await bob.type("hello")
+        await trio.sleep(30)
+        assert len(two.room.servers) == 1
+        mend(one)
+        await trio.sleep(5)
+        heard = await bob.heard_by_now()
+        assert "! perhaps not sent: hello" in heard
+        assert not [line for line in heard if "a place" in line]

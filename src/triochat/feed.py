@@ -13,8 +13,9 @@ never waited for here; who falls too far behind is evicted (see `outbox`).
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import filterfalse
+from itertools import chain, filterfalse
 from typing import TypeVar
 
 import trio
@@ -110,7 +111,7 @@ class Feed:
             return ()
         placed = self._order(Asked(peer, requests, self._clock()))
         if not placed:
-            self._unplaced.setdefault(peer, _Unplaced()).count += 1
+            self._unplaced.setdefault(peer, _Unplaced()).asked.append(requests)
             return ()
         if unplaced := self._unplaced.pop(peer, None):
             unplaced.done.set()  # what it has asked before has its place with this, or needs none
@@ -131,6 +132,11 @@ class Feed:
     def is_unplaced(self, peer: Peer) -> bool:
         """Whether something that this peer has asked for has no place yet."""
         return peer in self._unplaced
+
+    def unplaced(self, peer: Peer) -> list[AnyRequest]:
+        """What this peer has asked for, and has no place yet."""
+        unplaced = self._unplaced.get(peer)
+        return [*chain.from_iterable(unplaced.asked)] if unplaced else []
 
     async def ask_in_place(self, peer: Peer, requests: Sequence[AnyRequest]) -> Sequence[Telling]:
         """As `ask` and `flush`; returns when it is known what all that leads to.
@@ -155,8 +161,8 @@ class Feed:
             told = self._apply(asked)
             if unplaced := self._unplaced.get(asked.peer):
                 unplaced.told += told
-                unplaced.count -= 1
-                if not unplaced.count:
+                unplaced.asked.popleft()
+                if not unplaced.asked:
                     del self._unplaced[asked.peer]
                     unplaced.done.set()
         if self.room.is_unsettled:
@@ -310,15 +316,15 @@ class _Unplaced:
     """What one peer has asked for, and has no place yet.
 
     Attributes:
-        count: how often it has asked for something.
+        asked: what, each time, in order.
         told: what that has led to.
         done: all of it has its place.
     """
 
-    __slots__ = ("count", "done", "told")
+    __slots__ = ("asked", "done", "told")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.asked: deque[Sequence[AnyRequest]] = deque()
         self.told: list[Telling] = []
         self.done = trio.Event()
 

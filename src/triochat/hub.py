@@ -16,18 +16,20 @@ from triochat import __version__, vitals
 from triochat.dialects.base import Setting
 from triochat.feed import Feed
 from triochat.figures import Figures, words_of
+from triochat.grammar import parse
 from triochat.handshakes import Handshakes
 from triochat.history import History
 from triochat.journal import Journal
 from triochat.link import Link
 from triochat.lobby import Lobby
-from triochat.messages import Closing
+from triochat.messages import Closing, Speech, Typed
 from triochat.order import HOUSE, Alert, Gone, Order, Peer, Warned, arrival
 from triochat.ratelimit import RETURNS, Buckets, Comings, Guesses, Limits
 from triochat.room import Room
 from triochat.spares import Spares
 from triochat.telling import Ends, Telling, Told, Vacated
 from triochat.tls import Tls
+from triochat.words import unsent
 
 log = logging.getLogger(__name__)
 
@@ -165,11 +167,30 @@ class Hub(Feed):
             seats = [] if retry else [Vacated(key) for key in self.room.seats]
             self.finish([*self._farewell(reason, retry=retry), *seats])
 
+    def name_unheard(self) -> None:
+        """Tell those who will not say it again by themselves what perhaps nobody hears."""
+        self.tell(self._unheard())
+
     def let_go(self, reason: str) -> None:
-        """End every connection that there is now politely; who was here may come back."""
+        """End every connection that there is now politely; who was here may come back.
+
+        What has no place yet will have none.
+        """
         self.tell(self._farewell(reason, retry=True))
+        self.abandon_unplaced()
 
     def _farewell(self, reason: str, *, retry: bool) -> list[Telling]:
         peers = tuple(self.fan_out.links)
         ends = [Ends(peer, reason) for peer in peers]
-        return [Told([Closing(reason, retry)], peers), *ends]
+        return [*self._unheard(), Told([Closing(reason, retry)], peers), *ends]
+
+    def _unheard(self) -> list[Telling]:
+        """What names to members what has no place yet, unless their clients say it again."""
+        lost: list[Telling] = []
+        for peer, link in self.fan_out.links.items():
+            if not link.speaker.has_seat and peer not in self.lobby:  # a stranger types passwords
+                asked = self.unplaced(peer)
+                meant = [parse(one.line) if type(one) is Typed else one for one in asked]
+                said = [one for one in meant if isinstance(one, Speech)]
+                lost += [Told([*unsent(said, "perhaps not sent")], (peer,))] if said else []
+        return lost

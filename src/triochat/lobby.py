@@ -41,6 +41,9 @@ class Lobby:
     def __len__(self) -> int:
         return len(self._guests)
 
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._guests
+
     @property
     def is_closed(self) -> bool:
         """Whether members have all the connections that there may be."""

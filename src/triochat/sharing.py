@@ -244,6 +244,11 @@ class Sharing:
             await self._reload(access)
             return
         now = entry.position.time / 1000
+        if any(
+            peer == HOUSE and ServerGone(self._incarnation) in requests
+            for peer, requests in read.asked
+        ):
+            self._hub.name_unheard()  # before they are told to go
         if self._room.servers.take(read.incarnation, read.number):
             self._hub.apply(self._gathering.read(read, now))
             if read.incarnation == self._incarnation:
@@ -337,7 +342,6 @@ class Sharing:
         self._incarnation = token_hex(4)
         self._gathering = Gathering(self._room, self._incarnation)
         self._waits_since = None
-        self._hub.abandon_unplaced()
         self._hub.let_go(CUT_OFF)
         self._announce()
 
