@@ -239,13 +239,17 @@ class Slow(History):
 
     is_instant = False
 
+    def __init__(self, seconds: float = 0.05) -> None:
+        super().__init__()
+        self._seconds = seconds
+
     def keep(self, batch: Sequence[Telling]) -> Awaitable[None]:
         """Keep it, and take a while."""
         super().keep(batch)
         return self._wait()
 
     async def _wait(self) -> None:
-        await trio.sleep(0.05)
+        await trio.sleep(self._seconds)
 
 
 async def test_who_was_here_before_it_was_cut_off_is_not_heard(
@@ -365,6 +369,38 @@ async def test_a_server_that_leaves_says_so(autojump_clock: trio.testing.MockClo
         again = await two.join("Ann", "a" * 22, 1)
         await again.ask({"type": "who"})
         assert json.loads(await again.line())["handles"] == ["Ann"]
+
+
+async def test_a_server_that_is_closed_has_read_no_more_than_it_has_applied(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Or a snapshot that it still writes would lack what it says that it has."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        bob = await two.join("Bob")
+        await trio.sleep(1)
+        one.hub.close("shutting down")
+        state, reached = one.state, one.replica.reached
+        await bob.ask({"type": "say", "text": "hello"})
+        await bob.until('{"type":"said"')
+        await trio.sleep(1)
+        assert (one.state, one.replica.reached) == (state, reached)
+
+
+async def test_a_snapshot_is_not_waited_for_by_the_lease(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose disk takes long is there: the others do not give it up."""
+    monkeypatch.setattr("triochat.sharing.SNAPSHOT", (0.0, 1))
+    async with open_site() as site:
+        await site.add(Server("one", site.ledger.road(), Slow(20)))
+        two = await site.open("two")
+        servers = [*two.room.servers]
+        bob = await two.join("Bob")
+        for _ in range(20):
+            await bob.ask({"type": "say", "text": "hello"})
+            await trio.sleep(5)
+        assert [*two.room.servers] == servers
 
 
 async def test_a_server_comes_again_under_its_name(

@@ -3,9 +3,9 @@
 Each server writes what it is asked into the ledger, and applies what it reads there, its own and
 that of others, in one order and at the time at which it was written. So the rooms of all are one.
 
-One task reads, one writes, one renews the lease, for as long as the ledger can be reached. When it
-cannot, all three begin again; what was written, but not read, is written once more, and is applied
-once. What becomes of a ledger that has lost something is told in `mending`.
+One task reads, one writes, one renews the lease, one keeps snapshots, for as long as the ledger can
+be reached. When it cannot, all begin again; what was written, but not read, is written once more,
+and is applied once. What becomes of a ledger that has lost something is told in `mending`.
 """
 
 import logging
@@ -20,8 +20,8 @@ from triochat.coming import CUT_OFF
 from triochat.entries import Founded
 from triochat.gathering import Gathering
 from triochat.hub import Hub
+from triochat.leases import TICK, look_for_twin, renew
 from triochat.ledger import (
-    LEASE,
     Access,
     Entry,
     Ledger,
@@ -39,9 +39,6 @@ from triochat.telling import Seated
 
 log = logging.getLogger(__name__)
 
-TICK = 1.0
-"""Seconds between two signs of life."""
-
 SNAPSHOT = 60.0, 10_000
 """Seconds, and entries, after which a snapshot is taken."""
 
@@ -53,8 +50,6 @@ LOST = (
     " (to have it keep everything: appendonly yes)"
 )
 """What operators are told."""
-
-TWIN = "another server shares this room as {}; this one needs a host name, or a port, of its own"
 
 
 class Sharing:
@@ -114,7 +109,7 @@ class Sharing:
             LedgerError: it cannot be.
         """
         async with self._ledger.open() as access:
-            await self._look_for_twin(access)
+            await look_for_twin(access, self._name)
             while (kept := await access.load()) is None or await access.last() is None:
                 if kept:
                     self._replica.load(*kept)
@@ -122,21 +117,6 @@ class Sharing:
                 first, snapshot, _ = self._replica.founding(self._incarnation)
                 await access.found(first, snapshot)
             await take_over(access, self._replica, self._incarnation, kept)
-
-    async def _look_for_twin(self, access: Access) -> None:
-        """Raise `ValueError` if one of this name renews its lease: that is no former self.
-
-        Once is not enough: the last sign of a former self may come late.
-        """
-        _, left = await access.holder(self._name)
-        for _ in range(2):
-            before = left
-            if before:
-                await trio.sleep(1.5 * TICK)
-                _, left = await access.holder(self._name)
-            if left <= max(0.0, before - TICK):
-                return
-        raise ValueError(TWIN.format(self._name))
 
     # ---- being there
 
@@ -174,7 +154,8 @@ class Sharing:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read, access)
                     nursery.start_soon(self._write, access)
-                    nursery.start_soon(self._renew, access)
+                    nursery.start_soon(renew, access, self._name, self._hub)
+                    nursery.start_soon(self._save, access)
                     await self._here.wait()
                     if not self._has_started:
                         self._has_started = True
@@ -225,6 +206,8 @@ class Sharing:
         since = time.perf_counter()
         while True:
             for entry in await access.read(self._replica.reached.position):
+                if self._hub.is_closed:
+                    return  # nothing is applied any more
                 await self._take(entry, access)
                 if self._replica.reached.position != entry.position:
                     break  # but of a snapshot, which may be older than these, or newer
@@ -262,36 +245,21 @@ class Sharing:
             log.warning("the other servers have given this one up; it comes again")
             self._come_again()
 
-    # ---- the others
-
-    async def _renew(self, access: Access) -> None:
-        """Say each second that this server is there, and look whether the others say so."""
-        since = signed = trio.current_time()
-        while True:
-            names = {key: one.name for key, one in self._room.servers.items()}
-            names.pop(self._incarnation, None)
-            leases = await access.sign(self._name, self._incarnation, [*names.values()])
-            now = trio.current_time()
-            if now - signed > 2 * TICK:  # they may not have been heard either
-                since = now
-            signed = now
-            gone = [ServerGone(key) for key, name in names.items() if name not in leases]
-            if gone and now - since >= LEASE and not self._hub.is_unplaced(HOUSE):
-                self._hub.ask(HOUSE, gone)
-            if await access.take_duty(self._incarnation) and self._is_due(now):
-                await self._save(access)
-            await trio.sleep(TICK)
-
-    def _is_due(self, now: float) -> bool:
-        seconds, entries = SNAPSHOT
-        return self._unsaved >= (entries if now - self._saved < seconds else 1)
-
     async def _save(self, access: Access) -> None:
-        """Keep a snapshot, and not the entries that nobody needs any more."""
-        self._unsaved, self._saved = 0, trio.current_time()
-        position, snapshot = await self._hub.look(self._replica.dump)
-        held = Position(position.time - int(1000 * self._room.hold))
-        await access.save(snapshot, position, held)
+        """Keep a snapshot in time, if it is for this server, and no entries that nobody needs.
+
+        It is a task of its own, since a history may be slow.
+        """
+        seconds, most = SNAPSHOT
+        while True:
+            is_mine = await access.take_duty(self._incarnation)
+            is_time = trio.current_time() - self._saved >= seconds
+            if is_mine and self._unsaved >= (1 if is_time else most):
+                self._unsaved, self._saved = 0, trio.current_time()
+                position, snapshot = await self._hub.look(self._replica.dump)
+                held = Position(position.time - int(1000 * self._room.hold))
+                await access.save(snapshot, position, held)
+            await trio.sleep(TICK)
 
     # ---- when something is missing
 
