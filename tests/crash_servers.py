@@ -1,6 +1,6 @@
 """Kill servers that share a room, restart their Redis, and cut the links between, while all talk.
 
-    python tests/crash_servers.py --seed 7 --kills 10 --restarts 3 --cuts 30 --seconds 60
+    python tests/crash_servers.py --seed 7 --kills 10 --stops 2 --restarts 3 --cuts 30 --seconds 60
 
 Each of three servers reaches Redis by a proxy of its own, which cuts (`cutter`). Members are spread
 over the servers and come back at any of them: some with our own client, most know only the protocol
@@ -72,6 +72,7 @@ class Plan(NamedTuple):
 
     seed: int
     kills: int = 10
+    stops: int = 2
     restarts: int = 3
     cuts: int = 30
     seconds: float = 60.0
@@ -167,12 +168,13 @@ class Ordeal:
             cutter.rest()
 
     async def _kill(self) -> None:
-        """Kill servers from time to time, also several at once."""
-        chance = self._chance("kills")
+        """Kill servers from time to time, or stop them, also several at once."""
         async with trio.open_nursery() as nursery:
-            for due in self._times(self._plan.kills, chance):
-                victim, pause = chance.choice(self._servers), chance.choice(DOWN)
-                nursery.start_soon(_kill, victim, due, chance.uniform(0, pause))
+            for end, count in ((Served.kill, self._plan.kills), (Served.stop, self._plan.stops)):
+                chance = self._chance(end.__name__)
+                for due in self._times(count, chance):
+                    victim, pause = chance.choice(self._servers), chance.choice(DOWN)
+                    nursery.start_soon(_end, end, victim, due, chance.uniform(0, pause))
 
     async def _restart(self) -> None:
         """Restart Redis from time to time, in each of the ways."""
@@ -198,10 +200,14 @@ class Ordeal:
                 for first in range(SERVERS)
             ]
             self._rivals += rivals
-            await _all_at_once([rival.ask for rival in rivals])
-            if (count := sum(rival.has_won for rival in rivals)) != 1:
-                self._found.append(Finding(f"{count} got the handle", name))
-            await _all_at_once([rival.leave for rival in rivals])
+            try:
+                await _all_at_once([rival.ask for rival in rivals])
+                if (count := sum(rival.has_won for rival in rivals)) != 1:
+                    self._found.append(Finding(f"{count} got the handle", name))
+                await _all_at_once([rival.leave for rival in rivals])
+            finally:
+                for rival in rivals:
+                    rival.close()
 
     def _chance(self, what: str) -> random.Random:
         return random.Random(f"{self._plan.seed} {what}")  # noqa: S311  no secret
@@ -221,6 +227,7 @@ class Ordeal:
         kills = sum(server.kills for server in self._servers)
         words = (
             f"seed {self._plan.seed}: {words_of(accounts)}; {kills} kills,"
+            f" {self._plan.stops} polite stops,"
             f" {self._restarts} restarts of Redis, {words_of_cuts(self._cutters)};"
             f" {len(guests)} came and went; {words_of_findings(found)}"
         )
@@ -248,12 +255,14 @@ async def _all_at_once(what: Sequence[Callable[[], Awaitable[None]]]) -> None:
             nursery.start_soon(each)
 
 
-async def _kill(server: Served, due: float, pause: float) -> None:
-    """Kill it when it is time and it is there, and start it after so many seconds."""
+async def _end(
+    end: Callable[[Served], Awaitable[None]], server: Served, due: float, pause: float
+) -> None:
+    """End it so when it is time and it is there, and start it after so many seconds."""
     await trio.sleep_until(due)
     while not server.is_running:  # noqa: ASYNC110  nobody tells
         await trio.sleep(0.1)
-    await server.kill()
+    await end(server)
     await trio.sleep(pause)
     await server.start()
 
@@ -263,6 +272,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3)))
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--stops", type=int, default=2)
     parser.add_argument("--restarts", type=int, default=3)
     parser.add_argument("--cuts", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -270,7 +280,7 @@ def main() -> int:
     parser.add_argument("--memory", action="store_true", help="no server keeps a file")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)  # noqa: T201  it is a script
-    troubles = given.kills, given.restarts, given.cuts
+    troubles = given.kills, given.stops, given.restarts, given.cuts
     plan = Plan(given.seed, *troubles, given.seconds, given.members, not given.memory)
     report = trio.run(play, plan)
     print(told(report))  # noqa: T201

@@ -117,6 +117,11 @@ class Rival:
                     pass
             await trio.aclose_forcefully(self._stream)
 
+    def close(self) -> None:
+        """Whatever it does, it has no connection any more."""
+        if self._stream:
+            self._stream.socket.close()
+
 
 async def _reach(port: int) -> trio.SocketStream:
     return await trio.open_tcp_stream("127.0.0.1", port)

@@ -65,7 +65,7 @@ class Served:
         await self.stop(signal.SIGKILL)
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
-        """End it, and wait for that."""
+        """End it, politely or not, and wait for that."""
         assert self._process
         assert self._process.poll() is None, self.log()
         self.is_running = False
@@ -73,6 +73,7 @@ class Served:
         with trio.CancelScope(shield=True), trio.move_on_after(PATIENCE):
             while self._process.poll() is None:  # noqa: ASYNC110  nobody tells
                 await trio.sleep(0.01)
+        assert self._process.returncode in (0, -signal.SIGKILL), self.log()
 
     def close(self) -> None:
         """End it, whatever it does."""
