@@ -4,6 +4,7 @@ from collections import defaultdict
 from functools import partial
 from itertools import groupby
 
+import trio
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from triochat.dialects.base import Dialect, Speaker
 from triochat.dialects.ndjson import NdjsonSpeaker
 from triochat.dialects.plain import PlainSpeaker
 from triochat.fanout import FanOut
+from triochat.history import History
 from triochat.link import Link
 from triochat.messages import (
     Action,
@@ -336,3 +338,15 @@ async def test_nobody_who_is_gone_is_remembered() -> None:
     hall.send((3, Gone("quit")))
     gc.collect()
     assert gone() is None
+
+
+async def test_who_is_let_in_just_after_its_session_has_ended() -> None:
+    """A place may come late, where servers share the order: nobody is there, and nobody minds."""
+    stream, _ = trio.testing.memory_stream_pair()
+    link, peer = Link(Backlog(), stream, NdjsonSpeaker()), Peer("1")
+    async with trio.open_nursery() as nursery:
+        link.open(nursery)
+    fan_out = FanOut(Counts(), History())
+    fan_out.links[peer] = link
+    fan_out.send([Follows(peer, count=20)])
+    assert not fan_out.links[peer].outbox.why

@@ -7,6 +7,7 @@ nothing is written past the queue, since what the first bytes are may change wha
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -125,12 +126,16 @@ class Link:
         self._start_soon = nursery.start_soon
 
     def start(self, tell: Callable[[], Awaitable[object]]) -> None:
-        """Have a task of the session tell the peer what would take too long just now."""
+        """Have a task of the session tell the peer what would take too long just now.
+
+        What it has asked for may have its place only when its session has just ended.
+        """
         self._has_begun = True
         if self._beginning is not None:
             self._beginning.set()
         if self._start_soon is not None:
-            self._start_soon(tell)
+            with suppress(RuntimeError):  # the nursery is closed
+                self._start_soon(tell)
 
     async def wait_past(self, told: Sequence[Telling]) -> None:
         """Return when what it is told has its place after what is past, if it is told any of that.
