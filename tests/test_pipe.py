@@ -163,7 +163,23 @@ async def test_who_is_not_read_leaves(rest: bytes, went_well: bool, told: list[s
         assert count.ended == []
         await server.tell(*[Said(1, "", "count", "two")] * asked[2:].count(Say("two")))
         await server.ours.aclose()
+        await trio.sleep(1)
     assert (count.ended, errors.lines) == ([went_well], told)
+
+
+async def test_what_nobody_has_taken_in_is_lost_as_well() -> None:
+    """What came in just when nobody read the output any more counts, though no line was taken."""
+    server, output, errors = Stub(), Paper(), Paper()
+    into, source = trio.testing.memory_stream_one_way_pair()
+    pipe = Pipe(source.receive_some, output, errors)
+    async with sitting(pipe, server.connect, "count") as count:
+        pipe.leave()
+        await server.tell(Welcome("count", "S", ("count",)))
+        await into.send_all(b"one\n\ntwo\n")
+        assert (await server.asked())[-1] == Quit()
+        await server.ours.aclose()
+    assert count.ended == [False]
+    assert errors.lines[1:] == ["! not confirmed, perhaps lost: 2 lines, from line 1 on"]
 
 
 async def test_an_output_without_a_reader_is_noticed() -> None:

@@ -182,9 +182,9 @@ def test_a_refused_line_fails_the_pipe(server: Server, ann: Peer) -> None:
 def test_a_pipe_whose_output_is_not_read_leaves(server: Server, ann: Peer) -> None:
     """After ``head`` has ended it says that it leaves lines behind; without any all is well."""
     command = " ".join([*TRIOCHAT, f"client 127.0.0.1 {server.port} --handle count"])
-    for source, code in (("yes", 1), ("sleep 0.5", 0)):
+    for source, lines, code in (("yes", 20, 1), ("sleep 0.5", 1, 0)):
         done = subprocess.run(
-            ["bash", "-c", f"{source} | {command} | head -n 1 >&2; echo ${{PIPESTATUS[1]}}"],
+            ["bash", "-c", f"{source} | {command} | head -n {lines} >&2; echo ${{PIPESTATUS[1]}}"],
             capture_output=True,
             text=True,
             check=True,

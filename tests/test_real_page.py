@@ -680,6 +680,7 @@ def test_the_keyboard_is_enough(server: Server, at: Open) -> None:
     expect(jimmy.message).to_be_focused()
     keyboard.type("hello\n")
     ann.wait_line("Jimmy> hello")
+    expect(jimmy.person("Ann")).to_be_visible()
     for _ in range(2):
         keyboard.press("Tab")
     expect(jimmy.person("Ann")).to_be_focused()

@@ -160,7 +160,7 @@ def test_a_server_that_does_not_agree_does_not_start(redis: RedisServer, tmp_pat
     secret = tmp_path / "password"
     secret.touch(0o600)
     secret.write_text("sesame")
-    so = "start this server the same way, or share another --name"
+    so = "start this server the same way, or share another --name, or stop all others first"
     with running_server(*by(redis), "--max-clients", "500"):
         for options, says in {
             (): "this room has --max-clients 500, not 1000",

@@ -9,7 +9,9 @@ from secrets import token_hex
 
 PASSWORD, RULES = "password", "rules"
 
-SO = "start this server the same way, or share another --name"
+ANEW = "stop all others first"
+
+SO = f"start this server the same way, or share another --name, or {ANEW}"
 
 
 class Agreement:
@@ -36,18 +38,20 @@ class Agreement:
         if (rules := theirs.get(RULES)) != self._rules:  # the names of options may have changed
             raise ValueError(
                 f"the servers of this room run another release (rules {rules}, not {self._rules});"
-                " run the same triochat, and the same Python, on all"
+                f" run the same triochat, and the same Python, on all, or {ANEW}"
             )
         digest = theirs.get(PASSWORD, "")
         if digest != self._digest(digest.partition(":")[0]):
             which = "another password" if self._password else "a password"
             raise ValueError(f"this room has {which if digest else 'no password'}; {SO}")
+        others = []
         for name in sorted({*self._terms, *theirs} - {RULES, PASSWORD}):
             their, own = theirs.get(name), self._terms.get(name)
             if their != own:
                 has = f"no {name}" if their is None else f"{name} {their}".rstrip()
-                other = f", not {own}" if their and own else ""
-                raise ValueError(f"this room has {has}{other}; {SO}")
+                others.append(has + (f", not {own}" if their and own else ""))
+        if others:
+            raise ValueError(f"this room has {', '.join(others)}; {SO}")
 
     def _digest(self, salt: str) -> str:
         if not self._password:

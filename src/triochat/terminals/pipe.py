@@ -35,6 +35,7 @@ LINE_LIMIT = 1 << 16
 
 _CHUNK = 1 << 14
 _PAUSE = 1.0  # seconds between two looks at an output that somebody types into
+_LOOK = 0.1  # seconds, for what is on its way in when nobody reads the output any more
 
 Read = Callable[[], Awaitable[bytes | bytearray]]
 """Gives the next bytes; none at the end."""
@@ -159,20 +160,28 @@ class InputLines(trio.abc.ReceiveChannel[Line]):
         """How many lines have come in that nobody has taken."""
         return sum(isinstance(line, str) and bool(line.strip()) for line in self._lines)
 
+    async def look(self) -> None:
+        """Take in what is there by now, so that it counts as unread."""
+        with trio.move_on_after(_LOOK):
+            await self._feed()
+
     async def receive(self) -> Line:
         """The next line. Raises `trio.EndOfChannel` where there is none."""
         while True:
             while not self._lines:
                 if self._ended:
                     raise trio.EndOfChannel
-                data = await self._read()
-                self._ended = not data
-                if data or not self._typed:
-                    self._lines += self._framing.feed(data or b"\n")
+                await self._feed()
             line = self._lines.popleft()
             self._number += 1
             if self._typed or isinstance(line, Refused) or line.strip():
                 return self._number, line
+
+    async def _feed(self) -> None:
+        data = await self._read()
+        self._ended = not data
+        if data or not self._typed:
+            self._lines += self._framing.feed(data or b"\n")
 
     async def aclose(self) -> None:
         """Whoever reads the bytes owns where they come from."""
@@ -277,6 +286,8 @@ class Pipe(Terminal):
         """Say on standard error what may be lost; whether every line was delivered."""
         if problem:
             await self._errors.write(f"! {problem}")
+        if self._is_unread:
+            await self._lines.look()
         first, *_ = [*self._in_flight.numbers, self._in_flight.last + 1]
         lost = len(self._in_flight.numbers) + self._lines.count_unread()
         if lost and self._is_unread:
