@@ -21,7 +21,7 @@ from triochat.lobby import TURNED_AWAY
 from triochat.messages import Closing, Join, Kick, Ping, Quit, Said, Say
 from triochat.order import AnyRequest, Asked, Gone, Order
 from triochat.outbox import LIMIT, LINGER, Way
-from triochat.pace import BATCH, CROWD, MOMENT
+from triochat.pace import BATCH, BREATH, CROWD, MOMENT
 from triochat.ratelimit import Limits
 from triochat.room import Room
 from triochat.stranger import GREETING_DELAY, PERSON, TRIES
@@ -794,8 +794,12 @@ async def test_a_batch_is_bounded() -> None:
 
 
 @pytest.mark.smooth
-async def test_a_batch_is_bounded_however_many_talk() -> None:
+@pytest.mark.parametrize("breath", [BREATH, 0.0], ids=["quick", "slow"])
+async def test_a_batch_is_bounded_however_many_talk(
+    breath: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The longest messages of many at once are told in batches that no outbox is too small for."""
+    monkeypatch.setattr("triochat.pace.BREATH", breath)  # a slow room tells nothing at once
     async with open_house(limits=UNLIMITED) as house:
         talkers = [await house.ndjson(f"t{number}") for number in range(100)]
         reader = await house.ndjson("reader")

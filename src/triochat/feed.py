@@ -258,14 +258,16 @@ class Feed:
                 self._wake = trio.Event()
                 self._pace.begin()
                 batch = self._take()
-                self._claimed = self._shares.give(self._pace.capacity)
                 kept = self.history.keep(batch) if batch else None
                 looks, self._looks = self._looks, []
                 for look in looks:
                     look()
-                if kept:
+                if kept:  # others speak meanwhile
+                    self._claimed = self._shares.give(self._pace.capacity)
                     await kept
                 self._tell(batch)
+                if not kept:  # now it is known how long messages are
+                    self._claimed = self._shares.give(self._pace.capacity)
         finally:
             self._shares.give(sys.maxsize)  # nobody is heard any more, and nobody need wait
             trio.lowlevel.remove_instrument(self.counts)
