@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from triochat import coming, messages, moderation
+from triochat import away, coming, messages, moderation
 from triochat.messages import Closing, Join, Moderated, Notice, Quit, Refused, Rename, Whisper, Who
 from triochat.order import (
     Admitted,
@@ -48,19 +48,19 @@ def join(state: State, peer: Peer, request: Join) -> None:
     if refused := banned(state, peer, seat or request):
         moderation.turn_away(state, peer, refused)
         return
-    if not seat and (former := coming.waiting_by(state, request.token)):
-        coming.replace_waiting(state, former)
+    if not seat and (former := away.waiting_by(state, request.token)):
+        away.replace_waiting(state, former)
     handle = seat.handle if seat else state.members.check(peer, request.handle)
     if isinstance(handle, Refused):
-        state.refuse(peer, coming.kept_for(state, request.handle) or handle)
+        state.refuse(peer, away.kept_for(state, request.handle) or handle)
         return
     if seat:
-        coming.replace_former(state, seat)
+        away.replace_former(state, seat)
     if seat and not seat.is_held:
-        coming.come_back(state, peer, seat, request)
+        away.come_back(state, peer, seat, request)
         return
     if not peer.is_console:
-        coming.make_place(state)
+        away.make_place(state)
     if state.members.is_full and not peer.is_console:
         coming.wait(state, peer, handle, request)
     else:
@@ -104,7 +104,7 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
         return
     reason = "the operator ended the chat"
     for key in [*state.seats.away]:
-        coming.give_up(state, state.seats[key])
+        away.give_up(state, state.seats[key])
     clients = [one for one in state.members if not one.is_console] + [*state.members.queue]
     state.telling.append(Told([Closing(reason, retry=True, ask=True)], tuple(clients)))
     handles = []
@@ -127,8 +127,8 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
 def vacate(state: State, _: Peer, request: Vacate) -> None:
     """Give a seat up; its owner comes in as anybody does."""
     if seat := state.seats.get(request.key):
-        coming.replace_former(state, seat)
-        coming.give_up(state, seat)
+        away.replace_former(state, seat)
+        away.give_up(state, seat)
 
 
 def expire(state: State, peer: Peer, expired: Expired) -> None:
@@ -165,7 +165,7 @@ def admit(state: State, peer: Peer, _: Admitted) -> None:
 def server_came(state: State, _: Peer, came: ServerCame) -> None:
     """Know of it; whoever was at the one that had its name is not there any more."""
     if former := state.servers.named(came.name):
-        coming.give_up_server(state, former)
+        away.give_up_server(state, former)
     state.servers.come(came.incarnation, came.name, state.now)
 
 
@@ -217,7 +217,7 @@ DEEDS: dict[type, Deed] = {
     messages.Quiet: moderation.quiet,
     messages.Bans: moderation.bans,
     Quit: leave,
-    Gone: lambda state, peer, gone: coming.lose(state, peer, gone.reason),
+    Gone: lambda state, peer, gone: away.lose(state, peer, gone.reason),
     Expired: expire,
     Idled: put_out,
     Exposed: expose,
@@ -225,12 +225,12 @@ DEEDS: dict[type, Deed] = {
     Reply: lambda state, peer, reply: state.telling.append(Replies(peer, reply.data)),
     Warned: warn,
     Alert: alert,
-    Lapse: lambda state, _peer, _: coming.lapse(state),
+    Lapse: lambda state, _peer, _: away.lapse(state),
     Vacate: vacate,
     Settle: lambda state, _peer, _: coming.settle(state),
     Admitted: admit,
     ServerCame: server_came,
-    ServerGone: lambda state, _peer, gone: coming.give_up_server(state, gone.incarnation),
+    ServerGone: lambda state, _peer, gone: away.give_up_server(state, gone.incarnation),
     Notice: pass_on,
     Refused: pass_on,
 }

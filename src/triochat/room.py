@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from triochat.coming import restore
+from triochat.away import restore
 from triochat.deeds import DEEDS
 from triochat.grammar import Local, introduce, parse
 from triochat.messages import (

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import trio
 
 from triochat.absence import give_up_absent
-from triochat.coming import CUT_OFF
+from triochat.away import CUT_OFF
 from triochat.hosts import host_of
 from triochat.hub import CROWDED, Hub
 from triochat.idleness import put_out_idle

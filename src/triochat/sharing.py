@@ -16,7 +16,7 @@ from secrets import token_hex
 
 import trio
 
-from triochat.coming import CUT_OFF
+from triochat.away import CUT_OFF
 from triochat.entries import Founded
 from triochat.gathering import Gathering
 from triochat.hub import Hub
