@@ -1738,7 +1738,7 @@ def test_two_operators() -> None:
         mate: \\quit
             bob | * Server closed the connection: the operator ended the chat
             boss, mate | * Bob left (the operator ended the chat)
-            boss, mate | * all clients were disconnected by Mate; still listening on port 9999
+            boss, mate | * all clients were disconnected by Mate
         (boss is cut off)
             mate | * Server left (connection lost)
         mate: ?

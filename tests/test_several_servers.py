@@ -37,8 +37,8 @@ ANN, BOB, CID = Peer("aaaaaaaa-2"), Peer("bbbbbbbb-2"), Peer("bbbbbbbb-3")
 class Shared:
     """A room that two servers share."""
 
-    def __init__(self, *servers: ServerCame) -> None:
-        self.room = Room(place="port 9999")
+    def __init__(self, *servers: ServerCame, place: str = "port 9999") -> None:
+        self.room = Room(place=place)
         self.now = NOW
         for came in servers:
             self.ask(HOUSE, came)
@@ -55,9 +55,9 @@ class Shared:
         return event
 
 
-def peopled() -> Shared:
+def peopled(place: str = "port 9999") -> Shared:
     """Two consoles, Ann at the one server, Bob and Cid at the other."""
-    shared = Shared(ALPHA, BETA)
+    shared = Shared(ALPHA, BETA, place=place)
     for peer, handle in ((BOSS, "Server"), (MATE, "Server"), (ANN, "Ann")):
         shared.ask(peer, Join(handle))
     shared.ask(BOB, Join("Bob", token="b" * 22))
@@ -190,8 +190,9 @@ def test_a_console_ends_the_chat() -> None:
     assert to is None
     assert isinstance(last, Moderated)
     assert last.by == "Server2"
-    assert last.text == "all clients were disconnected by Server2; still listening on port 9999"
+    assert last.text == "all clients were disconnected by Server2"
     assert shared.room.roster == ("Server", "Server2")
+    assert told == peopled("port 9998").ask(MATE, Quit()), "all are told the same, at each server"
 
 
 async def test_consoles_at_two_servers(

@@ -115,12 +115,12 @@ def leave(state: State, peer: Peer, _: Quit) -> None:
         state.end(one, reason)
     for handle in filter(None, handles):  # who was in the queue was never here
         coming.tell_left(state, handle, reason, can_wait=False)
-    where = f"; still listening on {state.place}" if state.place else ""
     if state.members.keys() - {peer}:  # consoles of other servers, which have not asked for it
         by = state.members.get(peer, "")
-        text = f"all clients were disconnected by {by or state.server}{where}"
+        text = f"all clients were disconnected by {by or state.server}"
         state.tell(Moderated(text, state.next_id(), state.at, by))
-    else:
+    else:  # this is not kept: each server has a place of its own
+        where = f"; still listening on {state.place}" if state.place else ""
         state.tell(Notice(f"all clients disconnected{where}"))
 
 
