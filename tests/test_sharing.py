@@ -293,6 +293,42 @@ async def test_who_was_away_for_too_long_goes_on_from_a_snapshot(
         assert len(one.room.servers) == 2
 
 
+async def test_who_has_slept_goes_on_from_a_snapshot(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A machine that was suspended, and has lost no connection, does not go on after a gap."""
+    async with open_site(20_000) as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann = await one.join("Ann", "a" * 22)
+        two.road.delay = 2 * one.room.hold
+        for number in range(40):
+            await trio.sleep(one.room.hold / 20)
+            await ann.ask({"type": "say", "text": f"ann-{number}"})
+        two.road.delay = 0.0
+        await trio.sleep(5 * one.room.hold)
+        assert one.state == two.state
+        assert len(one.room.servers) == 2
+
+
+async def test_who_reads_a_little_late_has_all(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nobody may come back, and nothing is kept for that."""
+    monkeypatch.setattr("triochat.sharing.SNAPSHOT", (1.0, 10_000))
+    async with open_site() as site:
+        one, two = Server("one", site.ledger.road()), Server("two", site.ledger.road(delay=0.5))
+        for server in (one, two):
+            server.room.grace = server.room.hold = 0.0
+            await site.add(server)
+        ann, bob = await one.join("Ann"), await two.join("Bob", "b" * 22)
+        for number in range(200):
+            await ann.ask({"type": "say", "text": f"ann-{number}"})
+            await trio.sleep(0.1)
+        await trio.sleep(5)
+        assert one.state == two.state
+        assert json.loads((await bob.heard_by_now())[-1])["text"] == "ann-199"
+
+
 @pytest.mark.parametrize("keep", [0, 2, 5])
 async def test_a_ledger_that_comes_back_with_less(
     autojump_clock: trio.testing.MockClock, keep: int

@@ -42,6 +42,10 @@ log = logging.getLogger(__name__)
 SNAPSHOT = 60.0, 10_000
 """Seconds, and entries, after which a snapshot is taken."""
 
+KEPT = 60.0
+"""Seconds for which entries are kept at least; who has read none for half of that looks whether any
+that it should have read are gone."""
+
 PAUSES = 0.05, 0.1, 0.2, 0.5, 1.0
 """Seconds between two tries to reach the ledger; the last one for ever after."""
 
@@ -74,6 +78,7 @@ class Sharing:
         self._name = name
         self._replica = replica
         self._room = replica.room
+        self._kept = max(KEPT, replica.room.hold)  # for so long
         self._incarnation = token_hex(4)
         self._gathering = Gathering(replica.room, self._incarnation)
         self._run = ""  # of the ledger
@@ -205,7 +210,10 @@ class Sharing:
         """Apply what is written, by whomever."""
         since = time.perf_counter()
         while True:
-            for entry in await access.read(self._replica.reached.position):
+            entries = await access.read(self._replica.reached.position)
+            if entries and self._is_late(entries[-1]):
+                await self._note_gap(access)
+            for entry in entries:
                 if self._hub.is_closed:
                     return  # nothing is applied any more
                 await self._take(entry, access)
@@ -217,6 +225,14 @@ class Sharing:
             if self.lost_since is not None and not self._gathering.unread():
                 self.lost_since = None
                 log.warning("the other servers are reached again")
+
+    def _is_late(self, newest: Entry) -> bool:
+        """Whether what was read before is so old that what came next may not be kept any more.
+
+        This machine may have been asleep, or be too slow.
+        """
+        now = max(self._hub.now, newest.position.time / 1000)
+        return now - self._replica.reached.position.time / 1000 >= self._kept / 2
 
     async def _take(self, entry: Entry, access: Access) -> None:
         read, reached = read_entry(entry), self._replica.reached.then(entry.position)
@@ -257,8 +273,8 @@ class Sharing:
             if is_mine and self._unsaved >= (1 if is_time else most):
                 self._unsaved, self._saved = 0, trio.current_time()
                 position, snapshot = await self._hub.look(self._replica.dump)
-                held = Position(position.time - int(1000 * self._room.hold))
-                await access.save(snapshot, position, held)
+                keep = Position(position.time - int(1000 * self._kept))
+                await access.save(snapshot, position, keep)
             await trio.sleep(TICK)
 
     # ---- when something is missing
@@ -268,8 +284,12 @@ class Sharing:
         standing = await access.standing(self._replica.reached.position)
         if self._run not in ("", access.run) or standing is not Standing.KEPT:
             await mend(access, self._name, self._replica, partial(self._found, access))
-            standing = await access.standing(self._replica.reached.position)
         self._run = access.run
+        await self._note_gap(access)
+
+    async def _note_gap(self, access: Access) -> None:
+        """Find out whether there may be entries that were not read, and cannot be any more."""
+        standing = await access.standing(self._replica.reached.position)
         self._is_gapped = standing is not Standing.KEPT
 
     async def _found(self, access: Access) -> bool:
