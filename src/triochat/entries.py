@@ -79,16 +79,14 @@ class Founded(Struct, frozen=True, array_like=True, tag=1, gc=False):
     entries: int
 
 
-Entry: TypeAlias = Batch | Founded
-
-_decoder: msgpack.Decoder[Entry] = msgpack.Decoder(Entry)
+_decoder: msgpack.Decoder[Batch | Founded] = msgpack.Decoder(Batch | Founded)
 _shared: msgpack.Decoder[Shared] = msgpack.Decoder(Shared)
 _encoder = msgpack.Encoder()
 
 
-def encode(entry: Entry) -> bytes:
-    """An entry as it is written."""
-    return _encoder.encode(entry)
+def encode_founded(founded: Founded) -> bytes:
+    """A `Founded` as it is written."""
+    return _encoder.encode(founded)
 
 
 def encode_asked(peer: Peer, requests: Sequence[AnyRequest | Aside]) -> Raw:
@@ -98,8 +96,10 @@ def encode_asked(peer: Peer, requests: Sequence[AnyRequest | Aside]) -> Raw:
         ValueError: they could not read it. Nobody can say so in a line; and if somebody can, it
             must not stand where all servers read it.
     """
-    if not (shared := share(requests)):
+    kept = [one for one in requests if not isinstance(one, Aside)]
+    if not kept:
         return Raw()
+    shared = [hide(one) if isinstance(one, Join) else one for one in kept]
     written = _encoder.encode((peer, shared))
     _shared.decode(written)
     return Raw(written)
@@ -110,7 +110,7 @@ def encode_batch(incarnation: str, number: int, asked: Sequence[Raw]) -> bytes:
     return _encoder.encode((0, incarnation, number, asked))
 
 
-def decode(data: bytes) -> Entry:
+def decode(data: bytes) -> Batch | Founded:
     """What is written there. Raises `msgspec.MsgspecError` if that is no entry."""
     return _decoder.decode(data)
 
@@ -146,12 +146,6 @@ def _admit(room: Room, peer: Peer, join: Join) -> list[AnyRequest]:
     return [replace(join, password=WRONG)]
 
 
-def share(requests: Sequence[AnyRequest | Aside]) -> list[AnyRequest | Comes]:
-    """What of these other servers have to know."""
-    shared = (one for one in requests if not isinstance(one, Aside))
-    return [_hide(one) if isinstance(one, Join) else one for one in shared]
-
-
 def _is_answered(room: Room, peer: Peer, request: AnyRequest) -> bool:
     """Whether this server alone deals with it: it changes nothing.
 
@@ -162,7 +156,8 @@ def _is_answered(room: Room, peer: Peer, request: AnyRequest) -> bool:
     return False
 
 
-def _hide(join: Join) -> Comes:
+def hide(join: Join) -> Comes:
+    """What others may know of it, also of who waits. Its password was looked at before."""
     key = key_of(join.token) if join.token else ""
     return Comes(join.handle, join.history, key, join.after, join.password == WRONG)
 
@@ -170,10 +165,11 @@ def _hide(join: Join) -> Comes:
 def taken(shared: Shared, now: float) -> Asked:
     """What a server has shared, as another one's room is to apply it."""
     peer, requests = shared
-    return Asked(peer, [_join(one) if isinstance(one, Comes) else one for one in requests], now)
+    return Asked(peer, [reveal(one) if isinstance(one, Comes) else one for one in requests], now)
 
 
-def _join(comes: Comes) -> Join:
+def reveal(comes: Comes) -> Join:
+    """What a room takes for that `Join`."""
     token = HASHED + comes.key if comes.key else ""
     password = WRONG if comes.has_wrong_password else ""
     return Join(comes.handle, password, comes.history, token, comes.after)

@@ -10,7 +10,7 @@ from msgspec import MsgspecError
 
 from triochat import snapshots
 from triochat.agreement import Agreement
-from triochat.entries import Batch, Founded, decode, encode, taken
+from triochat.entries import Batch, Founded, decode, encode_founded, taken
 from triochat.history import History
 from triochat.ledger import START, Access, Entry, LostError, Position, Reached
 from triochat.order import HOUSE, Asked, Settle
@@ -104,7 +104,7 @@ class Replica:
     def founding(self, incarnation: str) -> tuple[bytes, bytes, Position | None]:
         """What entries begin with that go on from here: see `ledger.Access.found`."""
         entries, position = self.reached
-        first = encode(Founded(incarnation, position, entries))
+        first = encode_founded(Founded(incarnation, position, entries))
         return first, self._dump(entries + 1), position if entries else None
 
     def _dump(self, entries: int) -> bytes:

@@ -7,14 +7,14 @@ other one does. So what has an order in a room has it here, and what has none is
 from msgspec import Struct, msgpack
 
 from triochat.deeds import RENAMES
+from triochat.entries import Comes, hide, reveal
 from triochat.history import Tail
-from triochat.messages import Join
 from triochat.order import Peer
 from triochat.ratelimit import TokenBucket
 from triochat.room import Room
 from triochat.sanctions import dump as dump_rulings
 from triochat.sanctions import load as load_rulings
-from triochat.seats import HASHED, Seat, key_of
+from triochat.seats import Seat
 from triochat.servers import Server
 
 
@@ -34,15 +34,6 @@ class Snapshot(Struct, frozen=True):
     tail: Tail
 
 
-class _Joining(Struct, frozen=True):
-    """A `Join` of who waits, with the key in place of the token."""
-
-    handle: str
-    history: int | None
-    key: str
-    after: int | None
-
-
 class _State(Struct, frozen=True):
     """A room. What is a list of pairs has the order of a dict."""
 
@@ -51,7 +42,7 @@ class _State(Struct, frozen=True):
     members: list[tuple[Peer, str]]
     operators: list[Peer]
     queue: list[tuple[Peer, str]]
-    joining: list[tuple[Peer, _Joining]]
+    joining: list[tuple[Peer, Comes]]
     places: list[tuple[Peer, int]]
     held: list[tuple[Peer, str]]
     seats: list[Seat]
@@ -94,7 +85,7 @@ def dump(room: Room) -> bytes:
             members=[*members.items()],
             operators=sorted(members.operators),
             queue=[*members.queue.items()],
-            joining=[(peer, _hide(join)) for peer, join in room.joining.items()],
+            joining=[(peer, hide(join)) for peer, join in room.joining.items()],
             places=sorted(room.places.items()),
             held=sorted(members.held.items()),
             seats=[seats[key] for key in sorted(seats)],
@@ -130,7 +121,7 @@ def load(room: Room, data: bytes) -> None:
     room.exposed.update(state.exposed)
     _load_members(room, state)
     _load_seats(room, state)
-    room.joining.update((peer, _join(joining)) for peer, joining in state.joining)
+    room.joining.update((peer, reveal(comes)) for peer, comes in state.joining)
     room.places.update(state.places)
     room.doors.update(state.doors)
     room.admitted.update(state.admitted)
@@ -161,13 +152,3 @@ def _load_seats(room: Room, state: _State) -> None:
     for key in (*state.away, *seats):
         room.seats.put(seats[key])
     room.seats.waiting.update(dict(state.waiting))
-
-
-def _hide(join: Join) -> _Joining:
-    key = key_of(join.token) if join.token else ""
-    return _Joining(join.handle, join.history, key, join.after)
-
-
-def _join(joining: _Joining) -> Join:
-    token = HASHED + joining.key if joining.key else ""
-    return Join(joining.handle, "", joining.history, token, joining.after)
