@@ -10,10 +10,11 @@ from house import Peer
 from ledgers import MemoryLedger, Road
 from triochat import snapshots
 from triochat.agreement import Agreement
+from triochat.entries import encode_asked, encode_batch
 from triochat.history import History
 from triochat.hub import Hub
 from triochat.ledger import LEASE, LedgerError
-from triochat.order import HOUSE
+from triochat.order import HOUSE, ServerGone
 from triochat.outbox import LINGER
 from triochat.passwords import Password
 from triochat.replica import Replica
@@ -271,6 +272,25 @@ async def test_who_was_here_before_it_was_cut_off_is_not_heard(
         await trio.sleep(10)
         heard = [json.loads(line)["type"] for line in await bob.heard_by_now()]
         assert heard == ["left"]
+
+
+async def test_what_is_written_late_frightens_nobody(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """That a server is gone, says one that is gone itself: nobody is told that a line is lost."""
+    async with open_site() as site:
+        one = await site.open("one", delay=1.0)
+        ann = Peer(await one.listener.connect())
+        await ann.type("Ann")
+        await ann.until("* Server connected")
+        await ann.type("hello")
+        gone = encode_asked(HOUSE, [ServerGone(one.hub.incarnation)])
+        for _ in range(20):
+            await trio.sleep(0.1)
+            site.ledger._add(encode_batch("ffffffff", 7, [gone]))
+        await trio.sleep(10)
+        assert await ann.heard_by_now() == []
+        assert [said.text for said in one.history.tail().said] == ["hello"]
 
 
 async def test_who_was_away_for_too_long_goes_on_from_a_snapshot(

@@ -242,14 +242,11 @@ class Sharing:
         if self._is_gapped:
             await self._reload(access)
             return
-        now = entry.position.time / 1000
-        if any(
-            peer == HOUSE and ServerGone(self._incarnation) in requests
-            for peer, requests in read.asked
-        ):
-            self._hub.name_unheard()  # before they are told to go
         if self._room.servers.take(read.incarnation, read.number):
-            self._hub.apply(self._gathering.read(read, now))
+            gone = ServerGone(self._incarnation)
+            if any(peer == HOUSE and gone in requests for peer, requests in read.asked):
+                self._hub.name_unheard()  # before they are told to go
+            self._hub.apply(self._gathering.read(read, entry.position.time / 1000))
             if read.incarnation == self._incarnation:
                 waits = self._gathering.unread()
                 self._waits_since = trio.current_time() if waits else None
