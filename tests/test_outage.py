@@ -31,17 +31,6 @@ from triochat.ratelimit import Limits
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
-def cut(server: Server) -> None:
-    """There is no way to the ledger from there."""
-    server.road.is_open = False
-    server.road.cut()
-
-
-def mend(server: Server) -> None:
-    """There is one again."""
-    server.road.is_open = True
-
-
 async def plain(server: Server, *lines: str) -> Peer:
     """Somebody who types this there."""
     peer = Peer(await server.listener.connect())
@@ -62,7 +51,7 @@ async def test_all_are_told_once_and_when_it_is_over() -> None:
         ann, bob = await one.join("Ann"), await plain(one, "Bob")
         await trio.sleep(5)
         await told(ann), await bob.heard_by_now()
-        cut(one)
+        one.cut()
         await ann.ask({"type": "say", "text": "hello"})
         await trio.sleep(PATIENCE - 0.5)
         assert await told(ann) == []
@@ -70,7 +59,7 @@ async def test_all_are_told_once_and_when_it_is_over() -> None:
         assert 60 < one.hub.figures().lost < 62
         assert await told(ann) == [LOST, *["pulse"] * 5]
         assert await bob.heard_by_now() == [f"* {LOST}"]
-        mend(one)
+        one.mend()
         await trio.sleep(5)
         assert [text for text in await told(ann) if text != "pulse"] == ["hello", BACK]
         assert await bob.heard_by_now() == ["Ann> hello", f"* {BACK}"]
@@ -82,7 +71,7 @@ async def test_what_programs_are_told() -> None:
     async with open_site(10_000) as site:
         one = await site.open("one")
         ann = await one.join("Ann")
-        cut(one)
+        one.cut()
         assert await ann.until('{"type":"moderated"') == (
             f'{{"type":"moderated","text":"{LOST}","by":""}}'
         )
@@ -94,10 +83,10 @@ async def test_what_takes_a_moment_is_nobody_s_business() -> None:
         one = await site.open("one")
         ann = await one.join("Ann")
         for _ in range(5):
-            cut(one)
+            one.cut()
             await ann.ask({"type": "say", "text": "hello"})
             await trio.sleep(PATIENCE / 2)
-            mend(one)
+            one.mend()
             await trio.sleep(5)
         assert await told(ann) == ["hello"] * 5
 
@@ -108,9 +97,9 @@ async def test_operators_are_told_why() -> None:
         one, boss = await site.open("one"), Typist()
         nursery.start_soon(run_console, one.hub, boss)
         await trio.sleep(1)
-        cut(one)
+        one.cut()
         await trio.sleep(10)
-        mend(one)
+        one.mend()
         await trio.sleep(5)
         assert boss.screen == [f"* {LOST} (there is no way to it)", f"* {BACK}"]
         nursery.cancel_scope.cancel()
@@ -155,12 +144,12 @@ async def test_a_client_waits() -> None:
         async with Connection(stream) as connection:
             await connection.send(Join("Ann", token="a" * 22))
             await connection.receive()
-            cut(one)
+            one.cut()
             await connection.send(Say("hello"))
             assert await connection.receive() == Moderated(LOST)
             with trio.move_on_after(10 * SILENCE):
                 raise AssertionError(await connection.receive())
-            mend(one)
+            one.mend()
             said, asked = await connection.receive_answer()
             assert isinstance(said, Said)
             assert asked == Say("hello")
@@ -186,11 +175,11 @@ async def test_who_comes_meanwhile() -> None:
     async with open_site(10_000) as site:
         one = await site.open("one")
         await one.join("Ann")
-        cut(one)
+        one.cut()
         bob, eve = await plain(one, "Bob"), await plain(one, "Ann")
         silent = await plain(one)
         await trio.sleep(300)
-        mend(one)
+        one.mend()
         assert await bob.line() == await eve.line() == f"* {LOST}"
         assert (await bob.line()).startswith("* Server connected. You are Bob.")
         assert await eve.line() == '! handle "Ann" is taken; try another'
@@ -207,10 +196,10 @@ async def test_who_guesses_meanwhile() -> None:
         one = await site.open("one")
         ann = await one.join("Ann")
         one.room.password = Password("secret")
-        cut(one)
+        one.cut()
         eve = await plain(one, "Ann", "secret")
         await trio.sleep(300)
-        mend(one)
+        one.mend()
         await eve.until('! handle "Ann" is taken')
         await trio.sleep(50)
         await eve.type("Eve")
@@ -226,10 +215,10 @@ async def test_who_cannot_be_heard_is_not_put_out() -> None:
         ann = await plain(one, "NICK Ann\r\nUSER ann 0 * :Ann\r")
         await ann.until(":*.triochat 366")
         await trio.sleep(30)
-        cut(one)
+        one.cut()
         await ann.type("PRIVMSG #shared :hello")
         await trio.sleep(10 * (IrcSpeaker.silence + ANSWERS))
-        mend(one)
+        one.mend()
         await trio.sleep(5)
         texts = [line.partition(" :")[2].strip() for line in await ann.heard_by_now()]
         assert texts == [LOST, BACK]
@@ -267,9 +256,9 @@ async def test_what_has_no_place_yet_is_not_asked_again() -> None:
     async with open_site(10_000) as site:
         one = await absent(site)
         before = len(site.ledger.entries)
-        cut(one)
+        one.cut()
         await trio.sleep(100)
-        mend(one)
+        one.mend()
         await trio.sleep(5)
         assert not one.room.members
         batches = [decode(entry.data) for entry in site.ledger.entries[before:]]
@@ -286,7 +275,7 @@ async def test_what_waits_when_its_server_stops_is_named() -> None:
         ann, bob = await one.join("Ann"), await plain(one, "Bob", "this has a place")
         await trio.sleep(5)
         await told(ann), await bob.heard_by_now(), await irc.heard_by_now()
-        cut(one)
+        one.cut()
         await ann.ask({"type": "say", "text": "asked again by itself"})
         await bob.type("?", "hello", "psst > Ann")
         await irc.type("PRIVMSG #shared :hi\r")
@@ -309,11 +298,11 @@ async def test_what_was_given_up_is_named() -> None:
         bob = await plain(one, "Bob", "this has a place")
         await trio.sleep(5)
         await bob.heard_by_now()
-        cut(one)
+        one.cut()
         await bob.type("hello")
         await trio.sleep(30)
         assert len(two.room.servers) == 1
-        mend(one)
+        one.mend()
         await trio.sleep(5)
         heard = await bob.heard_by_now()
         assert "! perhaps not sent: hello" in heard

@@ -57,6 +57,15 @@ class Server:
         await peer.until('{"type":"welcome"')
         return peer
 
+    def cut(self) -> None:
+        """There is no way to the ledger from here."""
+        self.road.is_open = False
+        self.road.cut()
+
+    def mend(self) -> None:
+        """There is one again."""
+        self.road.is_open = True
+
     @property
     def state(self) -> bytes:
         """How its room stands."""
@@ -76,6 +85,11 @@ class Site:
         await self.add(server)
         return server
 
+    async def open_two(self) -> tuple[Server, Server, Peer, Peer]:
+        """Two, with Ann at the one, and Bob at the other."""
+        one, two = await self.open("one"), await self.open("two")
+        return one, two, await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+
     async def add(self, server: Server) -> None:
         """This one."""
         await self._nursery.start(server.run)
@@ -93,8 +107,7 @@ async def open_site(seconds: float = 3600) -> AsyncIterator[Site]:
 async def test_two_servers_are_one_room(autojump_clock: trio.testing.MockClock) -> None:
     """What is said at one server is told at the other, in the same order, with the same ids."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one, two, ann, bob = await site.open_two()
         await ann.ask({"type": "say", "text": "hello"})
         heard = [await ann.until('{"type":"said"'), await bob.until('{"type":"said"')]
         assert heard[0] == heard[1]
@@ -120,8 +133,7 @@ async def test_who_is_at_a_dead_server_comes_back_at_another(
 ) -> None:
     """The members of a server that dies are away, and come back elsewhere to what they missed."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one, two, ann, bob = await site.open_two()
         await bob.ask({"type": "whisper", "to": "Ann", "text": "psst"})
         last = json.loads(await ann.until('{"type":"whispered"'))["id"]
         one.scope.cancel()
@@ -191,12 +203,10 @@ async def test_a_cut_loses_and_doubles_nothing(autojump_clock: trio.testing.Mock
 async def test_a_ledger_that_is_gone_for_a_while(autojump_clock: trio.testing.MockClock) -> None:
     """While there is no way to the ledger nobody is put out, and what is said waits."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one, two, ann, bob = await site.open_two()
         await ann.until('{"type":"joined"')
         for server in (one, two):
-            server.road.is_open = False
-            server.road.cut()
+            server.cut()
         await ann.ask({"type": "say", "text": "hello?"})
         await bob.ask({"type": "ping"})
         assert json.loads(await bob.line())["type"] == "pong"
@@ -204,7 +214,7 @@ async def test_a_ledger_that_is_gone_for_a_while(autojump_clock: trio.testing.Mo
         heard = {json.loads(line)["type"] for line in await bob.heard_by_now()}
         assert heard == {"moderated", "pulse"}
         for server in (one, two):
-            server.road.is_open = True
+            server.mend()
         assert json.loads(await bob.until('{"type":"said"'))["text"] == "hello?"
         assert json.loads(await ann.until('{"type":"said"'))["text"] == "hello?"
         await trio.sleep(10)
@@ -218,14 +228,12 @@ async def test_a_server_that_was_cut_off_comes_again(
 ) -> None:
     """One that alone is cut off is given up by the others; its members come back, also to it."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
-        one.road.is_open = False
-        one.road.cut()
+        one, two, ann, bob = await site.open_two()
+        one.cut()
         await trio.sleep(8)
         assert len(two.room.servers) == 1
         await bob.ask({"type": "say", "text": "where are you?"})
-        one.road.is_open = True
+        one.mend()
         closing = json.loads(await ann.until('{"type":"closing"'))
         assert closing["retry"]
         again = await one.join("Ann", "a" * 22, 1)
@@ -263,12 +271,11 @@ async def test_who_was_here_before_it_was_cut_off_is_not_heard(
         bob, ann = await two.join("Bob"), Peer(await one.listener.connect())
         await ann.type("Ann")
         await bob.until('{"type":"joined","handle":"Ann"')
-        one.road.is_open = False
-        one.road.cut()
+        one.cut()
         for line in ("hello", "anybody"):
             await ann.type(line)
             await trio.sleep(5)
-        one.road.is_open = True
+        one.mend()
         await trio.sleep(10)
         heard = [json.loads(line)["type"] for line in await bob.heard_by_now()]
         assert heard == ["left"]
@@ -301,12 +308,11 @@ async def test_who_was_away_for_too_long_goes_on_from_a_snapshot(
         one, two = await site.open("one"), await site.open("two")
         await one.join("Ann", "a" * 22)
         bob = await two.join("Bob", "b" * 22)
-        one.road.is_open = False
-        one.road.cut()
+        one.cut()
         for number in range(30):
             await trio.sleep(one.room.hold / 20)
             await bob.ask({"type": "say", "text": f"bob-{number}"})
-        one.road.is_open = True
+        one.mend()
         await trio.sleep(10)
         assert one.state == two.state
         assert one.replica.reached == two.replica.reached
@@ -355,8 +361,7 @@ async def test_a_ledger_that_comes_back_with_less(
 ) -> None:
     """Where a ledger has lost what was written last the room goes on from what servers know."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one, two, ann, bob = await site.open_two()
         await ann.ask({"type": "say", "text": "before"})
         await bob.until('{"type":"said"')
         await trio.sleep(1)
@@ -378,16 +383,14 @@ async def test_who_has_read_less_goes_on_from_what_another_knows(
 ) -> None:
     """Where entries are lost that one server has read, and another has not, none is missing."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one, two, ann, bob = await site.open_two()
         await ann.until('{"type":"joined"')
-        two.road.is_open = False
-        two.road.cut()
+        two.cut()
         await ann.ask({"type": "say", "text": "a"})
         last = json.loads(await ann.line())["id"]
         await bob.ask({"type": "say", "text": "b"})
         site.ledger.restart(len(site.ledger.entries) - 1)
-        two.road.is_open = True
+        two.mend()
         assert json.loads(await bob.until('{"type":"closing"'))["retry"]
         bob = await two.join("Bob", "b" * 22, last - 1)
         assert [json.loads(await bob.until('{"type":"said"'))["text"] for _ in "ab"] == ["a", "b"]
@@ -402,8 +405,7 @@ async def test_a_restart_of_the_ledger_that_loses_nothing(
 ) -> None:
     """Nobody hears of it."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        *_, ann, bob = await site.open_two()
         await ann.until('{"type":"joined"')
         before = [*site.ledger.entries]
         site.ledger.restart()
@@ -547,20 +549,18 @@ async def test_what_one_alone_has_read_is_given_up_where_others_have_gone_on(
 ) -> None:
     """Where a ledger has lost what one server has read, and others have written more, all agree."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one, two, ann, bob = await site.open_two()
         await ann.until('{"type":"joined"')
-        two.road.is_open = False
-        two.road.cut()
+        two.cut()
         await ann.ask({"type": "say", "text": "lost"})
         await ann.until('{"type":"said"')
-        one.road.is_open = False
+        one.cut()
         site.ledger.restart(len(site.ledger.entries) - 1)
-        two.road.is_open = True
+        two.mend()
         for number in range(20):
             await bob.ask({"type": "say", "text": f"bob-{number}"})
             await bob.until('{"type":"said"')
-        one.road.is_open = True
+        one.mend()
         if is_twice:
             site.ledger.restart()
         await trio.sleep(10)
@@ -578,17 +578,16 @@ async def test_who_knows_less_does_not_begin_anew(
 ) -> None:
     """Where a ledger that has lost all is founded anew, those who know the room mend that."""
     async with open_site() as site:
-        one, two = await site.open("one"), await site.open("two")
-        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one, two, ann, bob = await site.open_two()
         await ann.until('{"type":"joined"')
         for server in (one, two):
-            server.road.is_open = False
+            server.cut()
         site.ledger.restart(0)
         site.ledger._snapshot = None
         three = await site.open("three")
         cid = await three.join("Cid", "c" * 22)
         for server in (one, two):
-            server.road.is_open = True
+            server.mend()
         assert json.loads(await cid.until('{"type":"closing"'))["retry"]
         await ann.ask({"type": "say", "text": "still here"})
         assert json.loads(await bob.until('{"type":"said"'))["text"] == "still here"
@@ -655,14 +654,13 @@ async def test_who_was_away_when_terms_were_changed_does_not_go_on(
             one = await site.open("one")
             await one.join("Ann", "a" * 22)
             await trio.sleep(1)
-            one.road.is_open = False
-            one.road.cut()
+            one.cut()
             await trio.sleep(LEASE + 1)
             two = Server("two", site.ledger.road())
             replica = Replica(two.room, two.history, Agreement({"--turns": ""}))
             two.sharing = Sharing(two.road, "two", replica)
             await site.add(two)
-            one.road.is_open = True
+            one.mend()
             await trio.sleep(60)
 
     with pytest.raises(ExceptionGroup) as ended:
