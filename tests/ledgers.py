@@ -136,7 +136,7 @@ class Road:
 
     Args:
         ledger: where it leads.
-        delay: seconds that each way takes at most.
+        delay: seconds that each way takes at most, and half of them at least.
         twice: how probable it is that an entry is written twice.
         lost: how probable it is that the answer is lost, and the connection with it.
         seed: of all that is random.
@@ -188,7 +188,7 @@ class Road:
 
     async def go(self) -> None:
         """One way."""
-        await trio.sleep(self.delay * self._random.random())
+        await trio.sleep(self.delay * self._random.uniform(0.5, 1.0))
         self._check()
 
     async def add(self, data: bytes) -> None:

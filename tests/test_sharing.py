@@ -286,7 +286,7 @@ async def test_what_is_written_late_frightens_nobody(
 ) -> None:
     """That a server is gone, says one that is gone itself: nobody is told that a line is lost."""
     async with open_site() as site:
-        one = await site.open("one", delay=1.0)
+        one = await site.open("one", delay=0.3)
         ann = Peer(await one.listener.connect())
         await ann.type("Ann")
         await ann.until("* Server connected")
