@@ -77,10 +77,8 @@ def _write(value: str | float) -> str | None:
 
 def introduction(hub: Hub, sharing: Sharing) -> str:
     """Who shares the room, for operators."""
-    servers = {incarnation: one.name for incarnation, one in hub.room.servers.items()}
-    own = servers.pop(hub.incarnation)
-    names = [*servers.values()]
+    names = [one.name for one in hub.room.servers.values() if one.name != sharing.name]
     listed = ", ".join([*names[:NAMED], *["..."] * (len(names) > NAMED)])
     count = f"{len(names) or 'no'} other server{'s' * (len(names) != 1)}"
-    where = f"{hub.room.name} through {sharing.where}, as {own}"
+    where = f"{hub.room.name} through {sharing.where}, as {sharing.name}"
     return f"Sharing the room {where}; {count}{': ' * bool(names)}{listed}"

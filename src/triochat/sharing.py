@@ -66,16 +66,16 @@ class Sharing:
 
     Attributes:
         where: what operators know the ledger by.
+        name: what this server is called.
         lost_since: since when the ledger cannot be reached, on trio's clock; None while it can.
         problem: why, in words for operators.
     """
 
     def __init__(self, ledger: Ledger, name: str, replica: Replica) -> None:
-        self.where = ledger.where
+        self.where, self.name = ledger.where, name
         self.lost_since: float | None = None
         self.problem = ""
         self._ledger = ledger
-        self._name = name
         self._replica = replica
         self._room = replica.room
         self._kept = max(KEPT, replica.room.hold)  # for so long
@@ -114,7 +114,7 @@ class Sharing:
             LedgerError: it cannot be.
         """
         async with self._ledger.open() as access:
-            await look_for_twin(access, self._name)
+            await look_for_twin(access, self.name)
             while (kept := await access.load()) is None or await access.last() is None:
                 if kept:
                     self._replica.load(*kept)
@@ -154,12 +154,12 @@ class Sharing:
         try:
             async with self._ledger.open() as access:
                 has_opened = True
-                await access.sign(self._name, self._incarnation, ())
+                await access.sign(self.name, self._incarnation, ())
                 await self._compare(access)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read, access)
                     nursery.start_soon(self._write, access)
-                    nursery.start_soon(renew, access, self._name, self._hub)
+                    nursery.start_soon(renew, access, self.name, self._hub)
                     nursery.start_soon(self._save, access)
                     await self._here.wait()
                     if not self._has_started:
@@ -167,7 +167,7 @@ class Sharing:
                         task_status.started()
                     await self._left.wait()
                     nursery.cancel_scope.cancel()
-                await access.resign(self._name, self._incarnation)
+                await access.resign(self.name, self._incarnation)
         except* (LedgerError, ValueError) as errors:
             failure = _first(errors)
         else:
@@ -191,7 +191,7 @@ class Sharing:
     def _announce(self) -> None:
         self._hub.incarnation = self._incarnation
         self._here = trio.Event()
-        self._hub.ask(HOUSE, (ServerCame(self._name, self._incarnation),))
+        self._hub.ask(HOUSE, (ServerCame(self.name, self._incarnation),))
 
     async def _write(self, access: Access) -> None:
         """Write what is asked, a batch at a time; first what may not have been written before."""
@@ -280,7 +280,7 @@ class Sharing:
         """Find out whether all is still there that was read; if not, see that it is mended."""
         standing = await access.standing(self._replica.reached.position)
         if self._run not in ("", access.run) or standing is not Standing.KEPT:
-            await mend(access, self._name, self._replica, partial(self._found, access))
+            await mend(access, self.name, self._replica, partial(self._found, access))
         self._run = access.run
         await self._note_gap(access)
 
