@@ -13,7 +13,7 @@ from triochat.agreement import Agreement
 from triochat.entries import encode_asked, encode_batch
 from triochat.history import History
 from triochat.hub import Hub
-from triochat.ledger import LEASE, LedgerError
+from triochat.ledger import LEASE, START, LedgerError
 from triochat.order import HOUSE, ServerGone
 from triochat.outbox import LINGER
 from triochat.passwords import Password
@@ -612,6 +612,16 @@ async def test_a_server_that_cannot_go_on_says_so(autojump_clock: trio.testing.M
     with pytest.raises(ExceptionGroup) as ended:
         await serve_until_then()
     assert ended.group_contains(LedgerError, match="was written by another release")
+
+
+@pytest.mark.parametrize("must_agree", [False, True])
+async def test_a_room_of_another_release_is_refused_in_words(*, must_agree: bool) -> None:
+    """Also where it need not be agreed with: all have left, and what it has is called otherwise."""
+    agreement = Agreement({})
+    replica = Replica(Room(), History(), agreement)
+    other = snapshots.Snapshot(agreement.terms(), 1, b"\x80", History().tail())
+    with pytest.raises(ValueError, match="was written by another release"):
+        replica.load(START, snapshots.encode(other), must_agree=must_agree)
 
 
 async def test_other_terms_hold_when_nobody_is_left(

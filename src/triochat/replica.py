@@ -17,7 +17,10 @@ from triochat.order import HOUSE, Asked, Settle
 from triochat.room import Room
 from triochat.snapshots import Snapshot
 
-OTHER = "what stands there was written by another release: run the same one on all servers"
+OTHER = (
+    "what stands there was written by another release: run the same one on all servers, or stop"
+    " all, and forget the room (see docs/operating.md)"
+)
 
 
 class Replica:
@@ -51,12 +54,12 @@ class Replica:
         """
         try:
             snapshot = snapshots.decode(data)
+            if must_agree:
+                self._agreement.check(snapshot.terms)
+                self._terms = snapshot.terms
+            snapshots.load(self.room, snapshot.room)
         except MsgspecError:
             raise ValueError(OTHER) from None
-        if must_agree:
-            self._agreement.check(snapshot.terms)
-            self._terms = snapshot.terms
-        snapshots.load(self.room, snapshot.room)
         self._loaded = History(hold=self.room.hold)
         self._loaded.adopt(snapshot.tail)
         self.reached = Reached(snapshot.entries, position)
