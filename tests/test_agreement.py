@@ -1,6 +1,10 @@
+import inspect
+
 import pytest
 
+from triochat import shared
 from triochat.agreement import ANEW, SO, Agreement
+from triochat.state import State
 
 TERMS = {"--max-clients": "500", "--turns": "", "--hold": "600"}
 
@@ -65,3 +69,13 @@ def test_other_rules_are_refused() -> None:
         "the servers of this room run another release (rules ab12cd34, not ef567890);"
         f" run the same triochat, and the same Python, on all, or {ANEW}"
     )
+
+
+def test_whatever_a_room_is_made_with_is_agreed_on() -> None:
+    """But for its place, which is each server's own, and its name, by which they share it.
+
+    The console's handle is called `--handle`, and the password is compared by itself.
+    """
+    apart = {"place", "name", "password", "server"}
+    assert {*inspect.signature(State).parameters} - apart <= {*shared.TERMS}
+    assert "handle" in shared.TERMS
