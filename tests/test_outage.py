@@ -190,6 +190,25 @@ async def test_who_comes_meanwhile() -> None:
         assert "not joined within 60 seconds" in (await silent.rest())[-1]
 
 
+async def test_what_comes_meanwhile() -> None:
+    """So is a client that waits to join, of ours or of IRC; what only fetched the page is not."""
+    async with open_site(10_000) as site:
+        one = await site.open("one")
+        one.cut()
+        bob = await plain(
+            one, '{"type": "join", "handle": "Bob", "token": "bbbbbbbbbbbbbbbbbbbbbb"}'
+        )
+        eve = await plain(one, "NICK Eve\r\nUSER eve 0 * :Eve\r")
+        page = await plain(one, "GET /elsewhere HTTP/1.1\r\nHost: localhost\r\n\r")
+        await trio.sleep(8)
+        assert await told(bob) == [LOST]
+        assert (await eve.heard_by_now())[-1].endswith(f":{LOST}")
+        one.mend()
+        await trio.sleep(5)
+        assert await told(bob) == ["welcome", "joined", BACK]
+        assert LOST not in "\n".join(await page.rest())
+
+
 async def test_who_guesses_meanwhile() -> None:
     """Where there is a password the time in all does not go on while a stranger waits for us."""
     async with open_site(10_000) as site:

@@ -10,7 +10,7 @@ import math
 import trio
 
 from triochat.hub import Hub
-from triochat.messages import Moderated
+from triochat.messages import Join, Moderated, Typed
 from triochat.order import HOUSE, Lapse, Peer
 from triochat.sharing import Sharing
 from triochat.telling import Told
@@ -25,6 +25,9 @@ LOOK = 0.5
 """Seconds between two looks."""
 
 LOST = "messages wait: the connection to the other servers is lost"
+
+COMING = Join | Typed
+"""What strangers ask for who wait to come in; who only fetches a page says nothing of this."""
 
 BACK = "the connection to the other servers is back; what waited was sent"
 
@@ -64,8 +67,9 @@ async def _tell_all(hub: Hub, sharing: Sharing, told: set[Peer]) -> None:
         room = hub.room
         new = {
             peer
-            for peer, link in hub.fan_out.links.items()
-            if room.members.handle_of(peer) or (link.speaker.is_person and hub.is_unplaced(peer))
+            for peer in hub.fan_out.links
+            if room.members.handle_of(peer)
+            or any(isinstance(one, COMING) for one in hub.unplaced(peer))
         } - told
         told |= new
         operators = {*filter(room.is_operator, new)}
