@@ -236,7 +236,7 @@ async def test_where_nobody_listens_is_told_in_words(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)
     port = free_port()
     text = await failure_of(Streams(f"redis://localhost:{port}", "a"))
-    assert text == f"Redis at localhost port {port}: Connection refused"
+    assert text == f"Redis at localhost port {port}: connection refused"
     text = await failure_of(Streams("redis://nowhere.invalid", "a"))
     assert text.startswith("Redis at nowhere.invalid port 6379: ")
     assert caplog.text == ""

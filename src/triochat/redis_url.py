@@ -69,5 +69,6 @@ def _read_tls(parts: SplitResult) -> ssl.SSLContext | None:
             context.load_cert_chain(files["ssl_certfile"], files.get("ssl_keyfile"))
     except OSError as error:
         names = ", ".join(files.values())
-        raise ValueError(f"cannot read {names} for the way to Redis: {error.strerror}") from error
+        why = str(error.strerror).lower()
+        raise ValueError(f"cannot read {names} for the way to Redis: {why}") from error
     return context

@@ -303,6 +303,7 @@ def _failure(where: str, error: Exception) -> LedgerError:
         text = getattr(reason, "verify_message", None) or str(reason.reason)
     elif isinstance(reason, OSError) and reason.errno:  # trio's has more words
         text = os.strerror(reason.errno) if reason.errno > 0 else str(reason.strerror)
+        text = text.lower()
     for kind, words in WORDS.items():
         if text.startswith(kind) if isinstance(kind, str) else isinstance(reason, kind):
             return LedgerError(f"{where} {words.format(text)}")
