@@ -27,6 +27,7 @@ from triochat.outage import BACK, LOST, PATIENCE
 from triochat.passwords import Password
 from triochat.presence import PATIENCE as ANSWERS
 from triochat.ratelimit import Limits
+from triochat.words import UNREAD
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -302,12 +303,37 @@ async def test_what_waits_when_its_server_stops_is_named() -> None:
         one.hub.close("shutting down", retry=True)
         assert "refused" not in await told(ann)
         bye = "* Server closed the connection: shutting down"
-        assert (await bob.heard_by_now())[-3:] == [
+        assert (await bob.heard_by_now())[-4:] == [
             "! perhaps not sent: hello",
             "! perhaps not sent: psst > Ann",
+            f"! {UNREAD}",
             bye,
         ]
         assert "perhaps not sent: hi" in " ".join(await irc.heard_by_now())
+
+
+async def test_what_was_not_even_read_is_not_lost_in_silence() -> None:
+    """Who waits is not read, so what was typed after that cannot be named: but that is told."""
+    async with open_site(10_000) as site:
+        one = await site.open("one")
+        bob, eve = await plain(one, "Bob"), await plain(one, "Eve")
+        ned, ann = await plain(one, "Ned"), await one.join("Ann")
+        await trio.sleep(5)
+        one.cut()
+        for text in ("first", "second", "third"):
+            await bob.type(text)
+            await ann.ask({"type": "say", "text": text})
+            await trio.sleep(5)
+        await eve.type("\\nick Eva", "hello")
+        await trio.sleep(5)
+        one.hub.close("shutting down", retry=True)
+        assert (await bob.rest())[-3:-1] == ["! perhaps not sent: first", f"! {UNREAD}"]
+        assert (await eve.rest())[-4:-1] == [
+            "! perhaps not sent: \\nick Eva",
+            "! perhaps not sent: hello",
+            f"! {UNREAD}",
+        ]
+        assert UNREAD not in "".join([*await ned.rest(), *await ann.rest()])
 
 
 async def test_what_was_given_up_is_named() -> None:

@@ -16,20 +16,19 @@ from triochat import __version__, vitals
 from triochat.dialects.base import Setting
 from triochat.feed import Feed
 from triochat.figures import Figures, words_of
-from triochat.grammar import parse
 from triochat.handshakes import Handshakes
 from triochat.history import History
 from triochat.journal import Journal
 from triochat.link import Link
 from triochat.lobby import Lobby
-from triochat.messages import Closing, Speech, Typed
+from triochat.messages import Closing, Refused, Speech, Typed
 from triochat.order import HOUSE, Alert, Gone, Order, Peer, Warned, arrival
 from triochat.ratelimit import RETURNS, Buckets, Comings, Guesses, Limits
 from triochat.room import Room
 from triochat.spares import Spares
 from triochat.telling import Ends, Telling, Told, Vacated
 from triochat.tls import Tls
-from triochat.words import unsent
+from triochat.words import UNREAD, unsent
 
 log = logging.getLogger(__name__)
 
@@ -188,9 +187,11 @@ class Hub(Feed):
         """What names to members what has no place yet, unless their clients say it again."""
         lost: list[Telling] = []
         for peer, link in self.fan_out.links.items():
-            if not link.speaker.has_seat and peer not in self.lobby:  # a stranger types passwords
-                asked = self.unplaced(peer)
-                meant = [parse(one.line) if type(one) is Typed else one for one in asked]
-                said = [one for one in meant if isinstance(one, Speech)]
-                lost += [Told([*unsent(said, "perhaps not sent")], (peer,))] if said else []
+            if link.speaker.has_seat or peer in self.lobby:  # a stranger types passwords
+                continue
+            if self.is_unplaced(peer):  # so what it has said since then was not read
+                asked = [one for one in self.unplaced(peer) if isinstance(one, Typed | Speech)]
+                lines = [one.line if isinstance(one, Typed) else one for one in asked]
+                named = unsent(lines, "perhaps not sent")
+                lost.append(Told([*named, Refused("not-sent", UNREAD)], (peer,)))
         return lost

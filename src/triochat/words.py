@@ -168,6 +168,10 @@ def marked(handle: str) -> str:
     return f"{handle} (plain)"
 
 
+UNREAD = "not sent: whatever you have typed after that"
+"""What is told of lines that nobody has read, so that they cannot be named."""
+
+
 def unsent(said: Sequence[str | messages.Speech], how: str = "not sent") -> list[messages.Refused]:
     """What is told of lines that did not, or perhaps not, get to the room."""
     lines = [_line_of(one) for one in said]
