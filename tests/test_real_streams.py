@@ -200,6 +200,28 @@ async def test_a_snapshot_that_was_overtaken_is_not_kept(room: Streams) -> None:
         assert found[1] == b"anew"
 
 
+async def test_a_snapshot_that_is_none_is_an_error_of_the_ledger(
+    room: Streams, redis: RedisServer
+) -> None:
+    """Whatever somebody has written in its place."""
+    async with room.open() as access:
+        for written in ("", "garbage", "1-x y", "-"):
+            redis.cli("SET", "triochat:{staff room}:snapshot", written)
+            with pytest.raises(LedgerError, match="is gone, or damaged"):
+                await access.load()
+
+
+async def test_a_room_begins_where_its_entries_were_removed(
+    room: Streams, redis: RedisServer
+) -> None:
+    """A stream that is empty is none."""
+    async with room.open() as access:
+        assert await access.found(b"0", b"")
+        redis.cli("XTRIM", "triochat:{staff room}:order", "MAXLEN", "0")
+        assert await access.found(b"1", b"")
+        assert await read_all(access) == [b"1"]
+
+
 async def test_only_who_leads_begins_anew(room: Streams) -> None:
     """The lead is one's; what it founds comes after all that was, even by a clock ahead."""
     async with room.open() as one, room.open() as other:

@@ -20,7 +20,7 @@ from triochat.passwords import Password
 from triochat.replica import Replica
 from triochat.room import Room
 from triochat.server import serve
-from triochat.sharing import Sharing
+from triochat.sharing import SNAPSHOT, Sharing
 from triochat.telling import Telling
 from triochat.testing import MemoryListener
 
@@ -596,6 +596,27 @@ async def test_who_knows_less_does_not_begin_anew(
         assert one.state == two.state == three.state
         assert sorted(one.room.members.values()) == ["Ann", "Bob", "Cid"]
         assert len(one.room.servers) == 3
+
+
+async def test_who_finds_no_snapshot_does_not_begin(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where it is gone, or damaged, one says so, and begins when there is another one."""
+    async with open_site() as site:
+        one = await site.open("one")
+        ann = await one.join("Ann", "a" * 22)
+        assert site.ledger._snapshot
+        place, whole = site.ledger._snapshot
+        other = bytes([whole[-1] ^ 1])
+        for damaged in (None, (place, b""), (place, whole[:-9]), (place, whole[:-1] + other)):
+            site.ledger._snapshot = damaged
+            with pytest.raises(LedgerError, match="the snapshot of this room is gone, or damaged"):
+                await Server("two", site.ledger.road()).sharing.begin()
+        await ann.ask({"type": "say", "text": "hello"})
+        await trio.sleep(SNAPSHOT[0])
+        two = await site.open("two")
+        await trio.sleep(1)
+        assert one.state == two.state
 
 
 async def test_a_server_that_cannot_go_on_says_so(autojump_clock: trio.testing.MockClock) -> None:

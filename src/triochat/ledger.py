@@ -21,6 +21,13 @@ class LostError(LedgerError):
     """The room's entries are gone, all of them."""
 
 
+DAMAGED = (
+    "the snapshot of this room is gone, or damaged; its servers write another one within a minute"
+    " in which something is said; if none of them runs, forget the room (see docs/operating.md)"
+)
+"""What operators are told where nobody can begin with it."""
+
+
 class Position(NamedTuple):
     """The place of an entry; positions grow. ``time`` is in milliseconds since the epoch, UTC."""
 
@@ -118,7 +125,7 @@ class Access(Protocol):
         """
 
     async def load(self) -> tuple[Position, bytes] | None:
-        """The newest snapshot, and the entry after which it was taken."""
+        """The newest snapshot, and the entry after which it was taken; None if there is none."""
 
     async def save(self, snapshot: bytes, position: Position, keep: Position) -> None:
         """Keep this snapshot, taken after that entry, instead of the one before.

@@ -2,7 +2,7 @@
 
 FOUND = """
 if ARGV[1] == '' then
-  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+  if redis.call('XLEN', KEYS[1]) > 0 then return 0 end
 elseif redis.call('GET', KEYS[3]) ~= ARGV[1] then
   return 0
 end
@@ -18,7 +18,7 @@ return 1
 """
 """Begin the stream anew, and its snapshot with it, later than all that was in it, also by a clock
 that was ahead. Keys: stream, snapshot, lead. Values: who leads, or nothing where there must be no
-stream; the time to be later than; entry; snapshot."""
+entry; the time to be later than; entry; snapshot."""
 
 SAVE = """
 if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 0 end

@@ -50,6 +50,7 @@ class Replica:
         Where the two need not agree this server holds all others to its own terms from here on.
 
         Raises:
+            LedgerError: it is damaged.
             ValueError: this server cannot; with a sentence.
         """
         try:

@@ -22,6 +22,7 @@ from triochat.gathering import Gathering
 from triochat.hub import Hub
 from triochat.leases import TICK, look_for_twin, renew
 from triochat.ledger import (
+    DAMAGED,
     Access,
     Entry,
     Ledger,
@@ -111,16 +112,19 @@ class Sharing:
 
         Raises:
             ValueError: it may not be shared from here; with a sentence.
-            LedgerError: it cannot be.
+            LedgerError: it cannot be, for now.
         """
         async with self._ledger.open() as access:
             await look_for_twin(access, self.name)
+            has_failed = False
             while (kept := await access.load()) is None or await access.last() is None:
                 if kept:
                     self._replica.load(*kept)
                     self._replica.go_on()
+                elif has_failed:
+                    raise LedgerError(DAMAGED)
                 first, snapshot, _ = self._replica.founding(self._incarnation)
-                await access.found(first, snapshot)
+                has_failed = not await access.found(first, snapshot)
             await take_over(access, self._replica, self._incarnation, kept)
 
     # ---- being there

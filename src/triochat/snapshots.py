@@ -4,11 +4,14 @@ Two rooms that were asked the same are equal by these bytes; and one that is loa
 other one does. So what has an order in a room has it here, and what has none is sorted.
 """
 
+from zlib import crc32
+
 from msgspec import Struct, msgpack
 
 from triochat.deeds import RENAMES
 from triochat.entries import Comes, hide, reveal
 from triochat.history import Tail
+from triochat.ledger import DAMAGED, LedgerError
 from triochat.order import Peer
 from triochat.ratelimit import TokenBucket
 from triochat.room import Room
@@ -66,13 +69,21 @@ _encoder = msgpack.Encoder()
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """A snapshot as it is kept."""
-    return _encoder.encode(snapshot)
+    """A snapshot as it is kept: what a byte is wrong in would make another room of it."""
+    data = _encoder.encode(snapshot)
+    return crc32(data).to_bytes(4) + data
 
 
 def decode(data: bytes) -> Snapshot:
-    """What is kept there. Raises `msgspec.MsgspecError` if that is no snapshot."""
-    return msgpack.decode(data, type=Snapshot)
+    """What is kept there.
+
+    Raises:
+        LedgerError: it is damaged.
+        msgspec.MsgspecError: it is none that this release has written.
+    """
+    if crc32(data[4:]).to_bytes(4) != data[:4]:
+        raise LedgerError(DAMAGED)
+    return msgpack.decode(memoryview(data)[4:], type=Snapshot)
 
 
 def dump(room: Room) -> bytes:

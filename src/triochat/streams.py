@@ -30,6 +30,7 @@ from coredis.exceptions import (
 )
 
 from triochat.ledger import (
+    DAMAGED,
     DUTY,
     LEASE,
     Access,
@@ -230,10 +231,13 @@ class _Streams:
 
     async def load(self) -> tuple[Position, bytes] | None:
         [found] = await self._ask((b"GET", self._snapshot))
-        if not found:
+        if found is None:
             return None
         place, _, snapshot = found.partition(b" ")
-        return _read_position(place), snapshot
+        try:
+            return _read_position(place), snapshot
+        except ValueError:
+            raise LedgerError(DAMAGED) from None
 
     async def save(self, snapshot: bytes, position: Position, keep: Position) -> None:
         oldest = _write_position(min(position, keep))
