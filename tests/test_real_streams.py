@@ -348,7 +348,7 @@ async def test_a_socket_of_this_machine_does_as_well(redis: RedisServer) -> None
     async with ledger.open() as access:
         assert await access.found(b"first", b"")
     gone = Streams(f"unix://{path}s", "a")
-    assert await failure_of(partial(enter, gone)) == f"{gone.where}: No such file or directory"
+    assert await failure_of(partial(enter, gone)) == f"{gone.where}: no such file or directory"
 
 
 async def enter(ledger: Ledger) -> None:
