@@ -289,7 +289,10 @@ async def test_an_old_release_is_refused() -> None:
         (b"-BUSY Redis is busy running a script", " is busy with a script"),
         (b"-READONLY You can't write", " is a replica, and takes no writes"),
         (b"-ERR something else", ": something else"),
-        (b"-MOVED 7 127.0.0.1:1", ": 7 127.0.0.1:1"),
+        (
+            b"-MOVED 7 127.0.0.1:1",
+            " has this room at another node of its cluster; name that in the URL: 7 127.0.0.1:1",
+        ),
         (b"-CLUSTERDOWN The cluster is down", ": The cluster is down"),
     ],
 )

@@ -23,6 +23,7 @@ from coredis.connection import (
     UnixDomainSocketLocation,
 )
 from coredis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
@@ -63,6 +64,7 @@ CLOSED = "has closed the connection"
 WORDS: dict[type[Exception] | str, str] = {
     ReadOnlyError: "is a replica, and takes no writes",
     BusyLoadingError: "still reads what it has kept",
+    AskError: "has this room at another node of its cluster; name that in the URL: {}",
     AuthenticationError: "wants another password, or another user",
     AuthorizationError: "does not let this user do what a room needs: {}",
     ssl.SSLCertVerificationError: "is not trusted: {}; name its authority by ?ssl_ca_certs=FILE",
