@@ -293,6 +293,7 @@ async def test_an_old_release_is_refused() -> None:
             b"-MOVED 7 127.0.0.1:1",
             " has this room at another node of its cluster; name that in the URL: 7 127.0.0.1:1",
         ),
+        (b"HTTP/1.1 400 Bad Request", " is no Redis"),
         (b"-CLUSTERDOWN The cluster is down", ": The cluster is down"),
     ],
 )

@@ -73,6 +73,7 @@ WORDS: dict[type[Exception] | str, str] = {
     EndOfStream: CLOSED,
     "Connection lost": CLOSED,
     "Connection not usable": CLOSED,
+    "Protocol Error": "is no Redis",
     "OOM": "refuses for lack of memory",
     "MISCONF": "refuses, since it cannot write to its disk",
     "MASTERDOWN": "is a replica that has lost its master",
