@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from strategies import any_request
 from triochat.dialects.ndjson import decode_request
 from triochat.entries import Batch, Founded, decode, encode_asked, encode_batch, taken
-from triochat.messages import Ban, Join, Refused
+from triochat.grammar import COMMANDS, Local, parse
+from triochat.messages import Ban, Forget, Join, Refused
 from triochat.order import Peer
 from triochat.seats import key_of
 
@@ -52,6 +53,26 @@ def test_what_is_heard_can_be_written_down(kind: str, number: int, other: int, t
     heard = decode_request(json.dumps(asked | numbers))
     if not isinstance(heard, Refused):
         encode_asked(PEER, [heard])
+
+
+@pytest.mark.parametrize(
+    "argument", ["x" * 3000, "9" * 3000, "9 " * 1500, "tea from " + "x" * 3000]
+)
+def test_what_is_typed_can_be_written_down(argument: str) -> None:
+    """However long it is: who only types must not be put out for that."""
+    for name in COMMANDS:
+        for line in (f"\\{name} {argument}", f"\\{name} Joe {argument}", argument):
+            meant = parse(line)
+            if meant is not None and not isinstance(meant, Local):
+                encode_asked(PEER, [meant])
+
+
+def test_many_messages_can_be_removed() -> None:
+    """All that somebody has ever said: as many as an archive has of them."""
+    forget = Forget((*range(5000),), "Joe")
+    read = decode(encode_batch("0000abcd", 1, [encode_asked(PEER, [forget])]))
+    assert isinstance(read, Batch)
+    assert taken(read.asked[0], 1.0).requests == [forget]
 
 
 @given(st.binary(max_size=40))

@@ -613,7 +613,7 @@ async def test_who_finds_no_snapshot_does_not_begin(
             with pytest.raises(LedgerError, match="the snapshot of this room is gone, or damaged"):
                 await Server("two", site.ledger.road()).sharing.begin()
         await ann.ask({"type": "say", "text": "hello"})
-        await trio.sleep(SNAPSHOT[0] + 2)
+        await trio.sleep(SNAPSHOT[0] + 5)
         two = await site.open("two")
         await trio.sleep(1)
         assert one.state == two.state

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from triochat.messages import (
     Bans,
+    Forget,
     Id,
     Join,
     Message,
@@ -47,7 +48,17 @@ class Comes(Message, frozen=True, tag="comes"):
     has_wrong_password: bool
 
 
-Shared: TypeAlias = tuple[Peer, Sequence[AnyRequest | Comes]]
+class Removes(Message, frozen=True, tag="removes"):
+    """A `Forget`, of however many messages: all that somebody has ever said."""
+
+    ids: tuple[Id, ...]
+    handle: str
+
+
+Written: TypeAlias = AnyRequest | Comes | Removes
+"""A request, as it stands in an entry."""
+
+Shared: TypeAlias = tuple[Peer, Sequence[Written]]
 """Who asks, and what for."""
 
 
@@ -99,8 +110,7 @@ def encode_asked(peer: Peer, requests: Sequence[AnyRequest | Aside]) -> Raw:
     kept = [one for one in requests if not isinstance(one, Aside)]
     if not kept:
         return Raw()
-    shared = [hide(one) if isinstance(one, Join) else one for one in kept]
-    written = _encoder.encode((peer, shared))
+    written = _encoder.encode((peer, [*map(_write, kept)]))
     _shared.decode(written)
     return Raw(written)
 
@@ -162,10 +172,18 @@ def hide(join: Join) -> Comes:
     return Comes(join.handle, join.history, key, join.after, join.password == WRONG)
 
 
+def _write(request: AnyRequest) -> Written:
+    if isinstance(request, Join):
+        return hide(request)
+    if isinstance(request, Forget):
+        return Removes(request.ids, request.handle)
+    return request
+
+
 def taken(shared: Shared, now: float) -> Asked:
     """What a server has shared, as another one's room is to apply it."""
     peer, requests = shared
-    return Asked(peer, [reveal(one) if isinstance(one, Comes) else one for one in requests], now)
+    return Asked(peer, [*map(_read, requests)], now)
 
 
 def reveal(comes: Comes) -> Join:
@@ -173,3 +191,11 @@ def reveal(comes: Comes) -> Join:
     token = HASHED + comes.key if comes.key else ""
     password = WRONG if comes.has_wrong_password else ""
     return Join(comes.handle, password, comes.history, token, comes.after)
+
+
+def _read(written: Written) -> AnyRequest:
+    if isinstance(written, Comes):
+        return reveal(written)
+    if isinstance(written, Removes):
+        return Forget(written.ids, written.handle)
+    return written

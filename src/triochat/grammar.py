@@ -132,7 +132,7 @@ def _find(*found: str) -> messages.Recall | None:
     if len(words) > 1 and words[-2].lower() == "from":
         *words, _, author = words
     wanted = " ".join(words)
-    if wanted and not (_WORD.search(wanted) and len(wanted) <= TEXT_LENGTH):
+    if (wanted and not _WORD.search(wanted)) or max(len(wanted), len(author)) > TEXT_LENGTH:
         return None
     return messages.Recall(find=wanted, author=author)
 

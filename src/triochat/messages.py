@@ -116,7 +116,7 @@ class Recall(Message, frozen=True, omit_defaults=True, rename={"author": "from"}
     count: Count = 50
     before: Id | None = None
     find: Annotated[str, Meta(max_length=500)] = ""
-    author: Annotated[str, Meta(max_length=256)] = ""
+    author: Annotated[str, Meta(max_length=500)] = ""
     minutes: Minutes = 0
 
 
