@@ -243,6 +243,21 @@ async def test_a_server_that_was_cut_off_comes_again(
         assert sorted(one.room.members.values()) == ["Ann", "Bob"]
 
 
+async def test_who_is_slow_itself_gives_nobody_up(autojump_clock: trio.testing.MockClock) -> None:
+    """Where signs of life take longer than they hold those of the others may only be late, too."""
+    async with open_site() as site:
+        one, two, *_ = await site.open_two()
+        await trio.sleep(2 * LEASE)
+        servers = [*one.room.servers]
+        for server in (one, two):
+            server.road.delay = 2 * LEASE
+        await trio.sleep(120)
+        for server in (one, two):
+            server.road.delay = 0.0
+        await trio.sleep(60)
+        assert [*one.room.servers] == [*two.room.servers] == servers
+
+
 class Slow(History):
     """One that takes its time."""
 
