@@ -336,6 +336,34 @@ async def test_what_was_not_even_read_is_not_lost_in_silence() -> None:
         assert UNREAD not in "".join([*await ned.rest(), *await ann.rest()])
 
 
+async def test_the_console_comes_back_as_others_do() -> None:
+    """Who sits at a server that was given up is a member again, and is told what it has missed."""
+    async with open_site(10_000) as site, trio.open_nursery() as nursery:
+        one, two = await site.open("one"), await site.open("two")
+        ann, boss = await two.join("Ann"), Typist()
+        await ann.ask({"type": "say", "text": "seen"})
+        await trio.sleep(1)
+        nursery.start_soon(run_console, one.hub, boss)
+        await trio.sleep(1)
+        one.cut()
+        await boss.type("into the void")
+        await trio.sleep(30)
+        await ann.ask({"type": "say", "text": "missed"})
+        await trio.sleep(1)
+        one.mend()
+        await trio.sleep(10)
+        await boss.type("here again")
+        await trio.sleep(1)
+        assert boss.screen == [
+            "Ann> seen",
+            f"* {LOST} (there is no way to it)",
+            "! perhaps not sent: into the void",
+            "Ann> missed",
+            "Server> here again",
+        ]
+        nursery.cancel_scope.cancel()
+
+
 async def test_what_was_given_up_is_named() -> None:
     """The same where the other servers have taken this one for gone meanwhile."""
     async with open_site(10_000) as site:

@@ -21,6 +21,7 @@ from triochat.hub import Hub
 from triochat.link import Link
 from triochat.messages import Event
 from triochat.session import Session
+from triochat.stay import Stay
 from triochat.terminal import Terminal
 from triochat.terminals.pipe import Output
 from triochat.ways import Role, Why
@@ -57,10 +58,11 @@ class Transcriber(PlainSpeaker):
 
 async def run_console(hub: Hub, terminal: Terminal) -> None:
     """Chat as the operator, until the operator's input ends or the room closes."""
-    why = Why.LOST
+    why, stay = Why.LOST, Stay()
     room = hub.room
-    while why is Why.LOST and not hub.is_closed:  # it comes back when it was put out
-        async with _open_session(hub) as connection:
+    while why in (Why.LOST, Why.RESTARTING) and not hub.is_closed:  # put out, or cut off
+        stay.handle = ""  # nobody keeps its place; but what it has seen it is not shown again
+        async with _open_session(hub, stay) as connection:
             server = room.members.server
             chat = Chat(terminal, connection, server, where=room.place, role=Role.OPERATOR)
             why = await chat.run()
@@ -86,7 +88,7 @@ async def run_relay(hub: Hub, screen: trio.abc.SendStream) -> None:
 
 
 @asynccontextmanager
-async def _open_session(hub: Hub) -> AsyncIterator[Connection]:
+async def _open_session(hub: Hub, stay: Stay) -> AsyncIterator[Connection]:
     """A connection to the hub's room, from inside the server; its session ends with the block."""
     ours, theirs = [
         trio.SocketStream(trio.socket.from_stdlib_socket(end)) for end in await _socketpair()
@@ -94,7 +96,7 @@ async def _open_session(hub: Hub) -> AsyncIterator[Connection]:
     session = Session(theirs, hub, "the console", is_console=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(session.run)
-        async with Connection(ours) as connection:
+        async with Connection(ours, stay) as connection:
             yield connection
 
 

@@ -64,6 +64,7 @@ async def _wait_until(sharing: Sharing, *, is_out: bool) -> None:
 async def _tell_all(hub: Hub, sharing: Sharing, told: set[Peer]) -> None:
     """Tell everybody once, and note whom; also who comes to wait. Does not end."""
     while True:
+        await _wait_until(sharing, is_out=True)  # who comes when it is all but over need not hear
         room = hub.room
         new = {
             peer
