@@ -13,7 +13,7 @@ from triochat.agreement import Agreement
 from triochat.entries import encode_asked, encode_batch
 from triochat.history import History
 from triochat.hub import Hub
-from triochat.ledger import LEASE, START, LedgerError
+from triochat.ledger import LEASE, START, LedgerError, Position
 from triochat.order import HOUSE, ServerGone
 from triochat.outbox import LINGER
 from triochat.passwords import Password
@@ -658,6 +658,25 @@ async def test_a_room_of_another_release_is_refused_in_words(*, must_agree: bool
     other = snapshots.Snapshot(agreement.terms(), 1, b"\x80", History().tail())
     with pytest.raises(ValueError, match="was written by another release"):
         replica.load(START, snapshots.encode(other), must_agree=must_agree)
+
+
+async def test_an_entry_of_a_time_that_cannot_be(autojump_clock: trio.testing.MockClock) -> None:
+    """Somebody else has written there: nobody can go on, and each says so."""
+
+    async def serve_until_then() -> None:
+        async with open_site() as site:
+            one = await site.open("one")
+            await one.join("Ann")
+            entry = site.ledger.entries[-1]
+            late = entry._replace(position=Position(1 << 63))
+            site.ledger.entries.append(late)
+            with pytest.raises(ValueError, match="at a time that cannot be"):
+                await Server("two", site.ledger.road()).sharing.begin()
+            await trio.sleep(LINGER + 3)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await serve_until_then()
+    assert ended.group_contains(LedgerError, match="at a time that cannot be")
 
 
 async def test_other_terms_hold_when_nobody_is_left(

@@ -17,6 +17,14 @@ from triochat.order import HOUSE, Asked, Settle
 from triochat.room import Room
 from triochat.snapshots import Snapshot
 
+LATEST = 250_000_000_000_000
+"""Milliseconds since the epoch after which no time can be told: some years before 10,000."""
+
+LATE = (
+    "somebody has written there at a time that cannot be, so nothing can follow;"
+    " forget the room (see docs/operating.md)"
+)
+
 OTHER = (
     "what stands there was written by another release: run the same one on all servers, or stop"
     " all, and forget the room (see docs/operating.md)"
@@ -118,6 +126,8 @@ class Replica:
 
 def read_entry(entry: Entry) -> Batch | Founded:
     """What stands in this one. Raises `ValueError`, with a sentence, if that is nothing."""
+    if entry.position.time > LATEST:
+        raise ValueError(LATE)
     try:
         return decode(entry.data)
     except MsgspecError:
