@@ -460,6 +460,30 @@ async def test_a_server_that_is_closed_has_read_no_more_than_it_has_applied(
         assert (one.state, one.replica.reached) == (state, reached)
 
 
+async def test_a_flood_does_not_fill_the_ledger(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is asked, and long before it is old: who was away begins from a snapshot."""
+    monkeypatch.setattr("triochat.sharing.PIECE", 5000)
+    monkeypatch.setattr("triochat.sharing.PIECES", 10)
+    monkeypatch.setattr("triochat.sharing.SNAPSHOT", (60.0, 20))
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        one.road.is_open = False
+        one.road.cut()
+        most = 0
+        for _ in range(60):
+            await bob.ask({"type": "say", "text": "x" * 5000})  # which is refused, when it is read
+            await trio.sleep(2)
+            most = max(most, sum(len(entry.data) for entry in site.ledger.entries))
+        assert most < 10 * 6000 + 2 * 20_000
+        one.road.is_open = True
+        assert json.loads(await ann.until('{"type":"closing"'))["retry"]
+        await trio.sleep(10)
+        assert one.state == two.state
+
+
 async def test_a_snapshot_is_not_waited_for_by_the_lease(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ and is applied once. What becomes of a ledger that has lost something is told in
 
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from secrets import token_hex
@@ -41,7 +42,11 @@ from triochat.telling import Seated
 log = logging.getLogger(__name__)
 
 SNAPSHOT = 60.0, 10_000
-"""Seconds, and entries, after which a snapshot is taken."""
+"""Seconds, and entries, after which a snapshot is taken; a longer one counts by the KiB."""
+
+PIECE, PIECES = 1 << 20, 64
+"""So many bytes of entries, so many times, are kept for who is away, and no more: or whoever asks
+for much could fill the ledger."""
 
 KEPT = 60.0
 """Seconds for which entries are kept at least; who has read none for half of that looks whether any
@@ -85,6 +90,8 @@ class Sharing:
         self._run = ""  # of the ledger
         self._is_gapped = False  # entries that were not read are gone: they begin anew, or we do
         self._unsaved = 0  # entries since the last snapshot
+        self._size = 0  # bytes of entries since the last of ...
+        self._pieces: deque[Position] = deque(maxlen=PIECES)  # ... these, which are one long
         self._saved = trio.current_time()
         self._waits_since: float | None = None  # what was written, and nothing was read since
         self._wake = trio.Event()
@@ -255,12 +262,20 @@ class Sharing:
                 waits = self._gathering.unread()
                 self._waits_since = trio.current_time() if waits else None
         self._replica.reached = reached
-        self._unsaved += 1
+        self._measure(entry)
         if self._incarnation in self._room.servers:
             self._here.set()
         elif self._here.is_set() and not self._is_leaving:
             log.warning("the other servers have given this one up; it comes again")
             self._come_again()
+
+    def _measure(self, entry: Entry) -> None:
+        size = len(entry.data)
+        self._unsaved += 1 + (size >> 10)
+        self._size += size
+        if self._size >= PIECE:
+            self._size = 0
+            self._pieces.append(entry.position)
 
     async def _save(self, access: Access) -> None:
         """Keep a snapshot in time, if it is for this server, and no entries that nobody needs.
@@ -275,6 +290,8 @@ class Sharing:
                 self._unsaved, self._saved = 0, trio.current_time()
                 position, snapshot = await self._hub.look(self._replica.dump)
                 keep = Position(position.time - int(1000 * self._kept))
+                if len(self._pieces) == PIECES:
+                    keep = max(keep, self._pieces[0])
                 await access.save(snapshot, position, keep)
             await trio.sleep(TICK)
 
