@@ -9,8 +9,10 @@ import trio
 from triochat.ledger import (
     DUTY,
     LEASE,
+    START,
     Access,
     Entry,
+    GapError,
     LedgerError,
     LostError,
     Position,
@@ -215,8 +217,12 @@ class _Access:
             raise LostError("nothing is there")
         if not self._ledger._after(after):
             await self._ledger._wait_grown()
-        found = self._ledger._after(after)
+        found, standing = self._ledger._after(after), self._ledger._standing(after)
         await self._road.go()
+        if standing is not Standing.KEPT and not found:
+            raise LostError("nothing is there")
+        if standing is not Standing.KEPT and after != START:
+            raise GapError("what came next is gone")
         return found
 
     async def last(self) -> Position | None:

@@ -14,6 +14,7 @@ from triochat import streams
 from triochat.ledger import (
     START,
     Access,
+    GapError,
     Ledger,
     LedgerError,
     LostError,
@@ -248,22 +249,37 @@ async def test_only_who_leads_begins_anew(room: Streams) -> None:
 
 
 async def test_who_waits_hears_when_the_room_begins_anew(room: Streams) -> None:
-    """Whoever reads gets the first entry of what was founded meanwhile."""
+    """Whoever reads does not take what was founded meanwhile for what comes next."""
     async with room.open() as one, room.open() as other:
         await one.found(b"first", b"")
         former = await one.last()
         assert former
         await one.take_lead("aaaaaaaa")
-        heard: list[bytes] = []
 
         async def follow() -> None:
-            heard.extend(await read_all(other, former))
+            with pytest.raises(GapError, match="has not kept all that was written"):
+                await other.read(former)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(follow)
             await trio.sleep(0.2)
             assert await one.found(b"anew", b"", former)
-        assert heard == [b"anew"]
+        assert await read_all(other) == [b"anew"]
+
+
+async def test_nothing_is_read_past_a_gap(room: Streams) -> None:
+    """Where an entry is not kept any more nobody knows what came next."""
+    async with room.open() as access:
+        await access.found(b"0", b"")
+        places = [(await access.read(START))[0].position]
+        for data in (b"1", b"2", b"3"):
+            await access.add(data)
+            places.append((await access.read(places[-1]))[0].position)
+        await access.save(b"", places[3], places[2])
+        assert await read_all(access, places[2]) == [b"3"]
+        assert await read_all(access) == [b"2", b"3"]
+        with pytest.raises(GapError):
+            await access.read(places[1])
 
 
 async def test_a_lead_that_ran_out_founds_nothing(room: Streams, redis: RedisServer) -> None:

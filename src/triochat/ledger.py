@@ -21,6 +21,10 @@ class LostError(LedgerError):
     """The room's entries are gone, all of them."""
 
 
+class GapError(LedgerError):
+    """What comes next may be gone: the entry before that is not there any more."""
+
+
 DAMAGED = (
     "the snapshot of this room is gone, or damaged; its servers write another one within a minute"
     " in which something is said; if none of them runs, forget the room (see docs/operating.md)"
@@ -95,7 +99,9 @@ class Access(Protocol):
     async def read(self, after: Position) -> Sequence[Entry]:
         """The oldest entries after this one; waits up to a second for some. Called by one task.
 
-        Raises `LostError` if it has none, not even older ones.
+        Raises:
+            GapError: there are newer ones, but this one, unless it is `START`, is gone.
+            LostError: it is gone, and there are no newer ones.
         """
 
     async def last(self) -> Position | None:

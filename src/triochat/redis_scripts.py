@@ -20,6 +20,11 @@ return 1
 that was ahead. Keys: stream, snapshot, lead. Values: who leads, or nothing where there must be no
 entry; the time to be later than; entry; snapshot."""
 
+THERE = """
+return #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+"""
+"""Whether an entry is there, without what stands in it. Key: stream. Value: its place."""
+
 SAVE = """
 if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 0 end
 redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[3])

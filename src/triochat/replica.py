@@ -12,7 +12,7 @@ from triochat import snapshots
 from triochat.agreement import Agreement
 from triochat.entries import Batch, Founded, decode, encode_founded, taken
 from triochat.history import History
-from triochat.ledger import START, Access, Entry, LostError, Position, Reached
+from triochat.ledger import START, Access, Entry, Position, Reached
 from triochat.order import HOUSE, Asked, Settle
 from triochat.room import Room
 from triochat.snapshots import Snapshot
@@ -82,10 +82,7 @@ class Replica:
         newest = await access.last()
         while newest and self.reached.position < newest:
             for entry in await access.read(self.reached.position):
-                if isinstance(batch := read_entry(entry), Founded):
-                    raise LostError(
-                        "what was written was lost, and the room begins anew; try again"
-                    )
+                batch = read_batch(entry)
                 if self.room.servers.take(batch.incarnation, batch.number):
                     self._apply([taken(one, entry.position.time / 1000) for one in batch.asked])
                 self.reached = self.reached.then(entry.position)
@@ -122,6 +119,13 @@ class Replica:
     def _dump(self, entries: int) -> bytes:
         room = snapshots.dump(self.room)
         return snapshots.encode(Snapshot(self._terms, entries, room, self._history.tail()))
+
+
+def read_batch(entry: Entry) -> Batch:
+    """What was asked, in this one. Raises `ValueError`, with a sentence, if that is nothing."""
+    if isinstance(read := read_entry(entry), Founded):  # that is only ever the first
+        raise ValueError(OTHER)
+    return read
 
 
 def read_entry(entry: Entry) -> Batch | Founded:

@@ -24,19 +24,20 @@ from triochat.hub import Hub
 from triochat.leases import TICK, look_for_twin, renew
 from triochat.ledger import (
     DAMAGED,
+    START,
     Access,
     Entry,
+    GapError,
     Ledger,
     LedgerError,
     LostError,
     Position,
-    Reached,
     Standing,
 )
 from triochat.mending import mend, take_over
 from triochat.order import HOUSE, Asked, ServerCame, ServerGone
 from triochat.pace import BREATH
-from triochat.replica import Replica, read_entry
+from triochat.replica import Replica, read_batch, read_entry
 from triochat.telling import Seated
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,7 @@ PIECE, PIECES = 1 << 20, 64
 for much could fill the ledger."""
 
 KEPT = 60.0
-"""Seconds for which entries are kept at least; who has read none for half of that looks whether any
-that it should have read are gone."""
+"""Seconds for which entries are kept at least, for servers that are slow."""
 
 PAUSES = 0.05, 0.1, 0.2, 0.5, 1.0
 """Seconds between two tries to reach the ledger; the last one for ever after."""
@@ -88,7 +88,6 @@ class Sharing:
         self._incarnation = token_hex(4)
         self._gathering = Gathering(replica.room, self._incarnation)
         self._run = ""  # of the ledger
-        self._is_gapped = False  # entries that were not read are gone: they begin anew, or we do
         self._unsaved = 0  # entries since the last snapshot
         self._size = 0  # bytes of entries since the last of ...
         self._pieces: deque[Position] = deque(maxlen=PIECES)  # ... these, which are one long
@@ -221,15 +220,15 @@ class Sharing:
         """Apply what is written, by whomever."""
         since = time.perf_counter()
         while True:
-            entries = await access.read(self._replica.reached.position)
-            if entries and self._is_late(entries[-1]):
-                await self._note_gap(access)
+            try:
+                entries = await access.read(self._replica.reached.position)
+            except GapError:
+                await self._cross(access)
+                continue
             for entry in entries:
                 if self._hub.is_closed:
                     return  # nothing is applied any more
-                await self._take(entry, access)
-                if self._replica.reached.position != entry.position:
-                    break  # but of a snapshot, which may be older than these, or newer
+                self._take(entry)
                 if time.perf_counter() - since > BREATH:  # others have their turn
                     await trio.lowlevel.checkpoint()
                     since = time.perf_counter()
@@ -237,22 +236,8 @@ class Sharing:
                 self.lost_since = None
                 log.warning("the other servers are reached again")
 
-    def _is_late(self, newest: Entry) -> bool:
-        """Whether what was read before is so old that what came next may not be kept any more.
-
-        This machine may have been asleep, or be too slow.
-        """
-        now = max(self._hub.now, newest.position.time / 1000)
-        return now - self._replica.reached.position.time / 1000 >= self._kept / 2
-
-    async def _take(self, entry: Entry, access: Access) -> None:
-        read, reached = read_entry(entry), self._replica.reached.then(entry.position)
-        if isinstance(read, Founded):
-            await self._begin_anew(read, reached, access)
-            return
-        if self._is_gapped:
-            await self._reload(access)
-            return
+    def _take(self, entry: Entry) -> None:
+        read = read_batch(entry)
         if self._room.servers.take(read.incarnation, read.number):
             gone = ServerGone(self._incarnation)
             if any(peer == HOUSE and gone in requests for peer, requests in read.asked):
@@ -261,7 +246,7 @@ class Sharing:
             if read.incarnation == self._incarnation:
                 waits = self._gathering.unread()
                 self._waits_since = trio.current_time() if waits else None
-        self._replica.reached = reached
+        self._replica.reached = self._replica.reached.then(entry.position)
         self._measure(entry)
         if self._incarnation in self._room.servers:
             self._here.set()
@@ -303,12 +288,6 @@ class Sharing:
         if self._run not in ("", access.run) or standing is not Standing.KEPT:
             await mend(access, self.name, self._replica, partial(self._found, access))
         self._run = access.run
-        await self._note_gap(access)
-
-    async def _note_gap(self, access: Access) -> None:
-        """Find out whether there may be entries that were not read, and cannot be any more."""
-        standing = await access.standing(self._replica.reached.position)
-        self._is_gapped = standing is not Standing.KEPT
 
     async def _found(self, access: Access) -> bool:
         """Begin the entries anew from what is known here, if it is for this server to do so."""
@@ -320,11 +299,16 @@ class Sharing:
             self._hub.alert(LOST.format(self._ledger.where))
         return has_founded
 
-    async def _begin_anew(self, founded: Founded, reached: Reached, access: Access) -> None:
-        """The entries begin anew here, from what another server knew, or this one."""
-        if founded.former == self._replica.reached.position:
-            self._replica.reached, self._is_gapped = reached, False
-        elif founded.entries < self._replica.reached.entries:
+    async def _cross(self, access: Access) -> None:
+        """Go on where what comes next cannot be read: this machine may have been asleep.
+
+        Or the entries begin anew, from what another server knew, or this one.
+        """
+        [first, *_] = await access.read(START)
+        founded, reached = read_entry(first), self._replica.reached
+        if isinstance(founded, Founded) and founded.former == reached.position:
+            self._replica.reached = reached.then(first.position)
+        elif isinstance(founded, Founded) and founded.entries < reached.entries:
             raise LostError(f"{self._ledger.where} has lost what was written")
         else:
             await self._reload(access)
@@ -338,7 +322,6 @@ class Sharing:
         self._replica.load(*kept)
         self._replica.go_on()
         self._keep_seats()
-        self._is_gapped = False
         self._hub.fan_out.told = self._room.last_id
         log.warning("this server goes on from what the others know; it comes again")
         self._come_again()

@@ -34,15 +34,17 @@ from triochat.ledger import (
     DAMAGED,
     DUTY,
     LEASE,
+    START,
     Access,
     Entry,
+    GapError,
     LedgerError,
     LostError,
     Position,
     Reached,
     Standing,
 )
-from triochat.redis_scripts import FOUND, RESIGN, ROLL, SAVE, TAKE
+from triochat.redis_scripts import FOUND, RESIGN, ROLL, SAVE, TAKE, THERE
 from triochat.redis_url import RedisUrl, read_redis_url
 
 PATIENCE = 5.0
@@ -195,14 +197,15 @@ class _Streams:
 
     async def read(self, after: Position) -> Sequence[Entry]:
         limits = (b"COUNT", COUNT, b"BLOCK", BLOCK)
-        xread = (b"XREAD", *limits, b"STREAMS", self._order, _write_position(after))
-        [found] = await _say(self._following, self._where, xread)
-        if found:
-            return _read_entries(found[self._order.encode()])
-        [count] = await _say(self._following, self._where, (b"XLEN", self._order))
-        if not count:
+        place = _write_position(after)
+        xread = (b"XREAD", *limits, b"STREAMS", self._order, place)
+        is_there = (b"EVAL", THERE, 1, self._order, place)
+        found, count = await _say(self._following, self._where, xread, is_there)
+        if not (found or count):
             raise self._lost()
-        return []
+        if not count and after != START:
+            raise GapError(f"{self._where} has not kept all that was written")
+        return _read_entries(found[self._order.encode()]) if found else []
 
     async def last(self) -> Position | None:
         [found] = await self._ask((b"XREVRANGE", self._order, b"+", b"-", b"COUNT", 1))
