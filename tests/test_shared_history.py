@@ -33,14 +33,15 @@ async def test_a_file_goes_on_with_the_room(tmp_path: Path) -> None:
             await file.aclose()
             await ann.ask({"type": "say", "text": "m3"})
             await ann.until('{"type":"said","id":5')
+            await one.join("Dan", "d" * 22)
             file = open_history(path)
             three = Server("three", ledger.road(), file)
             await nursery.start(three.run)
             cid = await three.join("Cid", "c" * 22)
             await ann.ask({"type": "say", "text": "m4"})
-            await cid.until('{"type":"said","id":7')
+            await cid.until('{"type":"said","id":8')
             nursery.cancel_scope.cancel()
         await file.aclose()
     async with kept_in(path) as history:
-        assert await ids(history) == [2, 4, 5, 7]
-        assert sorted(seat.handle for seat in history.seats) == ["Ann", "Bob", "Cid"]
+        assert await ids(history) == [2, 4, 5, 8]
+        assert sorted(seat.handle for seat in history.seats) == ["Ann", "Bob", "Cid", "Dan"]

@@ -50,10 +50,8 @@ async def mend(
 async def _knows_more(access: Access, replica: Replica) -> bool:
     """Whether the entries were begun anew with less than this server knows."""
     [first, *_] = await access.read(START)
-    founded, reached = read_entry(first), replica.reached
-    if not isinstance(founded, Founded) or founded.former == reached.position:
-        return False
-    return founded.entries < reached.entries
+    founded = read_entry(first)
+    return isinstance(founded, Founded) and founded.entries < replica.reached.entries
 
 
 async def take_over(
