@@ -462,6 +462,42 @@ async def test_who_has_read_less_goes_on_from_what_another_knows(
         assert not any(server.hub.is_unplaced(HOUSE) for server in (one, two))
 
 
+async def test_what_others_knew_is_told_to_who_comes_back_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Though nothing is said since, and its server was told all that in one piece."""
+    async with open_site() as site:
+        _, two, ann, _ = await site.open_two()
+        await ann.until('{"type":"joined"')
+        two.cut()
+        await ann.ask({"type": "say", "text": "a"})
+        last = json.loads(await ann.line())["id"]
+        site.ledger.restart(len(site.ledger.entries) - 1)
+        await trio.sleep(LEASE)
+        two.mend()
+        await trio.sleep(1)
+        bob = await two.join("Bob", "b" * 22, last - 1)
+        assert json.loads(await bob.line())["text"] == "a"
+
+
+async def test_who_is_there_does_not_go_on_with_less(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where the entries begin anew with less than it knows, it mends that."""
+    async with open_site() as site:
+        one = await site.open("one")
+        ann = await one.join("Ann", "a" * 22)
+        await trio.sleep(1)
+        nobody = Server("nobody", site.ledger.road())
+        first, snapshot, _ = nobody.replica.founding("ffffffff")
+        site.ledger.entries.clear()
+        site.ledger._append(first)
+        site.ledger._snapshot = site.ledger._last, snapshot
+        await trio.sleep(10)
+        await ann.ask({"type": "say", "text": "still here"})
+        assert json.loads(await ann.until('{"type":"said"'))["text"] == "still here"
+
+
 async def test_a_restart_of_the_ledger_that_loses_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -486,6 +522,7 @@ async def test_a_server_that_leaves_says_so(autojump_clock: trio.testing.MockClo
         assert json.loads(await ann.until('{"type":"closing"'))["retry"]
         await trio.sleep(0.5)
         assert [server.name for server in two.room.servers.values()] == ["two"]
+        assert site.ledger._holder("lease one") == ("", 0.0)
         again = await two.join("Ann", "a" * 22, 1)
         await again.ask({"type": "who"})
         assert json.loads(await again.line())["handles"] == ["Ann"]

@@ -110,11 +110,11 @@ class Replica:
         """A snapshot of it now, and after which entry. What it has told must be in the history."""
         return self.reached.position, self._dump(self.reached.entries)
 
-    def founding(self, incarnation: str) -> tuple[bytes, bytes, Position | None]:
+    def founding(self, incarnation: str) -> tuple[bytes, bytes, Position]:
         """What entries begin with that go on from here: see `ledger.Access.found`."""
         entries, position = self.reached
         first = encode_founded(Founded(incarnation, position, entries))
-        return first, self._dump(entries + 1), position if entries else None
+        return first, self._dump(entries + 1), position
 
     def _dump(self, entries: int) -> bytes:
         room = snapshots.dump(self.room)
