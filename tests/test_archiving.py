@@ -258,6 +258,25 @@ async def test_forgetting(tmp_path: Path) -> None:
         assert b"xylophone" not in everything_in(tmp_path)
 
 
+async def test_forgetting_all_that_somebody_has_said(tmp_path: Path) -> None:
+    """Another server may know less of it: what is older is removed here too, and what is newer not.
+
+    So it is in a file that cannot be written just then, and among what waits to be indexed.
+    """
+    for is_indexed in (False, True):
+        path = tmp_path / f"{is_indexed}.db"
+        async with kept_in(path, kept=1) as history:
+            word = Told([Said(1, NOW, "Ann", "xylophone"), Said(2, NOW, "Bob", "tea")], None, ANN)
+            await keep(history, word, Told([Said(3, NOW, "Ann", "xylograph")], None, ANN))
+            while is_indexed and history._scribe.index():
+                pass
+            await keep(history, Told([Said(4, NOW, "Ann", "later")], None, ANN))
+            await keep(history, Forgets((3,), "ann"))
+            assert await ids(history) == [2, 4]
+            await history.tidy()
+        assert b"xylo" not in everything_in(tmp_path)
+
+
 async def test_words_are_indexed_when_there_is_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -186,6 +186,19 @@ async def test_what_was_removed_meanwhile(tmp_path: Path) -> None:
     assert b"xylophone" not in everything_in(tmp_path)
 
 
+async def test_what_somebody_had_said_was_removed_meanwhile(tmp_path: Path) -> None:
+    """What the file has of it goes as well, also what no other server had any more."""
+    path = tmp_path / "room.db"
+    old = Told([Said(1, NOW, "Ann", "xylophone"), Said(2, NOW, "Bob", "tea")], None, ANN)
+    new = Told([Said(3, NOW, "Ann", "again")], None, ANN)
+    async with kept_in(path) as history:
+        await keep(history, old)
+    await fill(path, tail_of(old, new, Forgets((3,), "ann"), said(4), kept=3))
+    async with kept_in(path) as history:
+        assert await ids(history) == [2, 4]
+    assert b"xylophone" not in everything_in(tmp_path)
+
+
 async def test_nobody_removes_a_gap(tmp_path: Path) -> None:
     """It is no message: by its id, or the server's handle, messages of others would be removed."""
     path = tmp_path / "room.db"

@@ -139,9 +139,11 @@ class Archived(History):
         self._floors.pop(key, None)
         self._changes.vacate(key)
 
-    def _forget(self, ids: set[int]) -> None:
-        super()._forget(ids)
+    def _forget(self, ids: set[int], handle: str) -> None:
+        super()._forget(ids, handle)
         self._changes.forget(ids)
+        if handle:
+            self._changes.forgotten_by[handle] = max(ids)
         self._wake.set()
 
     async def _commit(self) -> bool:

@@ -13,6 +13,7 @@ class Changes:
     Attributes:
         vacated: keys of seats that are given up; what was kept for them is deleted.
         forgotten: ids of messages that are kept no more.
+        forgotten_by: by handle, up to which id what was said under it is kept no more.
         gaps: what stands where messages are missing: that they are. It is nobody's to remove.
         said: messages.
         passing: the key of the seat that is told, empty if all are; the id; another event.
@@ -24,6 +25,7 @@ class Changes:
 
     vacated: set[str] = field(default_factory=set)
     forgotten: set[int] = field(default_factory=set)
+    forgotten_by: dict[str, int] = field(default_factory=dict)
     gaps: list[Said] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     passing: list[tuple[str, int, Event]] = field(default_factory=list)
@@ -33,10 +35,9 @@ class Changes:
     last: int = 0
 
     def __bool__(self) -> bool:
+        gone = self.vacated, self.forgotten, self.forgotten_by
         lists = self.gaps, self.said, self.passing
-        return any((self.vacated, self.forgotten, *lists, self.seats, self.floors)) or (
-            self.rulings is not None
-        )
+        return any((*gone, *lists, self.seats, self.floors)) or self.rulings is not None
 
     def vacate(self, key: str) -> None:
         """This seat is given up."""
@@ -55,6 +56,7 @@ class Changes:
         for key in later.vacated:
             self.vacate(key)
         self.forget(later.forgotten)
+        self.forgotten_by |= later.forgotten_by
         self.gaps += later.gaps
         self.said += later.said
         self.passing += later.passing

@@ -27,7 +27,11 @@ def filling(tail: Tail, last: int, floors: Mapping[str, int], server: str) -> Ch
     alone = {one.key: one for one in tail.alone}
     changes = Changes(last=tail.last)
     changes.vacated = {key for key in floors if key and key not in alone}
-    changes.forgotten = {one for after, one in tail.removed if one <= last <= after}
+    for after, number, handle in tail.removed:
+        if handle and last <= after:
+            changes.forgotten_by[handle] = number
+        elif number <= last <= after:
+            changes.forgotten.add(number)
     said = {one.id: one for one in (*tail.events, *tail.said) if isinstance(one, Said)}
     changes.said = [said[number] for number in sorted(said) if number > last]
     gap = min(tail.said_floor, tail.floor)

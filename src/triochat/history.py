@@ -62,7 +62,8 @@ class Tail(Struct, frozen=True):
         said_floor: messages with an id of at most this may be missing there.
         events: what all were told last.
         floor: what has an id of at most this may be missing there.
-        removed: ids of messages that were removed last, each after the newest id of that time.
+        removed: what was removed last, each after the newest id of that time: an id; or, with a
+            handle, all up to this id that was said under it.
         alone: what each seat alone was told, by their keys.
     """
 
@@ -71,7 +72,7 @@ class Tail(Struct, frozen=True):
     said_floor: int
     events: tuple[Event, ...]
     floor: int
-    removed: tuple[tuple[int, int], ...]
+    removed: tuple[tuple[int, int, str], ...]
     alone: tuple[Alone, ...]
 
 
@@ -103,7 +104,7 @@ class History:
         self._said_floor = 0  # messages with an id of at most this may have been forgotten
         self._events: deque[Event] = deque()
         self._floor = 0  # the same of what all were told
-        self._removed: deque[tuple[int, int]] = deque(maxlen=TAIL)
+        self._removed: deque[tuple[int, int, str]] = deque(maxlen=TAIL)
         self._keys: dict[Peer, str] = {}
         self._own: dict[str, _Own] = {}
 
@@ -119,8 +120,8 @@ class History:
                     self._seat(seat)
                 case Vacated(key=key):
                     self._vacate(key)
-                case Forgets(ids=ids):
-                    self._forget({*ids})
+                case Forgets(ids=ids, handle=handle):
+                    self._forget({*ids}, handle)
         return None
 
     def _keep(self, told: Told) -> None:
@@ -154,8 +155,10 @@ class History:
         if own := self._own.pop(key, None):
             self._keys.pop(own.peer, None)
 
-    def _forget(self, ids: set[int]) -> None:
-        self._removed += ((self.last_id, number) for number in sorted(ids))
+    def _forget(self, ids: set[int], handle: str) -> None:
+        self._removed += ((self.last_id, number, "") for number in sorted(ids))
+        if handle:
+            self._removed.append((self.last_id, max(ids), handle))
         self._said = deque(one for one in self._said if one.id not in ids)
         self._events = deque(one for one in self._events if _id(one) not in ids)
         sought.cache_clear()  # which knows their words

@@ -167,7 +167,7 @@ def forget(state: State, peer: Peer, request: Forget) -> None:
     whose = f" of {excerpt(normalise_handle(request.handle))}" if request.handle else ""
     by = state.members[peer]
     text = f"{count:,} message{'s' * (count != 1)}{whose} {'were' if count != 1 else 'was'}"
-    state.telling.append(Forgets(ids))
+    state.telling.append(Forgets(ids, request.handle))
     removed = Removed(ids[-NAMED:], f"{text} removed by {by}", state.next_id(), state.at, by)
     state.tell(removed)
 

@@ -157,14 +157,16 @@ class Scribe:
         Raises:
             sqlite3.Error: it is not, and nothing of it is.
         """
-        run = self._run
+        run, forgets = self._run, bool(changes.forgotten or changes.forgotten_by)
         with self._transaction():
             for key in changes.vacated:
                 self._vacate(key)
             if changes.forgotten:
                 self._forget(changes.forgotten - gaps_among(self._database, changes.forgotten))
-                run("UPDATE house SET traces = 1")
             self._say(changes.gaps, changes.said)
+            self._forget_by(changes.forgotten_by)
+            if forgets:
+                run("UPDATE house SET traces = 1")
             if changes.passing:
                 events = [(key, number, _rows(one)) for key, number, one in changes.passing]
                 run(_PASSING, now, _rows(events))
@@ -179,7 +181,7 @@ class Scribe:
             if changes.rulings is not None:
                 run("UPDATE house SET rulings = ?", changes.rulings)
             run("UPDATE house SET last = max(last, ?), alive = ?", changes.last, now)
-        if changes.forgotten:
+        if forgets:
             self._has_traces, self._merged = 1, False
         if changes.said:
             self._newest = max(self._newest, changes.said[-1].id)
@@ -227,6 +229,11 @@ class Scribe:
         if self._count is not None:
             self._count -= max(0, deleted)
         self._database.executemany("DELETE FROM found WHERE rowid = ?", numbers)
+
+    def _forget_by(self, authors: dict[str, int]) -> None:
+        for handle, upto in authors.items():
+            ids = Reading(self._database).ids_by(handle)
+            self._forget([number for number in ids if number <= upto])
 
     def _raise(self, floors: dict[str, int]) -> None:
         for key, floor in floors.items():

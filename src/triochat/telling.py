@@ -88,9 +88,13 @@ class Vacated(Struct, frozen=True, gc=False):
 
 
 class Forgets(Struct, frozen=True, gc=False):
-    """From here on these messages are kept no more."""
+    """From here on these messages are kept no more.
+
+    If a handle is given they are all that was said under it; where more is kept, that goes, too.
+    """
 
     ids: tuple[int, ...]
+    handle: str = ""
 
 
 class Ends(Struct, frozen=True, gc=False):
