@@ -755,7 +755,9 @@ async def test_a_server_that_cannot_go_on_says_so(autojump_clock: trio.testing.M
 
     with pytest.raises(ExceptionGroup) as ended:
         await serve_until_then()
-    assert ended.group_contains(LedgerError, match="was written by another release")
+    assert ended.group_contains(
+        LedgerError, match="kept of this room was written by another release"
+    )
 
 
 @pytest.mark.parametrize("must_agree", [False, True])
@@ -764,7 +766,7 @@ async def test_a_room_of_another_release_is_refused_in_words(*, must_agree: bool
     agreement = Agreement({})
     replica = Replica(Room(), History(), agreement)
     other = snapshots.Snapshot(agreement.terms(), 1, b"\x80", History().tail())
-    with pytest.raises(ValueError, match="was written by another release"):
+    with pytest.raises(ValueError, match="kept of this room was written by another release"):
         replica.load(START, snapshots.encode(other), must_agree=must_agree)
 
 

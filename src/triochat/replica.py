@@ -26,8 +26,8 @@ LATE = (
 )
 
 OTHER = (
-    "what stands there was written by another release: run the same one on all servers, or stop"
-    " all, and forget the room (see docs/operating.md)"
+    "what is kept of this room was written by another release: run the same one on all servers, or"
+    " stop all, and forget the room (see docs/operating.md)"
 )
 
 
