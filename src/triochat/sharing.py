@@ -57,7 +57,7 @@ PAUSES = 0.05, 0.1, 0.2, 0.5, 1.0
 
 LOST = (
     "{} has lost what was written last; the room goes on from what its servers know"
-    " (to have it keep everything: appendonly yes)"
+    " (to have it keep everything: appendonly yes, appendfsync always)"
 )
 """What operators are told."""
 
