@@ -18,12 +18,26 @@ from triochat.messages import (
     Removed,
     Said,
     Say,
+    Typed,
     Unban,
     Welcome,
     Whisper,
     Whispered,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Exposed, Gone, Lapse, Peer, Vacate
+from triochat.order import (
+    HOUSE,
+    AnyRequest,
+    Asked,
+    Came,
+    Exposed,
+    Gone,
+    Lapse,
+    Peer,
+    ServerCame,
+    ServerGone,
+    Vacate,
+)
+from triochat.passwords import Password
 from triochat.room import Room
 from triochat.seats import WHISPERS, Seat, key_of
 from triochat.telling import Told
@@ -179,3 +193,38 @@ async def test_a_flood_of_whispers_costs_nobody_its_seat() -> None:
         assert (await bob.event())["resumed"]
         assert [line for line in await bob.heard_by_now() if '"whispered"' in line] == confirmed
         assert len(confirmed) == WHISPERS
+
+
+def test_nobody_gains_a_turn_by_coming_back() -> None:
+    """Where there are turns who spoke last is the same person over another connection."""
+    story = Story()
+    story.room.has_turns = True
+    story.ask(Peer("1"), Join("Bob", token=TOKEN), Say("first"))
+    story.ask(Peer("2"), Join("Ann"))
+    story.ask(Peer("1"), Gone("connection lost"))
+    story.ask(Peer("3"), Join("Bob", token=TOKEN))
+    [refused] = story.ask(Peer("3"), Say("second"))
+    assert isinstance(refused, Refused)
+    assert refused.code == "not-your-turn"
+
+
+def test_nothing_is_known_of_who_is_given_up() -> None:
+    """Whoever comes and goes for years, and never comes back, leaves nothing behind."""
+    story = Story()
+    story.ask(Peer("1"), Exposed(), Came("irc"), Join("Bob", token=TOKEN))
+    story.ask(Peer("1"), Gone("connection lost"))
+    story.wait(story.room.hold)
+    assert not story.room.knows(Peer("1"))
+    assert not story.room.passing()
+
+
+def test_nothing_is_known_of_strangers_whose_server_is_gone() -> None:
+    """Nobody says of them that they are."""
+    story = Story()
+    story.room.password = Password("open")
+    story.ask(HOUSE, ServerCame("one", "aaaaaaaa"))
+    stranger, other = Peer("aaaaaaaa-1"), Peer("bbbbbbbb-1")
+    for peer in (stranger, other):
+        story.ask(peer, Exposed(), Typed("Bob"))
+    story.ask(HOUSE, ServerGone("aaaaaaaa"))
+    assert story.room.passing() == {other}
