@@ -23,7 +23,7 @@ from triochat.messages import (
     Servers,
     Who,
 )
-from triochat.order import HOUSE, AnyRequest, Asked, Gone, Peer, ServerCame, ServerGone
+from triochat.order import HOUSE, AnyRequest, Asked, Gone, Lapse, Peer, ServerCame, ServerGone
 from triochat.room import Room
 from triochat.telling import Told
 
@@ -96,6 +96,17 @@ def test_who_was_at_a_server_that_is_gone() -> None:
         "Bob": "",
         "Server": ALPHA.name,
     }
+
+
+def test_who_was_at_a_server_that_has_stopped() -> None:
+    """All are told that, and not that a connection was lost; of who may come back, later."""
+    shared = peopled()
+    told = shared.ask(HOUSE, ServerGone(BETA.incarnation, "its server stopped"))
+    left = [event for event, to in told if to is None and isinstance(event, Left)]
+    assert {one.reason for one in left} == {"its server stopped"}
+    shared.now += shared.room.grace
+    left = [event for event, _ in shared.ask(HOUSE, Lapse()) if isinstance(event, Left)]
+    assert [(one.handle, one.reason) for one in left] == [("Bob", "its server stopped")]
 
 
 def test_who_comes_back_elsewhere() -> None:

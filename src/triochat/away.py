@@ -72,12 +72,12 @@ def due(state: State) -> float:
     return min(lapses, default=math.inf)
 
 
-def give_up_server(state: State, incarnation: str) -> None:
+def give_up_server(state: State, incarnation: str, reason: str = "") -> None:
     """Nobody is at this server any more: who has a seat is away, and all others have left."""
     for peer in [*state.members, *state.members.queue]:
         if incarnation_of(peer) == incarnation:
             state.tell(Closing(CUT_OFF, retry=True), peer)  # it may be there, and hear this late
-            lose(state, peer, LOST)
+            lose(state, peer, reason or LOST)
     for peer in state.passing():
         if incarnation_of(peer) == incarnation:
             state.forget(peer)

@@ -230,7 +230,7 @@ DEEDS: dict[type, Deed] = {
     Settle: lambda state, _peer, _: coming.settle(state),
     Admitted: admit,
     ServerCame: server_came,
-    ServerGone: lambda state, _peer, gone: away.give_up_server(state, gone.incarnation),
+    ServerGone: lambda state, _, gone: away.give_up_server(state, gone.incarnation, gone.reason),
     Notice: pass_on,
     Refused: pass_on,
 }

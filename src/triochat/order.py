@@ -107,9 +107,13 @@ class ServerCame(Message, frozen=True):
 
 
 class ServerGone(Message, frozen=True):
-    """This server is not here any more, and nobody who was connected to it. The house's."""
+    """This server is not here any more, and nobody who was connected to it. The house's.
+
+    The reason is why they are not, if it is known.
+    """
 
     incarnation: str
+    reason: str = ""
 
 
 AnyRequest: TypeAlias = (

@@ -55,6 +55,9 @@ KEPT = 60.0
 PAUSES = 0.05, 0.1, 0.2, 0.5, 1.0
 """Seconds between two tries to reach the ledger; the last one for ever after."""
 
+STOPPED = "its server stopped"
+"""Why those have left who were here when the server stopped."""
+
 LOST = (
     "{} has lost what was written last; the room goes on from what its servers know"
     " (to have it keep everything: appendonly yes, appendfsync always)"
@@ -191,7 +194,7 @@ class Sharing:
     def leave(self) -> None:
         """Share nothing more than what was asked until now."""
         self._is_leaving = True
-        self._gathering.take(Asked(HOUSE, (ServerGone(self._incarnation),), 0))
+        self._gathering.take(Asked(HOUSE, (ServerGone(self._incarnation, STOPPED),), 0))
         self._wake.set()
 
     def _keep_seats(self) -> None:
