@@ -8,7 +8,7 @@ from msgspec import msgpack
 
 from triochat import history as module
 from triochat.finding import sought
-from triochat.history import KEPT, OWN, TAIL, UNSEEN, History, Tail
+from triochat.history import ALONE, KEPT, OWN, TAIL, UNSEEN, History, Tail
 from triochat.messages import Joined, Left, Notice, Recall, Refused, Said, Welcome, Whispered
 from triochat.order import Peer
 from triochat.seats import HOLD, Seat
@@ -261,6 +261,28 @@ def test_a_tail_is_what_it_was() -> None:
     assert tail != memory.tail()
     assert tail.said == (said(2), said(3))
     assert (tail.last, tail.said_floor, tail.floor) == (5, 1, 0)
+
+
+def test_a_tail_is_not_as_long_as_whispers_make_it() -> None:
+    """Where many have been told much alone it has the newest of each, and says what is missing."""
+    memory, other = History(clock=lambda: THEN), History()
+    seats = [Seat(f"key {number}", Peer(f"{number}"), "Joe", 1) for number in range(100)]
+    memory.keep([Seated(seat) for seat in seats])
+    number = 0
+    for _ in range(OWN):
+        for seat in seats[1:]:
+            number += 1
+            memory.keep([Told([Refused("no", "no", number)], (seat.peer,))])
+    memory.keep([Told([Refused("no", "no", number + 1)], (seats[0].peer,))])
+    other.adopt(handed_on(memory.tail()))
+    assert missed(other, seats[0].key, 0) == [number + 1]
+    assert other.reaches(seats[0].key, 0)
+    most = ALONE // len(seats)
+    for seat in seats[1:]:
+        before, *newest = missed(memory, seat.key, 0)[-most - 1 :]
+        assert missed(other, seat.key, 0) == newest
+        assert other.reaches(seat.key, before)
+        assert not other.reaches(seat.key, before - 1)
 
 
 def test_what_is_adopted_takes_the_place_of_what_was() -> None:

@@ -33,6 +33,9 @@ PIECE = 20
 OWN = 500
 """Events for one seat alone that are kept for it."""
 
+ALONE = 10_000
+"""The same for all seats together in a tail, where each has its newest."""
+
 UNSEEN = 150.0
 """Seconds after which what was sent has arrived, or the system has noticed that it has not."""
 
@@ -167,6 +170,8 @@ class History:
 
     def tail(self) -> Tail:
         """The newest of it, for another server; nothing in it changes later."""
+        counts = [own.count for own in self._own.values() if own.count]
+        most = OWN if sum(counts) <= ALONE else ALONE // len(counts)
         return Tail(
             self.last_id,
             (*self._said,),
@@ -174,7 +179,7 @@ class History:
             (*self._events,),
             self._floor,
             (*self._removed,),
-            tuple(own.tail(key) for key, own in sorted(self._own.items())),
+            tuple(own.tail(key, most) for key, own in sorted(self._own.items())),
         )
 
     def adopt(self, tail: Tail) -> None:
@@ -280,8 +285,14 @@ class _Own:
     def _drop(self) -> None:
         self.floor = _id(self._events.pop(0)[1])
 
-    def tail(self, key: str) -> Alone:
-        return Alone(key, self.peer, self.floor, (*self._events,))
+    @property
+    def count(self) -> int:
+        return len(self._events)
+
+    def tail(self, key: str, most: int) -> Alone:
+        first = max(0, self.count - most)
+        floor = _id(self._events[first - 1][1]) if first else self.floor
+        return Alone(key, self.peer, floor, (*self._events[first:],))
 
     def events(self) -> list[Event]:
         return [event for _, event in self._events]
