@@ -13,12 +13,13 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from secrets import token_hex
 
 import trio
 
 from triochat.away import CUT_OFF
-from triochat.entries import Founded
+from triochat.entries import Batch, Founded
 from triochat.gathering import Gathering
 from triochat.hub import Hub
 from triochat.leases import TICK, look_for_twin, renew
@@ -242,8 +243,7 @@ class Sharing:
     def _take(self, entry: Entry) -> None:
         read = read_batch(entry)
         if self._room.servers.take(read.incarnation, read.number):
-            gone = ServerGone(self._incarnation)
-            if any(peer == HOUSE and gone in requests for peer, requests in read.asked):
+            if _gives_up(read, self._incarnation):
                 self._hub.name_unheard()  # before they are told to go
             self._hub.apply(self._gathering.read(read, entry.position.time / 1000))
             if read.incarnation == self._incarnation:
@@ -336,6 +336,12 @@ class Sharing:
         self._waits_since = None
         self._hub.let_go(CUT_OFF)
         self._announce()
+
+
+def _gives_up(batch: Batch, incarnation: str) -> bool:
+    """Whether this server is taken for gone there."""
+    asked = chain.from_iterable(requests for peer, requests in batch.asked if peer == HOUSE)
+    return any(isinstance(one, ServerGone) and one.incarnation == incarnation for one in asked)
 
 
 def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
