@@ -2,7 +2,7 @@
 
 from triochat.entries import Batch, decode
 from triochat.gathering import Gathering
-from triochat.messages import Join, Ping, Say
+from triochat.messages import Bans, Join, Ping, Say
 from triochat.order import HOUSE, Aside, Asked, Peer, ServerCame
 from triochat.room import Room
 from triochat.servers import GONE, Servers
@@ -35,6 +35,7 @@ def test_an_answer_waits_behind_what_was_asked_before() -> None:
     assert not gathering.take(Asked(ANN, [Ping()], 0.0))
     assert write_and_read() == [Asked(ANN, [Say("hello")], 1.0), ping]
     assert gathering.take(Asked(ANN, [Ping()], 0.0)) == (ping,)
+    assert not gathering.take(Asked(ANN, [Bans()], 0.0)), "to be refused is an event of the room"
 
 
 def test_each_batch_is_applied_once_and_in_order() -> None:
