@@ -1,9 +1,11 @@
+import argparse
 import inspect
 
 import pytest
 
 from triochat import shared
 from triochat.agreement import ANEW, SO, Agreement
+from triochat.options import add_server
 from triochat.state import State
 
 TERMS = {"--max-clients": "500", "--turns": "", "--hold": "600"}
@@ -79,3 +81,19 @@ def test_whatever_a_room_is_made_with_is_agreed_on() -> None:
     apart = {"place", "name", "password", "server"}
     assert {*inspect.signature(State).parameters} - apart <= {*shared.TERMS}
     assert "handle" in shared.TERMS
+
+
+@pytest.mark.parametrize(
+    ("line", "terms"),
+    [
+        ("9999", {"--grace": "10", "--rate": "20"}),
+        ("9999 --turns --idle 5 --grace 0.5", {"--grace": "0.5", "--turns": ""}),
+    ],
+)
+def test_what_an_option_says_is_a_term(line: str, terms: dict[str, str]) -> None:
+    """As it is written on the command line; one that is not set is none."""
+    parser = argparse.ArgumentParser()
+    add_server(parser)
+    found = shared.agreement_of(parser.parse_args(line.split()), "").terms()
+    assert found.items() >= terms.items()
+    assert ("--turns" in found, "--idle" in found) == ("--turns" in line, "--idle" in line)
