@@ -228,10 +228,7 @@ class _Streams:
             raise self._lost()
 
     async def found(self, entry: bytes, snapshot: bytes, former: Position | None = None) -> bool:
-        if former is None:
-            leader, time = "", 0
-        else:
-            leader, time = self._leader, former.time
+        leader, time = (self._leader, former.time) if former else ("", 0)
         keys = (self._order, self._snapshot, self._lead)
         return bool(await self._run(FOUND, keys, leader, time, entry, snapshot))
 
