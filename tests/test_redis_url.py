@@ -19,6 +19,7 @@ def test_most_of_a_url_may_be_left_out() -> None:
     assert (url.host, url.port, url.database) == ("::1", 6379, 0)
     assert (url.user, url.password) == (None, "word")
     assert read_redis_url("redis://localhost/").password is None
+    assert read_redis_url(" redis://localhost \t").port == 6379  # as files have it
 
 
 def test_operators_see_no_password() -> None:

@@ -40,7 +40,7 @@ def read_redis_url(url: str) -> RedisUrl:
         ValueError: that is none; says what one looks like, and never quotes this one.
     """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url.strip())
         is_local = parts.scheme == "unix"
         host, port, path = parts.hostname or "", parts.port or 6379, unquote(parts.path)
         database = 0 if is_local else int(path.strip("/") or 0)
