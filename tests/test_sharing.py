@@ -544,6 +544,30 @@ async def test_a_server_that_is_closed_has_read_no_more_than_it_has_applied(
         assert (one.state, one.replica.reached) == (state, reached)
 
 
+async def test_a_ledger_that_forgets_one_entry(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written, and is not there, is written again; and so is what came after it."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann, bob = await one.join("Ann", "a" * 22), await two.join("Bob", "b" * 22)
+        cid = await one.join("Cid", "c" * 22)
+        for others in ([], [cid, bob]):
+            await trio.sleep(10)
+            with monkeypatch.context() as patched:
+                patched.setattr(site.ledger, "_add", lambda _: None)
+                await ann.ask({"type": "say", "text": "ann"})
+                await trio.sleep(1)
+            for other in others:
+                await other.ask({"type": "say", "text": "other"})
+            for peer in (ann, bob, cid):
+                said = [json.loads(await peer.until('{"type":"said"')) for _ in (ann, *others)]
+                assert sorted(one["text"] for one in said) == ["ann", *["other" for _ in others]]
+        await trio.sleep(60)
+        assert one.state == two.state
+        assert len(one.room.servers) == 2
+
+
 async def test_a_flood_does_not_fill_the_ledger(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,9 +46,11 @@ log = logging.getLogger(__name__)
 SNAPSHOT = 60.0, 10_000
 """Seconds, and entries, after which a snapshot is taken; a longer one counts by the KiB."""
 
+FORGOTTEN = 30.0
+"""Seconds after which what was written, and nobody has read, is written again."""
+
 PIECE, PIECES = 1 << 20, 64
-"""So many bytes of entries, so many times, are kept for who is away, and no more: or whoever asks
-for much could fill the ledger."""
+"""So many bytes of entries, so many times, are kept at most: or a flood could fill the ledger."""
 
 KEPT = 60.0
 """Seconds for which entries are kept at least, for servers that are slow."""
@@ -209,6 +211,7 @@ class Sharing:
 
     async def _write(self, access: Access) -> None:
         """Write what is asked, a batch at a time; first what may not have been written before."""
+        self._waits_since = trio.current_time() if self._gathering.unread() else None
         for data in self._gathering.unread():
             await access.add(data)
         while True:
@@ -236,6 +239,8 @@ class Sharing:
                 if time.perf_counter() - since > BREATH:  # others have their turn
                     await trio.lowlevel.checkpoint()
                     since = time.perf_counter()
+            if self._waits_since and trio.current_time() - self._waits_since > FORGOTTEN:
+                raise LedgerError(f"{self.where} has forgotten what was written")
             if self.lost_since is not None and not self._gathering.unread():
                 self.lost_since = None
                 log.warning("the other servers are reached again")
@@ -247,23 +252,18 @@ class Sharing:
                 self._hub.name_unheard()  # before they are told to go
             self._hub.apply(self._gathering.read(read, entry.position.time / 1000))
             if read.incarnation == self._incarnation:
-                waits = self._gathering.unread()
-                self._waits_since = trio.current_time() if waits else None
+                self._waits_since = trio.current_time() if self._gathering.unread() else None
         self._replica.reached = self._replica.reached.then(entry.position)
-        self._measure(entry)
+        self._unsaved += 1 + (len(entry.data) >> 10)
+        self._size += len(entry.data)
+        if self._size >= PIECE:
+            self._size = 0
+            self._pieces.append(entry.position)
         if self._incarnation in self._room.servers:
             self._here.set()
         elif self._here.is_set() and not self._is_leaving:
             log.warning("the other servers have given this one up; it comes again")
             self._come_again()
-
-    def _measure(self, entry: Entry) -> None:
-        size = len(entry.data)
-        self._unsaved += 1 + (size >> 10)
-        self._size += size
-        if self._size >= PIECE:
-            self._size = 0
-            self._pieces.append(entry.position)
 
     async def _save(self, access: Access) -> None:
         """Keep a snapshot in time, if it is for this server, and no entries that nobody needs.
@@ -277,9 +277,8 @@ class Sharing:
             if is_mine and self._unsaved >= (1 if is_time else most):
                 self._unsaved, self._saved = 0, trio.current_time()
                 position, snapshot = await self._hub.look(self._replica.dump)
-                keep = Position(position.time - int(1000 * self._kept))
-                if len(self._pieces) == PIECES:
-                    keep = max(keep, self._pieces[0])
+                floor = self._pieces[0] if len(self._pieces) == PIECES else START
+                keep = max(floor, Position(position.time - int(1000 * self._kept)))
                 await access.save(snapshot, position, keep)
             await trio.sleep(TICK)
 
