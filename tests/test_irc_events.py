@@ -131,6 +131,14 @@ def test_who_can_do_the_same_is_told_by_one_dialect() -> None:
     assert (one.name, one.echoes, dialect_of("#tea", (ECHO,))[0].echoes) == ("irc", False, True)
 
 
+def test_who_comes_as_an_operator() -> None:
+    """A client knows that from a line of its own."""
+    assert told(Joined("Ann", 7, AT, operator=True)) == [
+        ":Ann!Ann@triochat JOIN #tea",
+        ":*.triochat MODE #tea +o Ann",
+    ]
+
+
 @pytest.mark.parametrize("text", ["a\r\nQUIT", "a\x01b\x07", "a\0b"])
 @pytest.mark.parametrize("action", [False, True])
 def test_nobody_speaks_as_another(text: str, action: bool) -> None:

@@ -14,9 +14,11 @@ from triochat.messages import (
     Closing,
     Event,
     Join,
+    Joined,
     Left,
     Moderated,
     Notice,
+    Op,
     Quit,
     Refused,
     Roster,
@@ -96,6 +98,24 @@ def test_who_was_at_a_server_that_is_gone() -> None:
         "Bob": "",
         "Server": ALPHA.name,
     }
+
+
+def test_who_comes_as_an_operator() -> None:
+    """All are told that of a console, and of who was one when it left, as if they came anew."""
+    shared = peopled()
+    [(joined, _), *_] = shared.ask(Peer("bbbbbbbb-9", is_console=True), Join("Server"))
+    assert isinstance(joined, Joined)
+    assert (joined.handle, joined.operator) == ("Server3", True)
+    shared.ask(BOSS, Op("Bob"))
+    shared.ask(BOB, Gone("connection lost"))
+    shared.now += shared.room.grace
+    shared.ask(HOUSE, Lapse())
+    [(joined, _), *_] = shared.ask(Peer("aaaaaaaa-9"), Join("Bob", token="b" * 22, after=0))
+    assert isinstance(joined, Joined)
+    assert joined.operator
+    [(joined, _), *_] = shared.ask(Peer("aaaaaaaa-8"), Join("Eve"))
+    assert isinstance(joined, Joined)
+    assert not joined.operator
 
 
 def test_who_was_at_a_server_that_has_stopped() -> None:

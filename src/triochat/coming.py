@@ -30,11 +30,12 @@ def enter(state: State, peer: Peer, handle: str, join: Join) -> None:
     if seat and seat.peer in members.held:
         members.remove(seat.peer)
     members.enter(peer, handle)
-    joined = Joined(handle, state.next_id(), state.at, peer in state.exposed)
+    if seat and seat.is_operator:
+        members.appoint(peer)
+    is_exposed, is_operator = peer in state.exposed, state.is_operator(peer)
+    joined = Joined(handle, state.next_id(), state.at, is_exposed, is_operator)
     state.telling.append(Told([joined], can_wait=True))
     if seat:
-        if seat.is_operator:
-            members.appoint(peer)
         welcome_back(state, peer, replace(seat, absences=(*seat.absences, joined.id)), join)
         return
     key = key_of(join.token) if join.token else ""

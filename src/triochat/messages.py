@@ -273,6 +273,7 @@ class Joined(Message, frozen=True, omit_defaults=True):
     id: int = 0
     at: Time = ""
     unencrypted: bool = False
+    operator: bool = False
 
 
 class Said(Message, frozen=True, omit_defaults=True):

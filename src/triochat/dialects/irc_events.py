@@ -87,8 +87,9 @@ class Style(NamedTuple):
                 return spread(f"{source(handle)} PRIVMSG {channel} :{head}", text, tail)
             case Whispered(handle=handle, to=to, text=text):
                 return spread(f"{source(handle)} PRIVMSG {name(to)} :", text)
-            case messages.Joined(handle=handle, unencrypted=is_exposed):
-                return [f"{source(handle, host_of(is_exposed=is_exposed))} JOIN {channel}"]
+            case messages.Joined(handle=handle, unencrypted=is_exposed, operator=is_operator):
+                mode = [f":{SERVER} MODE {channel} +o {name(handle)}"] * is_operator
+                return [f"{source(handle, host_of(is_exposed=is_exposed))} JOIN {channel}", *mode]
             case messages.Left(handle=handle, reason=reason, by=by) if by:
                 return [cut(f"{source(by)} KICK {channel} {name(handle)} :{clean(reason)}")]
             case messages.Left(handle=handle, reason=reason):
