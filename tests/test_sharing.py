@@ -568,6 +568,29 @@ async def test_a_ledger_that_forgets_one_entry(
         assert len(one.room.servers) == 2
 
 
+async def test_a_snapshot_after_which_something_is_missing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who would have to go on from it waits for another one, and lets others write it."""
+    async with open_site() as site:
+        one, two = await site.open("one"), await site.open("two")
+        ann = await one.join("Ann", "a" * 22)
+        await trio.sleep(5)
+        two.road.is_open = False
+        two.road.cut()
+        for _ in range(5):
+            await ann.ask({"type": "say", "text": "hello"})
+            await trio.sleep(0.5)
+        del site.ledger.entries[:-2]
+        two.road.is_open = True
+        await trio.sleep(20)
+        assert len(site.ledger.entries) < 50
+        await ann.ask({"type": "say", "text": "hello"})
+        await trio.sleep(SNAPSHOT[0] + 30)
+        assert one.state == two.state
+        assert len(one.room.servers) == 2
+
+
 async def test_a_flood_does_not_fill_the_ledger(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

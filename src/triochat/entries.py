@@ -6,6 +6,7 @@ a token only its hash is told, of a password only whether it was right.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from msgspec import Raw, Struct, msgpack
@@ -27,7 +28,7 @@ from triochat.messages import (
     Typed,
     Who,
 )
-from triochat.order import Admitted, AnyRequest, Aside, Asked, Peer, Reply
+from triochat.order import HOUSE, Admitted, AnyRequest, Aside, Asked, Peer, Reply, ServerGone
 from triochat.room import Room
 from triochat.seats import HASHED, key_of
 
@@ -199,3 +200,9 @@ def _read(written: Written) -> AnyRequest:
     if isinstance(written, Removes):
         return Forget(written.ids, written.handle)
     return written
+
+
+def gives_up(batch: Batch, incarnation: str) -> bool:
+    """Whether this server is taken for gone there."""
+    asked = chain.from_iterable(requests for peer, requests in batch.asked if peer == HOUSE)
+    return any(isinstance(one, ServerGone) and one.incarnation == incarnation for one in asked)

@@ -13,13 +13,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from secrets import token_hex
 
 import trio
 
 from triochat.away import CUT_OFF
-from triochat.entries import Batch, Founded
+from triochat.entries import Founded, gives_up
 from triochat.gathering import Gathering
 from triochat.hub import Hub
 from triochat.leases import TICK, look_for_twin, renew
@@ -248,7 +247,7 @@ class Sharing:
     def _take(self, entry: Entry) -> None:
         read = read_batch(entry)
         if self._room.servers.take(read.incarnation, read.number):
-            if _gives_up(read, self._incarnation):
+            if gives_up(read, self._incarnation):
                 self._hub.name_unheard()  # before they are told to go
             self._hub.apply(self._gathering.read(read, entry.position.time / 1000))
             if read.incarnation == self._incarnation:
@@ -320,6 +319,9 @@ class Sharing:
         kept = await access.load()
         if kept is None:
             raise LostError(f"{self._ledger.where} has lost the room")
+        if await access.standing(kept[0]) is not Standing.KEPT:
+            await access.resign(self.name, self._incarnation)  # the duty is for who can read
+            raise LedgerError(DAMAGED)
         await self._hub.look(lambda: None)  # what was told until now is not what comes next
         self._replica.load(*kept)
         self._replica.go_on()
@@ -335,12 +337,6 @@ class Sharing:
         self._waits_since = None
         self._hub.let_go(CUT_OFF)
         self._announce()
-
-
-def _gives_up(batch: Batch, incarnation: str) -> bool:
-    """Whether this server is taken for gone there."""
-    asked = chain.from_iterable(requests for peer, requests in batch.asked if peer == HOUSE)
-    return any(isinstance(one, ServerGone) and one.incarnation == incarnation for one in asked)
 
 
 def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
