@@ -93,7 +93,7 @@ def limits(costs: Costs, servers: int, members: int) -> list[Limit]:
     per_message = costs.message * (costs.add_byte + servers * costs.serve_byte)
     server = 1e6 * BUSY - pauses * (costs.write + costs.read + own * costs.put)
     found = [
-        Limit("Redis' core", redis / per_message),
+        Limit("Redis' core", max(0.0, redis) / per_message),
         Limit("Redis' network", NETWORK * BUSY / (servers * costs.message)),
         Limit("a server's core", server / (costs.request + own * costs.delivery)),
         Limit("a server's network", NETWORK * BUSY / (own * costs.line)),

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from triochat import snapshots
 from triochat.dialects.ndjson import encode as encode_event
-from triochat.entries import Batch, Comes, decode, encode, taken
+from triochat.entries import Batch, Comes, decode, encode_asked, encode_batch, taken
 from triochat.history import History
 from triochat.messages import Said, Say, Welcome
 from triochat.order import Asked, Peer
+from triochat.redis_scripts import THERE
 from triochat.room import Room
 from triochat.seats import Seat, key_of
 from triochat.telling import Told
@@ -37,8 +38,8 @@ STREAM = "triochat:{room}:order"
 
 def batch(messages: int) -> bytes:
     """An entry in which so many members, 300 at most, say something."""
-    asked = [(_peer(number), (Say(TEXT),)) for number in range(messages)]
-    return encode(Batch("0123abcd", 1, asked))
+    asked = [encode_asked(_peer(number), (Say(TEXT),)) for number in range(messages)]
+    return encode_batch("0123abcd", 1, asked)
 
 
 # ---- Redis
@@ -141,8 +142,10 @@ def _serve(port: int, redis: Redis, data: bytes, count: int) -> float:
         for _ in range(count):
             for follower in followers:
                 follower.send("XREAD", "BLOCK", 10_000, "STREAMS", STREAM, place)
+                follower.send("EVAL", THERE, 1, STREAM, place)
             place = _add(redis, data)
             for follower in followers:
+                follower.receive()
                 follower.receive()
 
     follow(1)
