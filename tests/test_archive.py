@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -174,8 +174,11 @@ def test_the_file_finds_what_memory_does(texts: list[str], other: str, data: st.
         data.draw(st.sampled_from([0, 10, 1e6])),
     )
     upto = data.draw(st.none() | st.integers(0, 20))
-    with tempfile.TemporaryDirectory() as folder, writing(Path(folder) / "room.db") as scribe:
-        reading = scribe.open_reading()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        writing(Path(folder) / "room.db") as scribe,
+        closing(scribe.open_reading()) as reading,
+    ):
         done = data.draw(st.integers(0, len(messages)))
         for piece in (messages[:done], messages[done:]):
             index(scribe)
@@ -183,7 +186,6 @@ def test_the_file_finds_what_memory_does(texts: list[str], other: str, data: st.
         with patch.object(archive_module, "NEWEST", data.draw(st.sampled_from([1, 2, 2000]))):
             recalled = reading.recall(asked, upto, EPOCH)
         assert reading.ids_by("zOë") == [one.id for one in messages if one.handle == "Zoë"]
-        reading.close()
     wanted, most = Wanted.of(asked, EPOCH), 99 if upto is None else upto
     fit = [
         one
